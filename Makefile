@@ -1,0 +1,49 @@
+# `make run` and `make test` set up what they need first; a second call installs nothing.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help setup run test test-slow lint clean bench-simulated bench-sources
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: .venv/.installed ## create .venv and install the pinned packages (uv when it is there, else pip)
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: python 3.11 or newer is needed, $(PYTHON) is older: call make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
+	else \
+	  echo "installing the pinned packages into .venv, about two minutes"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@$(BIN)/risk init
+	@touch $@
+
+run: setup ## the whole pipeline, first promotion and publishing; SOURCE=name DATA=path for another source
+	@if [ -n "$(SOURCE)" ]; then $(BIN)/risk use "$(SOURCE)" $(if $(DATA),--data "$(DATA)"); fi
+	@$(BIN)/risk run
+
+test: setup ## the quick tests
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
+
+test-slow: setup ## the slow tests too: whole pipeline runs, kills, the real set
+	@$(BIN)/python -m pytest -q -m slow tests
+
+lint: setup ## style and layers
+	@$(BIN)/ruff check . && $(BIN)/lint-imports
+
+bench-simulated: setup ## 20 simulated portfolios: Gini against the reference hazard, default counts inside their intervals
+	@$(BIN)/python -m benchmarks.simulated
+
+bench-sources: setup ## the real set against the reference script, in one run
+	@$(BIN)/python -m benchmarks.sources
+
+clean: ## remove what runs wrote: data/ and var/, not .venv
+	rm -rf var dvc_plots && git clean -fdXq data

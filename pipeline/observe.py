@@ -1,0 +1,57 @@
+"""Stage observe: who was observed when, and what became of them, from what was known at the training cutoff."""
+
+import pandas as pd
+
+from features.errors import RiskError
+from models.target import drop_in_default, label_defaults, label_fraud, ledger
+from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
+from pipeline.frames import read_frame, write_frame
+from pipeline.params import load_params, load_training
+from pipeline.spine import active_customers, given_observations, month_ends, transactions_between
+from pipeline.stage import run_stage
+
+
+def observe(use_case):
+    """Write `development/observations.parquet`, one row per observation with its target, and the maturity ledger beside it."""
+    params = load_params()
+    about = read_json(INGEST)
+    cutoff = min(load_training(params.source.name, use_case).cutoff, about["complete_to"])
+    observations = _default(params.observe.default, about, cutoff) if use_case == "default" else _fraud(params.observe.fraud, cutoff)
+    if observations.empty:
+        raise RiskError(f"source {params.source.name}: nobody is observed up to {cutoff}: check observe.{use_case} and the dates of the tables.")
+    write_frame(case_path(use_case, "development", "observations.parquet"), observations.drop(columns=["default_at", "event_seen"]))
+    cohorts = ledger(observations, observations, months=3)
+    write_json(case_path(use_case, "development", "maturity.json"), {"cutoff": cutoff, "cohorts": _plain(cohorts)})
+
+
+def _default(rules, about, cutoff):
+    outcomes = _outcomes("default", cutoff)
+    spine = given_observations(until=cutoff)
+    if spine is None:
+        dates = month_ends(about, rules, until=cutoff)
+        spine = active_customers(dates, active_days=rules.active_days)
+    spine = drop_in_default(spine, outcomes).reset_index(drop=True)
+    labels = label_defaults(spine, outcomes, horizon_days=rules.horizon_days, reporting_lag_days=rules.reporting_lag_days, complete_to=cutoff)
+    return spine.drop(columns=["target", "target_known_at"], errors="ignore").join(labels)
+
+
+def _fraud(rules, cutoff):
+    start = pd.Timestamp(cutoff) - pd.Timedelta(days=rules.history_days)
+    spine = transactions_between(start, cutoff)
+    labels = label_fraud(spine, _outcomes("fraud", cutoff), feedback_days=rules.reporting_lag_days, complete_to=cutoff)
+    return spine.join(labels)
+
+
+def _outcomes(kind, cutoff):
+    outcomes = read_frame(TABLES / "outcomes.parquet")
+    known = outcomes["known_at"] <= pd.Timestamp(cutoff)
+    return outcomes[known & (outcomes["kind"] == kind)]
+
+
+def _plain(cohorts):
+    cohorts = cohorts.assign(cohort=cohorts["cohort"].dt.strftime("%Y-%m-%d"))
+    return cohorts.astype(object).where(cohorts.notna(), None).to_dict("records")
+
+
+if __name__ == "__main__":
+    run_stage(observe)

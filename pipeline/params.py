@@ -1,0 +1,279 @@
+"""Reads `params.yaml` into typed values, and refuses what it does not know."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import yaml
+
+from features.errors import RiskError
+
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Days = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section of the file: a key it does not declare is an error."""
+
+
+class SourceParams(_Strict):
+    """Which source feeds the run: its name, its definition (simulator or folder of SQL) and the files it reads."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]+$")]
+    definition: str
+    path: str
+
+
+class SimulatedParams(_Strict):
+    """The simulated portfolio; see docs/simulated.md."""
+
+    customers: Count
+    first_month: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+    months: Count
+    seed: int
+    drift: Literal["none", "covariate", "calibration", "concept", "feed"]
+    drift_month: Annotated[int, msgspec.Meta(ge=0)]
+    drift_size: float
+    reference_draws: Annotated[int, msgspec.Meta(ge=200)]
+    reference_every_months: Count
+
+
+class IngestParams(_Strict):
+    """How much may be rejected, and what DuckDB may use."""
+
+    max_reject_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    memory_limit: str
+    threads: Count
+
+
+class ObserveDefaultParams(_Strict):
+    """Who is observed on which dates, and how far the default target looks ahead."""
+
+    every_months: Count
+    warm_up_months: Annotated[int, msgspec.Meta(ge=0)]
+    active_days: Count
+    horizon_days: Count
+    reporting_lag_days: Days
+
+
+class ObserveFraudParams(_Strict):
+    """Which transactions are observed, and when a fraud among them is known."""
+
+    history_days: Count
+    horizon_days: Count
+    reporting_lag_days: Days
+
+
+class ObserveParams(_Strict):
+    """Observation rules of each use case."""
+
+    default: ObserveDefaultParams
+    fraud: ObserveFraudParams
+
+
+class FeaturizeParams(_Strict):
+    """Chunking and threads of the batch feeder."""
+
+    chunk_customers: Count
+    threads: Count
+
+
+class SampleCaseParams(_Strict):
+    """Split by time with an embargo, and by customers within what remains."""
+
+    out_of_time_days: Count
+    embargo_days: Days
+    validation_share: Share
+    calibration_share: Share
+    seed: int
+
+
+class SampleParams(_Strict):
+    """Split rules of each use case."""
+
+    default: SampleCaseParams
+    fraud: SampleCaseParams
+
+
+class LeakParams(_Strict):
+    """The screen of the user's own columns."""
+
+    max_auc: Annotated[float, msgspec.Meta(gt=0.5, le=1)]
+    drop: bool
+
+
+class TrainParams(_Strict):
+    """LightGBM's settings."""
+
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    num_leaves: Annotated[int, msgspec.Meta(ge=2)]
+    min_child_samples: Count
+    max_trees: Count
+    early_stopping_rounds: Count
+    subsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    colsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    l2: Annotated[float, msgspec.Meta(ge=0)]
+    max_bin: Annotated[int, msgspec.Meta(ge=2)]
+    monotone: bool
+    refit_on_validation: bool
+    seed: int
+    threads: Count
+
+
+class CalibrateParams(_Strict):
+    """How raw scores become probabilities."""
+
+    method: Literal["auto", "logistic", "beta", "isotonic", "none"]
+
+
+class ScaleParams(_Strict):
+    """Points and grades."""
+
+    base_points: Positive
+    base_odds: Positive
+    points_to_double: Positive
+    grades: list[str]
+    split_rows: Count
+
+
+class EvaluateParams(_Strict):
+    """Intervals and capacity of the evaluation."""
+
+    bootstrap_rounds: Count
+    capacity_share: Share
+    seed: int
+
+
+class ExplainParams(_Strict):
+    """Rows and columns of the global explanation."""
+
+    rows: Count
+    dependence_top: Count
+    seed: int
+
+
+class GateParams(_Strict):
+    """What a challenger must hold against the champion."""
+
+    max_auc_loss: Annotated[float, msgspec.Meta(ge=0)]
+    max_calibration_error: Positive
+    max_psi: Positive
+
+
+class BookParams(_Strict):
+    """Whom the book holds."""
+
+    as_of: Annotated[str, msgspec.Meta(pattern=r"^(latest|\d{4}-\d{2}-\d{2})$")]
+    fraud_days: Count
+
+
+class ReportParams(_Strict):
+    """How many officer reports; -1 is the whole book."""
+
+    customers: Annotated[int, msgspec.Meta(ge=-1)]
+
+
+class MonitorParams(_Strict):
+    """Drift against its own sampling noise."""
+
+    bins: Annotated[int, msgspec.Meta(ge=2)]
+    false_discovery_rate: Share
+    min_effect: Positive
+    severe_effect: Positive
+    evidently_rows: Count
+    evidently_columns: Count
+    seed: int
+
+
+class DecideParams(_Strict):
+    """Thresholds of the retrain decision."""
+
+    min_new_defaults: Count
+    max_auc_loss: Positive
+    max_calibration_error: Positive
+
+
+class Params(_Strict):
+    """All of `params.yaml`."""
+
+    source: SourceParams
+    use_cases: list[Literal["default", "fraud"]]
+    simulated: SimulatedParams
+    ingest: IngestParams
+    observe: ObserveParams
+    featurize: FeaturizeParams
+    sample: SampleParams
+    leaks: LeakParams
+    train: TrainParams
+    calibrate: CalibrateParams
+    scale: ScaleParams
+    evaluate: EvaluateParams
+    explain: ExplainParams
+    gate: GateParams
+    book: BookParams
+    report: ReportParams
+    monitor: MonitorParams
+    decide: DecideParams
+
+
+class Training(_Strict):
+    """`var/training/<source>-<use_case>.yaml`: nothing known after `cutoff` is used to train; only a refit moves it."""
+
+    cutoff: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+def load_params(path=Path("params.yaml")):
+    """Read and check the parameters.
+
+    Raises RiskError naming the file, the key and what was expected.
+    """
+    return read_yaml(path, Params)
+
+
+def load_training(source, use_case, *, var=Path("var")):
+    """Read the training cutoff of one source and use case.
+
+    Raises RiskError when the file is missing or damaged.
+    """
+    return read_yaml(var / "training" / f"{source}-{use_case}.yaml", Training)
+
+
+def read_yaml(path, kind):
+    """Read a YAML file into a struct of `kind`; RiskError names file, key and remedy."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RiskError(f"{path} is missing: run `make setup`, or `risk use` to choose a source.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RiskError(f"{path} is not readable YAML ({_first_line(error)}): correct that line.") from None
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        raise RiskError(f"{path}: {_explain(str(error), kind)}") from None
+
+
+def _first_line(error):
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}: {error.problem}" if mark else str(error).splitlines()[0]
+
+
+def _explain(message, kind):
+    unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?", message)
+    if unknown is None:
+        text, _, place = message.partition(" - at `$")
+        return f"`{place.strip('`.') or 'the file'}`: {text[0].lower() + text[1:]}."
+    name, place = unknown.group(1), unknown.group(2) or ""
+    known = [field.name for field in msgspec.structs.fields(_section(kind, place))]
+    near = difflib.get_close_matches(name, known, n=1)
+    where = f"`{place}.{name}`" if place else f"`{name}`"
+    return f"{where} is not a parameter" + (f": did you mean `{near[0]}`?" if near else f"; known here are {', '.join(known)}.")
+
+
+def _section(kind, place):
+    for part in filter(None, place.split(".")):
+        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == part)
+    return kind

@@ -1,0 +1,75 @@
+"""Moves the champion pointer, and writes down who moved it and on what evidence."""
+
+import os
+
+from features.errors import RiskError
+from models.bundle import bundle_hash
+from pipeline.datasets import case_path, read_json
+from pipeline.params import load_params
+from pipeline.state import bundle_path, keep_bundle, point_to, read_champion
+from serving.store import Store
+
+DATABASE = "var/risk.db"
+
+
+def open_store(url=None):
+    """The operational database: the given URL, the environment's CUSTOMER_RISK_DATABASE_URL, or `var/risk.db`."""
+    return Store(url or os.environ.get("CUSTOMER_RISK_DATABASE_URL") or DATABASE).open()
+
+
+def promote(use_case, *, actor, reason, override=False):
+    """Make the candidate the champion when the gate says so, and return a sentence about it.
+
+    The ledger is written first and the pointer moved after it, so a crash between them is mended by promoting again.
+
+    Raises RiskError when the gate says keep (unless `override`), or when the gate judged another bundle.
+    """
+    source = load_params().source.name
+    folder = case_path(use_case, "model")
+    candidate, champion = bundle_hash(folder), read_champion(source, use_case)
+    if candidate == champion:
+        return f"{use_case}: {candidate[:12]} is the champion already."
+    evidence = _evidence(use_case, candidate, override)
+    keep_bundle(folder, candidate)
+    _record(source, use_case, candidate, champion, actor=actor, reason=reason, evidence=evidence, action="promote")
+    return f"{use_case}: {candidate[:12]} is the champion now" + (f", {champion[:12]} was." if champion else ".")
+
+
+def rollback(use_case, *, actor, reason):
+    """Make the bundle before the current champion the champion again, and return a sentence about it.
+
+    Raises RiskError when there is none, or when its folder is gone.
+    """
+    source = load_params().source.name
+    champion = read_champion(source, use_case)
+    with open_store() as store:
+        past = [entry.previous_bundle for entry in store.promotions(use_case=use_case, source=source)
+                if entry.bundle == champion and entry.action == "promote"]
+    previous = past[-1] if past else None
+    if previous is None:
+        raise RiskError(f"{use_case}: there is no champion before the current one: nothing to roll back to.")
+    if not bundle_path(previous).is_dir():
+        raise RiskError(f"{use_case}: the previous champion {previous[:12]} is not in {bundle_path(previous)}: restore that folder first.")
+    _record(source, use_case, previous, champion, actor=actor, reason=reason, evidence={}, action="rollback")
+    return f"{use_case}: {previous[:12]} is the champion again, {champion[:12]} was."
+
+
+def _evidence(use_case, candidate, override):
+    gate = read_json(case_path(use_case, "gate.json"))
+    if gate["bundle"] != candidate:
+        raise RiskError(f"{use_case}: the gate judged another bundle than {candidate[:12]}: run `dvc repro` first.")
+    if gate["verdict"] != "promote" and not override:
+        raise RiskError(f"{use_case}: the gate says keep ({'; '.join(gate['reasons'])}): improve the candidate, or promote with --override and a reason.")
+    return {**gate, "override": override}
+
+
+def _record(source, use_case, bundle, previous, *, actor, reason, evidence, action):
+    from pipeline.registry import set_champion
+
+    with open_store() as store:
+        ledger = store.promotions(use_case=use_case, source=source)
+        if not ledger or ledger[-1].bundle != bundle:
+            store.record_promotion(use_case=use_case, source=source, bundle=bundle, previous_bundle=previous, actor=actor, reason=reason,
+                                   evidence=evidence, action=action)
+    point_to(bundle, source=source, use_case=use_case)
+    set_champion(bundle, source=source, use_case=use_case)

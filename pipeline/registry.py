@@ -1,0 +1,99 @@
+"""MLflow: one run per bundle, one registered model per source and use case, and the alias that mirrors the champion."""
+
+import logging
+import os
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+import mlflow  # noqa: E402 - its telemetry is switched off before it loads
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+from pipeline.datasets import DATA  # noqa: E402
+
+URI = "sqlite:///var/mlflow.db"
+ARTIFACTS = Path("var/mlartifacts")
+ALIAS = "champion"
+MODEL_CODE = Path(__file__).with_name("mlflow_model.py")
+
+
+def model_name(source, use_case):
+    """Name of the registered model."""
+    return f"customer-risk-{source}-{use_case}"
+
+
+def log_bundle(bundle, folder, *, source, use_case, parameters, metrics, tags, artifacts):
+    """Log a bundle once: parameters, metrics, tags, files, and the model itself as a version of the registered model.
+
+    `bundle` is the hash, `folder` holds its files, `artifacts` maps an MLflow folder to a local path. Returns the run's id and the version;
+    a bundle that is there already is not logged again.
+    """
+    client = _client()
+    name = model_name(source, use_case)
+    known = _version_of(client, name, bundle)
+    if known is not None:
+        return {"run_id": known.run_id, "version": known.version, "model": name}
+    mlflow.set_experiment(experiment_id=_experiment(client, name))
+    with mlflow.start_run(run_name=bundle[:12], tags={**tags, "bundle": bundle}) as run:
+        mlflow.log_params(parameters)
+        mlflow.log_metrics(metrics)
+        for place, path in artifacts.items():
+            mlflow.log_artifacts(str(path), place) if Path(path).is_dir() else mlflow.log_artifact(str(path), place)
+        info = _log_model(folder, name)
+    client.set_model_version_tag(name, info.registered_model_version, "bundle", bundle)
+    return {"run_id": run.info.run_id, "version": str(info.registered_model_version), "model": name}
+
+
+def set_champion(bundle, *, source, use_case):
+    """Let the registry's alias name the champion's version; a bundle that was never logged leaves no alias. Returns the version or None."""
+    client = _client()
+    name = model_name(source, use_case)
+    version = _version_of(client, name, bundle) if bundle else None
+    if version is not None:
+        client.set_registered_model_alias(name, ALIAS, version.version)
+        return version.version
+    try:
+        client.delete_registered_model_alias(name, ALIAS)
+    except MlflowException:
+        return None
+    return None
+
+
+def _client():
+    Path("var").mkdir(exist_ok=True)
+    mlflow.set_tracking_uri(URI)
+    mlflow.set_registry_uri(URI)
+    return mlflow.MlflowClient()
+
+
+def _experiment(client, name):
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    return client.create_experiment(name, artifact_location=ARTIFACTS.resolve().as_uri())
+
+
+def _version_of(client, name, bundle):
+    try:
+        found = client.search_model_versions(f"name = '{name}' and tag.bundle = '{bundle}'")
+    except MlflowException:
+        return None
+    return found[0] if found else None
+
+
+def _log_model(folder, name):
+    return mlflow.pyfunc.log_model(
+        name="model", python_model=str(MODEL_CODE), artifacts={"bundle": str(folder)}, code_paths=["features", "models"],
+        pip_requirements=["lightgbm", "msgspec", "numpy", "pandas"],
+        registered_model_name=name)
+
+
+def data_hashes(use_case):
+    """DVC's hashes of what the bundle was trained on, by path, from `dvc.lock`; empty while the lock is not there."""
+    import yaml
+
+    lock = Path("dvc.lock")
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.exists() else {}
+    wanted = (f"featurize@{use_case}", f"sample@{use_case}", "ingest")
+    return {out["path"]: out["md5"] for stage in wanted for out in stages.get(stage, {}).get("outs", []) if str(out["path"]).startswith(str(DATA))}

@@ -1,0 +1,54 @@
+"""Runs DVC as a child process that cannot outlive its caller."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from features.errors import RiskError
+
+
+def repro(*targets, quiet=False):
+    """`dvc repro`, in a process group of its own that is killed whole when this process is stopped.
+
+    Raises RiskError when a stage failed; the stage has printed its own sentence by then.
+    """
+    if run_dvc("repro", *(["--quiet"] if quiet else []), *targets):
+        raise RiskError("the pipeline stopped at the stage named above: nothing after it ran, and what is published and in production is unchanged.")
+
+
+def run_dvc(*arguments):
+    """Run dvc with this interpreter's environment and return its exit code."""
+    process = subprocess.Popen([sys.executable, "-m", "dvc", *arguments], env=_environment(), start_new_session=True)
+    previous = {number: signal.signal(number, _raise_interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        return process.wait()
+    except BaseException:
+        _kill_group(process)
+        raise
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _environment():
+    # The stages say `python`: it has to be this one, also when the environment was not activated.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+
+def _raise_interrupt(_number, _frame):
+    raise KeyboardInterrupt
+
+
+def _kill_group(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,73 @@
+"""Who is looked at, and when: the rows that observe and book start from."""
+
+import duckdb
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.datasets import TABLES
+from pipeline.frames import read_frame
+
+# What shows that a customer still does business: a booking in any of these tables.
+ACTIVITY = ("statements", "contracts", "invoices", "transactions")
+# The transaction itself is what is judged: its history ends one second before it.
+BEFORE = pd.Timedelta(seconds=1)
+OWN_COLUMNS = ("amount", "currency", "kind", "channel", "counterparty_id")
+
+
+def given_observations(*, until):
+    """The observations a source brought, with as_of up to `until` (inclusive), or None when it brought none."""
+    path = TABLES / "observations.parquet"
+    if not path.exists():
+        return None
+    given = read_frame(path)
+    return given[given["as_of"] <= _end_of(until)].reset_index(drop=True)
+
+
+def month_ends(about, rules, *, until):
+    """Month ends from the end of the warm-up to `until`, every `rules.every_months` counted back from the last one."""
+    first = min(table["known_from"] for table in about["tables"].values() if table["known_from"])
+    start = pd.Timestamp(first) + pd.DateOffset(months=rules.warm_up_months)
+    last = pd.Timestamp(until) + pd.Timedelta(days=1) - pd.offsets.MonthEnd(1)
+    ends = pd.date_range(start, last, freq="ME")
+    return ends[::-1][:: rules.every_months][::-1].as_unit("us")
+
+
+def active_customers(dates, *, active_days):
+    """One row per customer and date: observation_id, customer_id, as_of (the end of that day).
+
+    A customer is there from the day it was first known, while anything of its business became known in the last `active_days`.
+    """
+    connection = duckdb.connect()
+    connection.execute("SET threads = 2; SET TimeZone = 'UTC'")
+    connection.register("dates", pd.DataFrame({"as_of": dates + pd.Timedelta(days=1) - BEFORE}))
+    activity = " UNION ".join(f"SELECT customer_id, known_at::DATE AS day FROM '{TABLES / table}.parquet'" for table in ACTIVITY
+                              if (TABLES / f"{table}.parquet").exists())
+    frame = _active_rows(connection, activity, active_days)
+    connection.close()
+    return frame
+
+
+def _active_rows(connection, activity, active_days):
+    return connection.execute(f"""
+        WITH known AS (SELECT customer_id, min(known_at) AS since FROM '{TABLES}/customers.parquet' GROUP BY 1),
+             grid AS (SELECT customer_id, as_of FROM known CROSS JOIN dates WHERE since <= as_of),
+             activity AS ({activity})
+        SELECT grid.customer_id || '@' || strftime(grid.as_of, '%Y-%m-%d') AS observation_id, grid.customer_id, grid.as_of
+        FROM grid ASOF JOIN activity ON grid.customer_id = activity.customer_id AND grid.as_of >= activity.day
+        WHERE activity.day > grid.as_of::DATE - {active_days}
+        ORDER BY grid.as_of, grid.customer_id""").df()
+
+
+def transactions_between(start, end):
+    """One row per transaction with start < occurred_at <= the end of day `end` and known by then; as_of is one second before it."""
+    path = TABLES / "transactions.parquet"
+    own = [column for column in OWN_COLUMNS if column in pq.read_schema(path).names]
+    dates = (pc.field("occurred_at") > pd.Timestamp(start)) & (pc.field("occurred_at") <= _end_of(end)) & (pc.field("known_at") <= _end_of(end))
+    frame = pq.read_table(path, columns=["transaction_id", "customer_id", "occurred_at", *own], filters=dates).to_pandas()
+    spine = frame.assign(observation_id=frame["transaction_id"], as_of=frame["occurred_at"] - BEFORE)
+    return spine.sort_values(["as_of", "transaction_id"], kind="stable").reset_index(drop=True)
+
+
+def _end_of(day):
+    return pd.Timestamp(day) + pd.Timedelta(days=1) - BEFORE

@@ -1,0 +1,68 @@
+"""What an installation keeps under `var/`: the champion pointers, the bundles, the training cutoffs."""
+
+import re
+import shutil
+from pathlib import Path
+
+from features.errors import RiskError
+from pipeline.datasets import read_json, replacing, write_json
+
+VAR = Path("var")
+
+
+def pointer_path(source, use_case):
+    """The champion pointer of a source and use case; it holds nothing but the bundle's hash."""
+    return VAR / "champion" / f"{source}-{use_case}.json"
+
+
+def training_path(source, use_case):
+    """The file with the training cutoff of a source and use case."""
+    return VAR / "training" / f"{source}-{use_case}.yaml"
+
+
+def bundle_path(bundle):
+    """The folder of a bundle that was promoted once."""
+    return VAR / "bundles" / bundle
+
+
+def read_champion(source, use_case):
+    """Hash of the champion's bundle, or None while there is no champion.
+
+    Raises RiskError when the pointer is missing, damaged, or names a bundle that is not there.
+    """
+    path = pointer_path(source, use_case)
+    bundle = read_json(path).get("bundle")
+    if bundle is None:
+        return None
+    if not re.fullmatch("[0-9a-f]{64}", str(bundle)) or not bundle_path(bundle).is_dir():
+        raise RiskError(f"{path} names the bundle {bundle}, which is not in {VAR / 'bundles'}: restore that folder or run `risk rollback`.")
+    return bundle
+
+
+def point_to(bundle, *, source, use_case):
+    """Make a bundle (a hash, or None) the champion."""
+    write_json(pointer_path(source, use_case), {"bundle": bundle})
+
+
+def keep_bundle(folder, bundle):
+    """Copy a candidate's folder to `var/bundles/<hash>/`; a bundle that is there already stays as it is."""
+    if bundle_path(bundle).is_dir():
+        return
+    with replacing(bundle_path(bundle)) as beside:
+        shutil.copytree(folder, beside)
+
+
+def ensure_state(source, cutoff):
+    """Create what a source needs under `var/` and is not there yet: empty champion pointers and the training cutoffs."""
+    for use_case in source.use_cases:
+        if not pointer_path(source.name, use_case).exists():
+            point_to(None, source=source.name, use_case=use_case)
+        if not training_path(source.name, use_case).exists():
+            move_cutoff(source.name, use_case, cutoff)
+    (VAR / "inbox").mkdir(parents=True, exist_ok=True)
+
+
+def move_cutoff(source, use_case, cutoff):
+    """Write the training cutoff: nothing known after that day (a text, YYYY-MM-DD) is used to train."""
+    with replacing(training_path(source, use_case)) as beside:
+        beside.write_text(f'# Nothing known after this day is used to train; a refit moves it.\ncutoff: "{cutoff}"\n', encoding="utf-8")

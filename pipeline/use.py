@@ -1,0 +1,80 @@
+"""Chooses a source: `risk use` and `risk init`."""
+
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from features.errors import RiskError
+from pipeline.datasets import replacing
+from pipeline.params import load_params
+from pipeline.source import connect, load_source, stage_query
+from pipeline.state import ensure_state
+
+PARAMS = Path("params.yaml")
+SHIPPED = Path("pipeline/sources")
+
+
+def initialise():
+    """Create under `var/` what the chosen source needs; what is there stays."""
+    params = load_params(PARAMS)
+    source = load_source(params)
+    ensure_state(source, source.complete_to or _last_known(source, params.ingest))
+    return source
+
+
+def use_source(name, path):
+    """Write the source into `params.yaml` and prepare its pointers.
+
+    `name` is a shipped source or a folder of SQL files, `path` the data it reads. Raises RiskError and leaves the
+    parameters as they were when the source cannot be used.
+    """
+    definition = _definition(name)
+    path = Path(path) if path else definition
+    if definition.is_dir() and path == definition:
+        raise RiskError(f"source {name} reads files: say where they are with `risk use {name} --data PATH`.")
+    chosen = {"name": definition.stem if definition.is_file() else definition.name, "definition": str(definition), "path": str(path)}
+    params = msgspec.structs.replace(load_params(PARAMS), source=msgspec.convert(chosen, type(load_params(PARAMS).source)))
+    source = load_source(params)
+    cutoff = source.complete_to or _last_known(source, params.ingest)
+    _edit(chosen, source.use_cases)
+    ensure_state(source, cutoff)
+    return source
+
+
+def _definition(name):
+    places = [SHIPPED / f"{name}.py", SHIPPED / name, Path(name)]
+    for place in places[:2] if "/" not in name else places[2:]:
+        if place.exists() and not place.name.startswith("_"):
+            return place
+    shipped = sorted({place.stem for place in SHIPPED.iterdir() if not place.name.startswith("_")})
+    raise RiskError(f"there is no source {name}: the shipped ones are {', '.join(shipped)}; a folder of your own starts with ./ or /.")
+
+
+def _edit(chosen, use_cases):
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    content = yaml.load(PARAMS.read_text(encoding="utf-8"))
+    content["source"].update(chosen)
+    content["use_cases"].clear()
+    content["use_cases"].extend(use_cases)
+    with replacing(PARAMS) as beside, beside.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
+
+
+def _last_known(source, ingest):
+    """The last day that anything is known in the source's files, for a source that does not say what its outcomes are complete to."""
+    connection = connect(ingest)
+    days = []
+    for table in source.queries:
+        stage_query(connection, source, table)
+        if "known_at" in [row[0] for row in connection.execute("DESCRIBE staged").fetchall()]:
+            days.append(connection.execute("SELECT max(known_at)::DATE FROM staged").fetchone()[0])
+    connection.close()
+    last = max((day for day in days if day is not None), default=None)
+    if not isinstance(last, date):
+        raise RiskError(f"source {source.name}: no table gives a known_at date: add one, or state complete_to in source.yaml.")
+    return last.isoformat()
