@@ -32,7 +32,7 @@ def check_table(connection, table, *, where, kept_path, rejects_path, max_reject
     than `max_reject_share` of the rows.
     """
     contract = TABLES[table]
-    found = dict(connection.execute("SELECT column_name, data_type FROM (DESCRIBE staged)").fetchall())
+    found = dict(connection.execute("SELECT column_name, column_type FROM (DESCRIBE staged)").fetchall())
     _require_columns(contract, found, where)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {_judged(contract, found)}")
     counts = dict(connection.execute("SELECT coalesce(rule, ''), count(*) FROM judged GROUP BY ALL ORDER BY ALL").fetchall())

@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from features.errors import RiskError
+from pipeline.datasets import replacing
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -107,19 +108,19 @@ class LeakParams(_Strict):
 
 
 class TrainParams(_Strict):
-    """LightGBM's settings."""
+    """LightGBM's settings; None leaves the choice to the size of the sample."""
 
-    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)]
-    num_leaves: Annotated[int, msgspec.Meta(ge=2)]
-    min_child_samples: Count
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] | None
+    num_leaves: Annotated[int, msgspec.Meta(ge=2)] | None
+    min_child_samples: Count | None
     max_trees: Count
     early_stopping_rounds: Count
     subsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
     colsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
-    l2: Annotated[float, msgspec.Meta(ge=0)]
+    l2: Annotated[float, msgspec.Meta(ge=0)] | None
     max_bin: Annotated[int, msgspec.Meta(ge=2)]
     monotone: bool
-    refit_on_validation: bool
+    refit: bool
     seed: int
     threads: Count
 
@@ -136,15 +137,15 @@ class ScaleParams(_Strict):
     base_points: Positive
     base_odds: Positive
     points_to_double: Positive
-    grades: list[str]
-    split_rows: Count
+    grade_shares: Annotated[list[Share], msgspec.Meta(min_length=5, max_length=5)]
+    split_min_defaults: Positive
 
 
 class EvaluateParams(_Strict):
-    """Intervals and capacity of the evaluation."""
+    """Intervals of the evaluation."""
 
     bootstrap_rounds: Count
-    capacity_share: Share
+    asset_correlation: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     seed: int
 
 
@@ -153,15 +154,20 @@ class ExplainParams(_Strict):
 
     rows: Count
     dependence_top: Count
+    check_rows: Count
     seed: int
 
 
 class GateParams(_Strict):
-    """What a challenger must hold against the champion."""
+    """What a challenger must hold against the champion; see `models.gate.Margins`."""
 
-    max_auc_loss: Annotated[float, msgspec.Meta(ge=0)]
-    max_calibration_error: Positive
-    max_psi: Positive
+    auc_margin: Annotated[float, msgspec.Meta(ge=0)]
+    auc_least: Share
+    slope_low: Positive
+    slope_high: Positive
+    offset_max: Positive
+    ece_margin: Annotated[float, msgspec.Meta(ge=0)]
+    violations_max: Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class BookParams(_Strict):
@@ -190,11 +196,15 @@ class MonitorParams(_Strict):
 
 
 class DecideParams(_Strict):
-    """Thresholds of the retrain decision."""
+    """Thresholds of the retrain decision; see `models.retrain.Thresholds`."""
 
-    min_new_defaults: Count
-    max_auc_loss: Positive
-    max_calibration_error: Positive
+    bad_to_recalibrate: Count
+    bad_to_refit: Count
+    auc_loss: Positive
+    auc_loss_rebuild: Positive
+    offset: Positive
+    slope: Positive
+    oldest_days: Days
 
 
 class Params(_Strict):
@@ -254,6 +264,27 @@ def read_yaml(path, kind):
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
         raise RiskError(f"{path}: {_explain(str(error), kind)}") from None
+
+
+def change_params(changes, path=Path("params.yaml")):
+    """Set dotted keys in a parameter file, comments kept."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 200
+    yaml.representer.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    for key, value in changes:
+        *sections, last = key.split(".")
+        section = content
+        for name in sections:
+            section = section[name]
+        if isinstance(value, list):
+            section[last][:] = value
+        else:
+            section[last] = value
+    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
 
 
 def _first_line(error):

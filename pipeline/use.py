@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 
 from features.errors import RiskError
-from pipeline.datasets import replacing
-from pipeline.params import load_params
+from pipeline.params import change_params, load_params
 from pipeline.source import connect, load_source, stage_query
 from pipeline.state import ensure_state
 
@@ -37,7 +36,7 @@ def use_source(name, path):
     params = msgspec.structs.replace(load_params(PARAMS), source=msgspec.convert(chosen, type(load_params(PARAMS).source)))
     source = load_source(params)
     cutoff = source.complete_to or _last_known(source, params.ingest)
-    _edit(chosen, source.use_cases)
+    change_params([*((f"source.{key}", value) for key, value in chosen.items()), ("use_cases", source.use_cases)], PARAMS)
     ensure_state(source, cutoff)
     return source
 
@@ -49,20 +48,6 @@ def _definition(name):
             return place
     shipped = sorted({place.stem for place in SHIPPED.iterdir() if not place.name.startswith("_")})
     raise RiskError(f"there is no source {name}: the shipped ones are {', '.join(shipped)}; a folder of your own starts with ./ or /.")
-
-
-def _edit(chosen, use_cases):
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 200
-    content = yaml.load(PARAMS.read_text(encoding="utf-8"))
-    content["source"].update(chosen)
-    content["use_cases"].clear()
-    content["use_cases"].extend(use_cases)
-    with replacing(PARAMS) as beside, beside.open("w", encoding="utf-8") as file:
-        yaml.dump(content, file)
 
 
 def _last_known(source, ingest):

@@ -1,0 +1,67 @@
+"""Declared features of the customer itself, its exposure, its market, and whatever columns a source adds to them."""
+
+from features.feature import feature
+from features.fraud import JUDGED
+from features.tables import TABLES
+from features.terms import growth, last, line, log, months_since, own, ratio, series, times
+
+UNKNOWN = "Missing when the customer's record is not visible or the value is not given."
+NO_BASE = "Missing when no exposure is visible or there is nothing to divide by."
+NO_SERIES = "Missing when no value of the series was published yet."
+# Columns of observations that are the label's or the judged transaction's.
+NOT_OWN = ("status", *JUDGED)
+NUMBERS = ("number", "integer", "money", "flag")
+
+
+def declare(columns):
+    """The background features over tables with these columns."""
+    return [*customer(columns), *_exposure(), *_market(columns), *_extras(columns, "exposures", "exp"), *observation(columns)]
+
+
+def _declare(name, how, unit, missing, kind="number"):
+    return feature(name, how, unit=unit, factor="background", missing=missing, kind=kind)
+
+
+def customer(columns):
+    """Age, time as a customer, and what kind of customer it is; its extra columns."""
+    return [_declare("bg_age_months", months_since("customers", "founded_on"), "months", UNKNOWN),
+            _declare("bg_months_as_customer", months_since("customers", "onboarded_on"), "months", UNKNOWN),
+            *(_declare(f"bg_{name}", last("customers", name), "category", UNKNOWN, "category") for name in ("industry", "region", "ownership", "kind")),
+            *_extras(columns, "customers", "bg")]
+
+
+def _exposure():
+    limit, exposure = last("exposures", "limit"), last("exposures", "exposure")
+    in_units = times(exposure, 0.01)
+    return [_declare("exp_log_limit", log(limit), "log minor units", NO_BASE),
+            _declare("exp_exposure_to_limit", ratio(exposure, limit), "ratio", NO_BASE),
+            _declare("exp_collateral_share", ratio(last("exposures", "collateral"), exposure), "ratio", NO_BASE),
+            _declare("exp_exposure_to_assets", ratio(in_units, line("total_assets")), "ratio", NO_BASE),
+            _declare("exp_exposure_to_revenue", ratio(in_units, line("revenue")), "ratio", NO_BASE)]
+
+
+def _market(columns):
+    """Level and twelve months' growth of each published series, by the columns "market:<name>" and "industry:<name>"."""
+    named = [column.partition(":") for column in columns.get("series", {}) if ":" in column]
+    return [each for whose, _, name in named for each in _series(name, whose == "industry")]
+
+
+def _series(name, industry):
+    stem = f"bg_{'industry' if industry else 'market'}_{name}"
+    now, before = series(name, industry=industry), series(name, industry=industry, lag=12)
+    return [_declare(stem, now, "the series' unit", NO_SERIES), _declare(f"{stem}_growth_12m", growth(now, before), "ratio", NO_SERIES)]
+
+
+def _beyond_contract(columns, table):
+    return [(name, kind) for name, kind in columns.get(table, {}).items() if TABLES[table].column(name) is None and name not in NOT_OWN]
+
+
+def _extras(columns, table, group):
+    return [_declare(f"{group}_{name}", last(table, name), "as given", UNKNOWN, "category" if kind == "category" else "number")
+            for name, kind in _beyond_contract(columns, table) if kind in (*NUMBERS, "category")]
+
+
+def observation(columns):
+    """The observations' own columns, as given."""
+    return [_declare(f"obs_{name}", own(name), "as given", "Missing where the observation gives none.", "category" if kind == "category" else "number")
+            for name, kind in _beyond_contract(columns, "observations") if kind in (*NUMBERS, "category")]

@@ -1,0 +1,222 @@
+"""What a customer is compared with: dated quantiles of its industry and dated figures of counterparties, the same for a batch and for one customer."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from features.arrays import DAY
+from features.kernel import pack, pack_edge
+
+KNOTS = 21
+LEAST_MEMBERS = 20
+EVERYBODY = None
+
+
+@dataclass(frozen=True)
+class Counterparties:
+    """Running counts per counterparty: `levels` are their ids, ascending; a row holds from `date` (midnight, seconds) on.
+
+    `code` (k,) into levels, `date` (k,), `count` and `frauds` (k,) so far, by (code, date).
+    """
+
+    levels: tuple = ()
+    code: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    date: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    count: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    frauds: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+
+class Context:
+    """The dated context: `knots` maps (feature, industry or None for everybody) to (dates ascending, 21 quantiles each)."""
+
+    def __init__(self, knots=None, counterparties=None):
+        self.knots = dict(sorted((knots or {}).items(), key=lambda item: _entry_order(item[0])))
+        self.counterparties = counterparties or Counterparties()
+        self._code = {level: code for code, level in enumerate(self.counterparties.levels)}
+        self._key = pack(self.counterparties.code, self.counterparties.date)
+
+    def quantiles(self, name, values, industry, as_of):
+        """Where each value (n,) stands among its industry's at the latest context date <= as_of: 0 lowest, 1 highest, (n,).
+
+        An industry without quantiles of that date, or none given, means everybody's. Missing when the value is or no context date is that early.
+        """
+        answer = np.full(len(values), np.nan)
+        dates, everybody = self.knots.get((name, EVERYBODY), (np.zeros(0, dtype=np.int64), None))
+        at = np.searchsorted(dates, as_of, side="right") - 1
+        usable = (at >= 0) & ~np.isnan(values)
+        if not usable.any():
+            return answer
+        chosen = everybody[np.maximum(at, 0)]
+        for level, members in _members(industry, usable):
+            self._use_industry(chosen, (name, level), members, dates[at[members]])
+        answer[usable] = _place(values[usable], chosen[usable])
+        return answer
+
+    def _use_industry(self, chosen, entry, members, wanted):
+        if entry not in self.knots:
+            return
+        dates, knots = self.knots[entry]
+        at = np.searchsorted(dates, wanted)
+        same = at < len(dates)
+        same[same] = dates[at[same]] == wanted[same]
+        chosen[members[same]] = knots[at[same]]
+
+    def counterparty_codes(self, own):
+        """Codes int64 (n,) of a Category of counterparties in this context; -1 where none is given or it was never seen."""
+        table = np.array([*(self._code.get(level, -1) for level in own.levels), -1], dtype=np.int64)
+        return table[own.codes]
+
+    def counterparty_row(self, code, moment):
+        """Row of the running counts that holds for each counterparty at a moment, -1 before its first.
+
+        Days count whole: what became known on a day counts from the next midnight on.
+        """
+        order = np.lexsort((moment, code))
+        at = np.empty(len(code), dtype=np.int64)
+        at[order] = np.searchsorted(self._key, pack_edge(code[order], moment[order]), side="right") - 1
+        found = at >= 0
+        found[found] = self.counterparties.code[at[found]] == code[found]
+        return np.where(found, at, -1)
+
+    def counterparty_count(self, measure, row):
+        """Transactions (`count`) or frauds among them (`frauds`) that became known up to those rows; 0 at -1."""
+        return np.append(getattr(self.counterparties, measure), 0)[row]
+
+    def to_rows(self):
+        """The context as a table, {column: list}: part, name, industry, date (seconds), knots, count, frauds; None where a column does not apply."""
+        rows = {name: [] for name in ("part", "name", "industry", "date", "knots", "count", "frauds")}
+        for (name, industry), (dates, knots) in self.knots.items():
+            _extend(rows, part=["quantile"] * len(dates), name=[name] * len(dates), industry=[industry] * len(dates), date=dates.tolist(),
+                    knots=knots.tolist(), count=[None] * len(dates), frauds=[None] * len(dates))
+        own, none = self.counterparties, [None] * len(self.counterparties.code)
+        _extend(rows, part=["counterparty"] * len(none), name=[own.levels[code] for code in own.code], industry=none, date=own.date.tolist(), knots=none,
+                count=own.count.tolist(), frauds=own.frauds.tolist())
+        return rows
+
+    @classmethod
+    def from_rows(cls, rows):
+        """The context that `to_rows` gave, columns as lists or arrays."""
+        part = np.asarray(rows["part"], dtype=object)
+        return cls(_knots_of(rows, np.flatnonzero(part == "quantile")), _counterparties_of(rows, np.flatnonzero(part == "counterparty")))
+
+    def digest(self):
+        """sha256 of what the context says, whatever file it came from."""
+        own, sha = self.counterparties, hashlib.sha256()
+        for entry, (dates, knots) in self.knots.items():
+            sha.update(repr(entry).encode() + dates.astype("<i8").tobytes() + knots.astype("<f8").tobytes())
+        sha.update(repr(own.levels).encode())
+        for column in (own.code, own.date, own.count, own.frauds):
+            sha.update(column.astype("<i8").tobytes())
+        return sha.hexdigest()
+
+
+def _entry_order(entry):
+    name, industry = entry
+    return name, industry is not None, industry or ""
+
+
+def _extend(rows, **more):
+    for name, values in more.items():
+        rows[name].extend(values)
+
+
+def _members(industry, usable):
+    """(level, positions) of the usable observations of each industry."""
+    if industry is None or not hasattr(industry, "codes"):
+        return
+    for code in np.unique(industry.codes[usable & (industry.codes >= 0)]):
+        yield industry.levels[code], np.flatnonzero(usable & (industry.codes == code))
+
+
+def _place(values, knots):
+    """Place of each value (n,) on its knots (n, 21), 0 to 1: linear between knots, the middle of those it equals."""
+    below = (knots < values[:, None]).sum(axis=1)
+    upto = (knots <= values[:, None]).sum(axis=1)
+    row, left, right = np.arange(len(values)), np.clip(below - 1, 0, KNOTS - 1), np.clip(below, 0, KNOTS - 1)
+    low, high = knots[row, left], knots[row, right]
+    step = np.where(high > low, high - low, 1.0)
+    between = left + (values - low) / step
+    place = np.where(upto > below, (below + upto - 1) / 2, between)
+    return np.where(upto == 0, 0.0, np.where(below == KNOTS, 1.0, place / (KNOTS - 1)))
+
+
+def quantile_knots(columns, industry, as_of, *, least_members=LEAST_MEMBERS):
+    """The `knots` of a Context from the values of observed customers: columns {feature: (n,)}, industry a Category (n) or None, as_of (n,) seconds.
+
+    Observations of one calendar month are compared with each other; their quantiles are dated the month's last as_of, so nothing later is ever read. Groups
+    with fewer than `least_members` values are left out.
+    """
+    month = as_of.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+    months, place = np.unique(month, return_inverse=True)
+    dates = np.full(len(months), np.iinfo(np.int64).min)
+    np.maximum.at(dates, place, as_of)
+    knots = {}
+    for name, values in columns.items():
+        _add_knots(knots, name, values, place, np.zeros(len(values), dtype=np.int64), (EVERYBODY,), dates, least_members)
+        if industry is not None and len(industry.levels):
+            _add_knots(knots, name, values, place, industry.codes.astype(np.int64), industry.levels, dates, least_members)
+    return knots
+
+
+def _add_knots(knots, name, values, place, code, levels, dates, least):
+    there = np.flatnonzero(np.isfinite(values) & (code >= 0))
+    order = there[np.lexsort((values[there], place[there], code[there]))]
+    group = code[order] * len(dates) + place[order]
+    first = np.flatnonzero(np.diff(group, prepend=-1))
+    count = np.diff(first, append=len(group))
+    first, count = first[count >= least], count[count >= least]
+    drawn = _quantiles_of(values[order], first, count)
+    for level in np.unique(group[first] // len(dates)):
+        own = group[first] // len(dates) == level
+        knots[name, levels[level]] = (dates[group[first][own] % len(dates)], drawn[own])
+
+
+def _quantiles_of(ordered, first, count):
+    """21 evenly spaced quantiles (g, 21) of runs of sorted values, linear between neighbours."""
+    at = (count - 1)[:, None] * np.arange(KNOTS) / (KNOTS - 1)
+    low = at.astype(np.int64)
+    high = np.minimum(low + 1, (count - 1)[:, None])
+    lower, upper = ordered[first[:, None] + low], ordered[first[:, None] + high]
+    return lower + (upper - lower) * (at - low)
+
+
+def running_counts(levels, code, known, fraud_code, fraud_known, *, begin, end):
+    """Counterparties from transactions (code (n,) into ascending levels, known (n,) seconds) and frauds among them by the day each became known.
+
+    What became known after `end` is left out; what did before `begin` is one row dated with it, since no window reaches back further.
+    """
+    all_codes = np.concatenate([code, fraud_code])
+    date = -(-np.maximum(np.concatenate([known, fraud_known]), begin) // DAY) * DAY
+    frauds = np.concatenate([np.zeros(len(code), dtype=np.int64), np.ones(len(fraud_code), dtype=np.int64)])
+    kept = (all_codes >= 0) & (date <= end)
+    all_codes, date, frauds = all_codes[kept], date[kept], frauds[kept]
+    order = np.argsort(pack(all_codes, date), kind="stable")
+    used, all_codes = np.unique(all_codes[order], return_inverse=True)
+    date, frauds = date[order], frauds[order]
+    last = np.append((all_codes[1:] != all_codes[:-1]) | (date[1:] != date[:-1]), True)[: len(order)]
+    return Counterparties(tuple(levels[code] for code in used), all_codes[last], date[last], _running(1 - frauds, all_codes, last), _running(frauds, all_codes, last))
+
+
+def _running(step, code, last):
+    """Running sums within each code, at the rows marked last."""
+    total = np.cumsum(step)
+    first = np.flatnonzero(np.diff(code, prepend=-1))
+    before = np.repeat((total - step)[first], np.diff(first, append=len(code)))
+    return (total - before)[last]
+
+
+def _knots_of(rows, index):
+    entries = {}
+    for place in index:
+        entries.setdefault((rows["name"][place], rows["industry"][place]), []).append((int(rows["date"][place]), rows["knots"][place]))
+    return {entry: (np.array([date for date, _ in dated], dtype=np.int64), np.array([list(knots) for _, knots in dated], dtype=np.float64))
+            for entry, dated in entries.items()}
+
+
+def _counterparties_of(rows, index):
+    names = [rows["name"][place] for place in index]
+    levels = tuple(sorted(set(names)))
+    code = {level: number for number, level in enumerate(levels)}
+    date, count, frauds = (np.array([rows[column][place] for place in index], dtype=np.int64) for column in ("date", "count", "frauds"))
+    return Counterparties(levels, np.array([code[name] for name in names], dtype=np.int64), date, count, frauds)

@@ -1,0 +1,64 @@
+"""One declared feature: its column, how it is computed, and what a reader of its reason needs to know."""
+
+import msgspec
+
+from features.derived import BUILT, DERIVED
+from features.terms import Term, walk
+
+
+class Feature(msgspec.Struct, frozen=True):
+    """One column: what it is called, how it is computed (`how`), and what the reader of a reason needs to know about it.
+
+    `direction` is +1 where more is riskier, -1 where less is, 0 where that is not beyond doubt. `missing` says when the value is missing.
+    """
+
+    name: str
+    how: Term
+    unit: str
+    factor: str
+    missing: str
+    kind: str = "number"
+    direction: int = 0
+    scope: str = "own"
+    message_id: str = ""
+
+    @property
+    def needs(self):
+        """The tables and columns it cannot do without: {table: tuple of columns}."""
+        found = {}
+        for term in walk(self.how):
+            for table, columns in _term_needs(term).items():
+                found.setdefault(table, {}).update(dict.fromkeys(columns))
+        return {table: tuple(columns) for table, columns in found.items()}
+
+
+def feature(name, how, **about):
+    """A Feature whose message id follows from its name."""
+    return Feature(name, how, message_id=f"feature.{name}", **about)
+
+
+def _term_needs(term):
+    """What one term reads, its parts aside."""
+    if not term.table:
+        return {}
+    if term.op == "own":
+        return {"observations": (term.column,)}
+    if term.op == "series":
+        own = {"customers": ("industry",)} if term.measure else {}
+        return {"series": (f"{term.measure or 'market'}:{term.column}",), **own}
+    if term.op == "open_items":
+        return BUILT["settlements"]
+    if term.op == "contracts":
+        return {"contracts": ("contract_id", "due_on", "fulfilled_on", "status")}
+    if term.table in BUILT:
+        return BUILT[term.table]
+    named = [term.column, *(condition.column for condition in term.where), "" if term.key == "customer" else term.key]
+    return {term.table: tuple(dict.fromkeys(column for name in named for column in _stored(term.table, name)))}
+
+
+def _stored(table, name):
+    """The stored columns behind a name that a term uses."""
+    if not name:
+        return ()
+    derived = DERIVED.get(table, {}).get(name)
+    return derived.needs if derived else (name,)

@@ -1,0 +1,158 @@
+"""Open items and settlements: what invoices and the payments known by a date leave open, and how late the settled ones were."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.arrays import DAY, MISSING_TIME, Category
+from features.kernel import pack_edge
+from features.lookups import NEVER, by_observation, covering
+
+AGEING_DAYS = (30, 60, 90)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Invoices beside what was paid on them, both in the order of the invoices' rows.
+
+    `visible` (n,) is when an invoice could first be read and `settled` (n,) when its payments known by then reached its amount (NEVER while open). A payment
+    counts from the later of the day it happened and the day it was known; `effective` (p,) and `paid_before` (p + 1,) hold the matched payments by
+    invoice and that moment, `first` (n + 1,) where each invoice's begin. `settled_on` and `settled_kind` are the
+    latest day of the settling payments and the kind of the last one.
+    """
+
+    invoices: dict
+    visible: np.ndarray
+    settled: np.ndarray
+    settled_on: np.ndarray
+    settled_kind: Category
+    key: np.ndarray
+    paid_before: np.ndarray
+    first: np.ndarray
+
+
+def ledger(invoices, payments):
+    """The Ledger of an invoices table and a payments table; payments without a known invoice are left aside."""
+    invoice, occurred, effective, amount, kind = _matched(invoices, payments)
+    visible = np.maximum(invoices["issued_at"], invoices["known_at"])
+    paid_before = np.concatenate([[0], np.cumsum(amount)])
+    first = np.searchsorted(invoice, np.arange(len(visible) + 1))
+    settling = _settling_payment(invoice, paid_before, first, invoices["amount"])
+    found = settling >= 0
+    settled, settled_on, settled_kind = np.full(len(visible), NEVER), np.full(len(visible), MISSING_TIME), np.full(len(visible), -1)
+    settled[found] = effective[settling[found]]
+    settled_on[found] = _latest_so_far(invoice, occurred)[settling[found]]
+    settled_kind[found] = kind[settling[found]]
+    levels = payments["kind"].levels if "kind" in payments else ("payment",)
+    return Ledger(invoices, visible, settled, settled_on, Category(settled_kind.astype(np.int32), levels), pack_edge(invoice, effective), paid_before, first)
+
+
+def _matched(invoices, payments):
+    """The payments of known invoices: invoice row, occurred, effective, amount, kind, by invoice, then effective, then occurred."""
+    row = _row_of(invoices["invoice_id"], payments["invoice_id"])
+    kept = np.flatnonzero(row >= 0)
+    row, occurred = row[kept], payments["occurred_at"][kept]
+    effective = np.maximum(occurred, payments["known_at"][kept])
+    order = np.lexsort((occurred, effective, row))
+    kind = payments["kind"].codes.astype(np.int64) if "kind" in payments else np.zeros(len(payments["amount"]), dtype=np.int64)
+    return row[order], occurred[order], effective[order], payments["amount"][kept][order], kind[kept][order]
+
+
+def _row_of(codes, wanted):
+    """Row of each wanted code among `codes`, -1 where it is missing or unknown."""
+    row = np.full(max(int(codes.max(initial=-1)), int(wanted.max(initial=-1))) + 2, -1)
+    row[codes] = np.arange(len(codes))
+    row[-1] = -1
+    return row[wanted]
+
+
+def _settling_payment(invoice, paid_before, first, amount):
+    """Position of the payment with which each invoice's payments first reach its amount, -1 where they never do."""
+    settling = np.full(len(amount), -1)
+    paid = paid_before[1:] - paid_before[first[invoice]]
+    enough = np.flatnonzero(paid >= amount[invoice])
+    # written backwards, so that the first payment to reach the amount stays
+    settling[invoice[enough[::-1]]] = enough[::-1]
+    return settling
+
+
+def _latest_so_far(invoice, occurred):
+    """Running maximum of `occurred` within each invoice, in the payments' order."""
+    by_rank = np.lexsort((occurred, invoice))
+    rank = np.empty(len(occurred), dtype=np.int64)
+    rank[by_rank] = np.arange(len(occurred))
+    return occurred[by_rank[np.maximum.accumulate(rank)]] if len(rank) else occurred
+
+
+def settlements(book):
+    """Dated rows of settled invoices: when they were settled and known to be, days late (negative: early), amount, kind of the settling payment."""
+    invoices = book.invoices
+    row = np.flatnonzero((book.settled != NEVER) & (invoices["due_at"] != MISSING_TIME))
+    row = row[np.lexsort((row, book.settled_on[row], invoices["entity"][row]))]
+    days_late = (book.settled_on[row] - invoices["due_at"][row]) // DAY
+    amount = invoices["amount"][row]
+    return {"entity": invoices["entity"][row], "occurred_at": book.settled_on[row], "known_at": np.maximum(book.settled[row], book.visible[row]),
+            "days_late": days_late, "amount": amount, "late_amount_days": np.maximum(days_late, 0) * amount, "kind": book.settled_kind[row]}
+
+
+def open_figures(book, entity, as_of):
+    """What is open at each as_of, from the items: a dict of float64 columns (m,), money in minor units, 0 where nothing is open.
+
+    open_amount, open_count, overdue_amount, overdue_count, oldest_days (days past due of the oldest overdue item), overdue_<from>d for each ageing bucket
+    (overdue amounts more than that many days and at most the next bucket's), partial_amount (paid on items still open). An item is overdue after its due
+    day. Observations must ascend by (entity, as_of).
+    """
+    item, observation = covering(book.invoices["entity"], book.visible, book.settled, observed=entity, as_of=as_of)
+    paid = _paid_by(book, item, as_of[observation])
+    left = book.invoices["amount"][item] - paid
+    days = (as_of[observation] - book.invoices["due_at"][item]) // DAY
+    days = np.where(book.invoices["due_at"][item] == MISSING_TIME, 0, days)
+    late = days > 0
+    figures = {"open_amount": left, "open_count": np.ones_like(left), "overdue_amount": left * late, "overdue_count": late.astype(np.int64),
+               "partial_amount": paid, **_ageing(left, days)}
+    columns = {name: by_observation(observation, values, count=len(as_of)).astype(np.float64) for name, values in figures.items()}
+    columns["oldest_days"] = by_observation(observation, np.maximum(days, 0), count=len(as_of), ufunc=np.maximum).astype(np.float64)
+    return columns
+
+
+def _ageing(left, days):
+    edges = (0, *AGEING_DAYS, NEVER)
+    return {f"overdue_{low}d": left * ((days > low) & (days <= high)) for low, high in zip(edges[:-1], edges[1:])}
+
+
+def _paid_by(book, item, moment):
+    last = np.searchsorted(book.key, pack_edge(item, moment), side="right")
+    return book.paid_before[last] - book.paid_before[book.first[item]]
+
+
+def contract_states(contracts):
+    """The spell of each contract row: from the moment it was known to the next row of the same contract, end not included (NEVER for the last)."""
+    order = np.lexsort((np.arange(len(contracts["contract_id"])), contracts["known_at"], contracts["contract_id"]))
+    ids, known = contracts["contract_id"][order], contracts["known_at"][order]
+    following = np.append(np.where(ids[1:] == ids[:-1], known[1:], NEVER), NEVER)[: len(ids)]
+    end = np.empty(len(ids), dtype=np.int64)
+    end[order] = following
+    return contracts["known_at"], end
+
+
+def contract_figures(contracts, entity, as_of, *, days):
+    """How the contracts due in (as_of - days, as_of] stand, as known then: a dict of float64 counts (m,).
+
+    due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. Contracts without a due day, and contracts of later
+    signing, are not counted. Observations must ascend by (entity, as_of).
+    """
+    begin, end = contract_states(contracts)
+    item, observation = covering(contracts["entity"], begin, end, observed=entity, as_of=as_of)
+    due, moment = contracts["due_on"][item], as_of[observation]
+    inside = (due != MISSING_TIME) & (due <= moment) & (due > moment - days * DAY)
+    item, observation, due = item[inside], observation[inside], due[inside]
+    done = contracts["fulfilled_on"][item]
+    breached = _status_is(contracts["status"], "breached")[item]
+    on_time = (done != MISSING_TIME) & (done < due + DAY) & ~breached
+    figures = {"due": np.ones(len(item), dtype=bool), "on_time": on_time, "late": ~on_time & ~breached, "breached": breached}
+    return {name: by_observation(observation, flag.astype(np.int64), count=len(as_of)).astype(np.float64) for name, flag in figures.items()}
+
+
+def _status_is(status, level):
+    wanted = status.levels.index(level) if level in status.levels else -2
+    return status.codes == wanted

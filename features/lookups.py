@@ -1,0 +1,81 @@
+"""As-of lookups: which row of a slowly changing table held on a date, and which spells of time cover it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.arrays import MISSING_TIME
+from features.kernel import expand, pack, pack_edge
+
+NEVER = 1 << 62
+
+
+@dataclass(frozen=True)
+class States:
+    """A step function per group: from `key` on (packed group and moment, ascending), source row `row` holds."""
+
+    key: np.ndarray
+    row: np.ndarray
+
+
+def states(group, known, *, rank=None):
+    """The States of rows with int64 `group` (n,) and `known` (n,): of those known, the row of highest `rank` (n,) holds, without one the last known.
+
+    Among rows of equal rank, or known in the same second, the later row in the given order holds.
+    """
+    order = np.lexsort((np.arange(len(group)), known, group))
+    key = pack(group[order], known[order])
+    if rank is None:
+        return States(key, order)
+    by_rank = np.lexsort((np.arange(len(group)), rank, group))
+    place = np.empty(len(group), dtype=np.int64)
+    place[by_rank] = np.arange(len(group))
+    # places of a later group are all higher, so the running maximum never crosses groups
+    return States(key, by_rank[np.maximum.accumulate(place[order])] if len(order) else order)
+
+
+def held(step, group, as_of):
+    """Source row that held for each (group (m,), as_of (m,)), changes at as_of included; -1 where none did."""
+    at = np.searchsorted(step.key, pack_edge(group, as_of), side="right") - 1
+    found = at >= 0
+    found[found] = (step.key[at[found]] >> 32) == group[found]
+    return np.where(found, step.row[at] if len(step.row) else -1, -1)
+
+
+def pick(values, row):
+    """`values` (n,) at `row` (m,) as float64, NaN where row is -1; missing times and money become NaN."""
+    if not len(values):
+        return np.full(len(row), np.nan)
+    taken = values[row]
+    missing = row < 0
+    if np.issubdtype(taken.dtype, np.integer):
+        missing = missing | (taken == MISSING_TIME)
+    return np.where(missing, np.nan, taken)
+
+
+def pick_time(values, row):
+    """Seconds at `row` (m,), MISSING_TIME where row is -1."""
+    return np.where(row < 0, MISSING_TIME, values[row]) if len(values) else np.full(len(row), MISSING_TIME)
+
+
+def covering(entity, begin, end, *, observed, as_of):
+    """Pairs (item, observation) whose spell [begin, end) covers as_of, by observation, then item.
+
+    entity, begin, end (n,) describe the items; `observed`, `as_of` (m,) the observations, which must ascend by (observed, as_of). The work grows with the
+    pairs found, not with items × observations.
+    """
+    key = pack(observed, as_of)
+    first = np.searchsorted(key, pack_edge(entity, begin), side="left")
+    last = np.searchsorted(key, pack_edge(entity, np.maximum(end, begin)), side="left")
+    item, observation = expand(first, last)
+    order = np.argsort(observation, kind="stable")
+    return item[order], observation[order]
+
+
+def by_observation(observation, values, *, count, ufunc=np.add, empty=0):
+    """`values` (p,) of pairs listed by observation, reduced per observation (count,); `empty` where an observation has no pair."""
+    answer = np.full(count, empty, dtype=values.dtype)
+    first = np.flatnonzero(np.diff(observation, prepend=-1))
+    if len(first):
+        answer[observation[first]] = ufunc.reduceat(values, first)
+    return answer

@@ -1,0 +1,21 @@
+"""Declared features that compare a customer with its industry, through the dated context table."""
+
+from features.feature import feature
+from features.terms import last, peer
+
+COMPARED = ("stmt_current_ratio", "stmt_liabilities_to_assets", "stmt_roa", "stmt_interest_cover", "stmt_net_margin", "stmt_ocf_to_debt", "stmt_asset_turnover",
+            "stmt_revenue_growth_12m", "stmt_log_assets")
+NAMED = {"stmt_log_assets": "peer_size_rank"}
+
+
+def declare(columns, declared):
+    """The peer features of those declared features that are compared."""
+    by_name = {each.name: each for each in declared}
+    industry = (last("customers", "industry"),) if "industry" in columns.get("customers", {}) else ()
+    return [_peer(by_name[name], industry) for name in COMPARED if name in by_name]
+
+
+def _peer(base, industry):
+    name = NAMED.get(base.name, f"peer_{base.name.removeprefix('stmt_')}_quantile")
+    return feature(name, peer(base.name, base.how, *industry), unit="quantile", factor=base.factor, direction=base.direction, scope="peer",
+                   missing=f"Missing when {base.name} is, or when too few customers were observed by that date.")

@@ -1,0 +1,180 @@
+"""LightGBM trained natively on a numpy matrix: regularised, monotone where the catalogue says so, the same trees for the same inputs."""
+import hashlib
+
+import msgspec
+import numpy as np
+
+from features.errors import RiskError
+from models.lightgbm_core import lgb
+
+# Any of these in a row's place would leave the trees dependent on the machine's threads or on histogram order.
+FIXED = {"objective": "binary", "metric": "binary_logloss", "deterministic": True, "force_row_wise": True, "verbosity": -1,
+         "feature_pre_filter": False}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the trees are grown; `settings_for` chooses values by sample size. Shares are in (0, 1], counts are rows or trees."""
+
+    learning_rate: float = 0.02
+    num_leaves: int = 8
+    min_child_samples: int = 40
+    max_trees: int = 2000
+    min_trees: int = 40
+    early_stopping_rounds: int = 100
+    subsample: float = 0.7
+    colsample: float = 0.2
+    l2: float = 5.0
+    extra_trees: bool = True
+    max_bin: int = 127
+    seed: int = 0
+    threads: int = 1
+    monotone: bool = True
+    refit: bool = True
+
+
+def settings_for(rows, bad, **given):
+    """Settings for a sample of `rows` with `bad` bad ones; anything `given` wins.
+
+    Few bad rows ask for small trees and strong shrinkage, since every split then rests on a handful of them; many allow larger ones.
+    """
+    if bad < 100:
+        sized = {"num_leaves": 5, "min_child_samples": max(10, min(40, rows // 50)), "l2": 5.0}
+    elif bad < 5_000:
+        sized = {}
+    else:
+        sized = {"num_leaves": 31, "min_child_samples": 200, "learning_rate": 0.04, "l2": 20.0}
+    return msgspec.convert(sized | {name: value for name, value in given.items() if value is not None}, Settings)
+
+
+def train(matrix, target, *, validation, columns, categorical, directions, settings):
+    """Grow trees on the development rows, stop by log-loss on the validation rows, and refit on both with that number of trees.
+
+    matrix: float64 (rows, columns), NaN missing, categories as codes; target: 0 or 1; validation: (matrix, target) of later or other
+    customers; columns: names in order; categorical: names of the coded columns; directions: {name: 1, -1 or 0}. The returned booster holds
+    the kept trees only and predicts log-odds with raw_score.
+
+    Raises: RiskError when a sample has one class, shapes disagree, or no column varies.
+    """
+    _refuse_unfit(matrix, target, columns, "development")
+    _refuse_unfit(*validation, columns, "validation")
+    rounds = _best_rounds(matrix, target, validation, columns=columns, categorical=categorical, directions=directions, settings=settings)
+    if settings.refit:
+        matrix, target = np.vstack([matrix, validation[0]]), np.concatenate([target, validation[1]])
+    return fit_trees(matrix, target, rounds=rounds, columns=columns, categorical=categorical, directions=directions, settings=settings)
+
+
+def fit_trees(matrix, target, *, rounds, columns, categorical, directions, settings):
+    """Grow exactly `rounds` trees on all given rows, without stopping. Arguments as for `train`. Returns the normalised booster."""
+    grown = _dataset(matrix, target, columns, categorical, settings.max_bin)
+    return normalised(lgb.train(_parameters(columns, directions, settings), grown, num_boost_round=rounds))
+
+
+def out_of_fold(matrix, target, groups, *, rounds, columns, categorical, directions, settings, folds=5):
+    """Raw scores (log-odds) of every row by trees that never saw its group.
+
+    Groups (customers) are dealt to `folds` by a hash of their id, apart for those with and without a bad row. Used to calibrate on all rows
+    of a small sample. Raises: RiskError when a fold would lack a class. """
+    fold = grouped_folds(target, groups, folds=folds, seed=settings.seed)
+    given = {"rounds": rounds, "columns": columns, "categorical": categorical, "directions": directions, "settings": settings}
+    raw_score = np.empty(len(target))
+    for number in range(folds):
+        away = fold == number
+        _refuse_unfit(matrix[~away], target[~away], columns, f"fold {number}")
+        booster = fit_trees(matrix[~away], target[~away], **given)
+        raw_score[away] = booster.predict(matrix[away], raw_score=True, num_threads=settings.threads)
+    return raw_score
+
+
+def grouped_folds(target, groups, *, folds, seed):
+    """A fold number per row; a group's rows share it, and groups with a bad row are dealt evenly."""
+    ids, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    bad = np.bincount(code, weights=np.asarray(target, dtype=np.float64)) > 0
+    mixed = np.array([hashlib.blake2b(f"{seed}/{i}".encode(), digest_size=8).hexdigest() for i in ids])
+    order = np.lexsort((mixed, bad))
+    place = np.empty(len(ids), dtype=np.int64)
+    place[order] = np.arange(len(ids))
+    return (place % folds)[code]
+
+
+def freeze_levels(values, *, min_rows=20, max_levels=200):
+    """The levels of a categorical column that get a code of their own, most frequent first, ties by name.
+
+    values: strings, None or NaN missing. Levels seen on fewer than `min_rows` rows, or beyond `max_levels`, share the unseen bucket, which
+    is thereby trained on something and can later take a level never seen before.
+    """
+    names, counts = np.unique([v for v in values if isinstance(v, str)], return_counts=True)
+    kept = [(-count, str(name)) for name, count in zip(names, counts, strict=True) if count >= min_rows]
+    return tuple(name for _, name in sorted(kept)[:max_levels])
+
+
+def audit_monotone(booster, matrix, *, columns, directions, rows=100, steps=9, seed=0, threads=1):
+    """Sweep every directed column over its quantiles on real rows and list where the raw score moves the wrong way.
+
+    matrix: real rows; `rows` of them are drawn by seed. A column's grid is its distinct quantiles over the matrix, missing left out.
+    Returns one dict per directed column: column, direction, rows, violations (rows with any wrong step beyond 1e-9), worst (largest wrong
+    step, log-odds). LightGBM constrains while it grows; this looks at what came out. """
+    pick = np.sort(np.random.default_rng(seed).permutation(len(matrix))[:rows])
+    base = np.ascontiguousarray(matrix[pick])
+    watched = [(j, name) for j, name in enumerate(columns) if directions.get(name, 0)]
+    return [_swept(booster, base, j, name, directions[name], _grid(matrix[:, j], steps), threads) for j, name in watched]
+
+
+def normalised(booster):
+    """The booster as its own text read back, without the block of training parameters: what is saved is then what was measured."""
+    return lgb.Booster(model_str=booster_text(booster))
+
+
+def booster_text(booster):
+    """The booster's text without its parameters block, whose thread count would change the bundle's hash and nothing else."""
+    text = booster.model_to_string(num_iteration=-1)
+    head, found, tail = text.partition("\nparameters:\n")
+    return head + tail.partition("end of parameters\n")[2] if found else text
+
+
+def _best_rounds(matrix, target, validation, *, columns, categorical, directions, settings):
+    grown = _dataset(matrix, target, columns, categorical, settings.max_bin)
+    watched = lgb.Dataset(validation[0], validation[1], reference=grown)
+    stop = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
+    booster = lgb.train(_parameters(columns, directions, settings), grown, settings.max_trees, valid_sets=[watched], callbacks=[stop])
+    return max(booster.best_iteration, min(settings.min_trees, settings.max_trees))
+
+
+def _dataset(matrix, target, columns, categorical, max_bin):
+    # LightGBM refuses some characters in names; the bundle keeps the real ones in order.
+    places = [j for j, name in enumerate(columns) if name in set(categorical)]
+    return lgb.Dataset(matrix, target, feature_name=[f"c{j}" for j in range(len(columns))], categorical_feature=places, free_raw_data=True,
+                       params={"max_bin": max_bin, "feature_pre_filter": False, "verbosity": -1})
+
+
+def _parameters(columns, directions, settings):
+    chosen = {"learning_rate": settings.learning_rate, "num_leaves": settings.num_leaves, "min_child_samples": settings.min_child_samples,
+              "bagging_fraction": settings.subsample, "bagging_freq": 1 if settings.subsample < 1 else 0,
+              "feature_fraction": settings.colsample, "extra_trees": settings.extra_trees,
+              "lambda_l2": settings.l2, "max_bin": settings.max_bin, "seed": settings.seed, "num_threads": settings.threads}
+    signs = [directions.get(name, 0) for name in columns]
+    if settings.monotone and any(signs):
+        chosen |= {"monotone_constraints": signs, "monotone_constraints_method": "basic"}
+    return FIXED | chosen
+
+
+def _refuse_unfit(matrix, target, columns, sample):
+    if matrix.shape != (len(target), len(columns)):
+        raise RiskError(f"{sample}: a matrix of shape {matrix.shape} does not fit {len(target)} targets and {len(columns)} column names")
+    bad = int(np.sum(target))
+    if bad == 0 or bad == len(target):
+        raise RiskError(f"{sample}: {bad} bad of {len(target)} rows; training needs both classes, "
+                        "so bring more customers or a longer history")
+
+
+def _swept(booster, base, place, name, direction, grid, threads):
+    block = np.repeat(base, len(grid), axis=0)
+    block[:, place] = np.tile(grid, len(base))
+    raw_score = booster.predict(block, raw_score=True, num_threads=threads).reshape(len(base), len(grid))
+    wrong = np.maximum(-direction * np.diff(raw_score, axis=1), 0.0) if len(grid) > 1 else np.zeros((len(base), 1))
+    worst = wrong.max(axis=1)
+    return {"column": name, "direction": direction, "rows": len(base), "violations": int((worst > 1e-9).sum()), "worst": float(worst.max())}
+
+
+def _grid(values, steps):
+    present = values[~np.isnan(values)]
+    return np.unique(np.quantile(present, np.linspace(0, 1, steps), method="nearest")) if len(present) else np.array([])

@@ -1,0 +1,208 @@
+"""From score to decision by the policy: who signs, how much, on what terms, and why; one customer and a million by the same arithmetic."""
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from features.errors import RiskError
+from models.policy_file import LETTERS, ROUTES, Spec, parse_spec, policy_hash, read_spec, route_at
+
+MINOR_UNITS = 100
+ACTIONS = ("approve", "reduce", "decline")
+FRAUD_ACTIONS = ("pass", "review", "block")
+LIMIT_BOUNDS = ("ceiling", "capacity", "expected_loss")
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One customer's decision. Money in minor units. `limit` is what is granted of what was asked, `risk_limit` the most the policy would
+    grant this customer; `reasons` are codes (route by amount or exposure, what bounds the limit, every hard stop that fired)."""
+
+    action: str
+    route: str
+    limit: int
+    risk_limit: int
+    payment_days: int
+    deposit_share: float
+    guarantee: bool
+    review_days: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Decisions of n customers as arrays, each (n,): action and route are positions in ACTIONS and ROUTES; `causes` holds reason codes by
+    name, each with the rows it applies to."""
+
+    action: np.ndarray
+    route: np.ndarray
+    limit: np.ndarray
+    risk_limit: np.ndarray
+    payment_days: np.ndarray
+    deposit_share: np.ndarray
+    guarantee: np.ndarray
+    review_days: np.ndarray
+    causes: dict
+
+    def __len__(self):
+        return len(self.action)
+
+    def reasons(self, row):
+        """Reason codes of one row, in the policy's order."""
+        return tuple(name for name, applies in self.causes.items() if applies[row])
+
+    def one(self, row):
+        """One row as a Decision."""
+        return Decision(action=ACTIONS[self.action[row]], route=ROUTES[self.route[row]], limit=int(self.limit[row]),
+                        risk_limit=int(self.risk_limit[row]), payment_days=int(self.payment_days[row]),
+                        deposit_share=float(self.deposit_share[row]), guarantee=bool(self.guarantee[row]),
+                        review_days=int(self.review_days[row]), reasons=self.reasons(row))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A validated policy laid out for lookups by grade letter and band; `hash` names its content."""
+
+    spec: Spec
+    hash: str
+    edges: dict
+    routes: dict
+    terms: dict
+
+
+def load_policy(path):
+    """Read, validate and lay out a policy file. Raises: RiskError with line, field and reason."""
+    return lay_out(read_spec(path))
+
+
+def parse_policy(text):
+    """Validate and lay out a policy's text. Raises: RiskError with line, field and reason."""
+    return lay_out(parse_spec(text))
+
+
+def lay_out(spec):
+    """A Policy of a validated Spec."""
+    by_grade = [next(part for part in spec.default.approval if letter in part.grades) for letter in LETTERS]
+    terms = [next(part for part in spec.default.terms if letter in part.grades) for letter in LETTERS]
+    edges, routes = {}, {}
+    for side in ("amount", "exposure"):
+        starts = sorted({band.start for part in by_grade for band in getattr(part, side)})
+        edges[side] = np.array(starts[1:], dtype=np.int64) * MINOR_UNITS
+        routes[side] = np.array([[route_at(getattr(part, side), start) for start in starts] for part in by_grade], dtype=np.int8)
+    laid = {key: np.array([getattr(part, key) for part in terms]) for key in ("payment_days", "deposit_share", "guarantee", "review_days")}
+    return Policy(spec, policy_hash(spec), edges, routes, laid)
+
+
+def decide_book(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None):
+    """Decide many customers at once.
+
+    grade: names as in the bundle's scale (the letter decides: C1 and C2 are C), (n,); pd_12m: (n,); amount asked for on top of exposure,
+    and exposure: minor units >= 0, (n,) or one number; capacity: what the customer can bear, yearly revenue in minor units (NaN or None:
+    unknown); facts: {field: (n,) or one number} for the hard stops, NaN or absent: missing. Amounts of 0 decide what is already lent.
+
+    Whoever signs must be entitled to the amount and to exposure + amount, whichever is stricter. The risk limit is the smallest of the
+    grade's ceiling, its share of capacity, and the expected-loss budget over PD x LGD, rounded down. A smaller limit than asked for means
+    reduce, none decline. Since grades rise with the PD and every rule hardens with the grade, a worse PD never gets a softer decision, all
+    else equal.
+
+    Returns Decisions. Raises: RiskError for an unknown grade, a PD outside (0, 1), or a missing or negative amount.
+    """
+    letter, pd_12m = _letters(grade), np.asarray(pd_12m, dtype=np.float64)
+    amount, exposure = (_money(values, name, len(letter)) for values, name in ((amount, "amount"), (exposure, "exposure")))
+    _refuse_rows(~((pd_12m > 0) & (pd_12m < 1)), "pd_12m", "must lie between 0 and 1; score the customer first")
+    by_amount = policy.routes["amount"][letter, np.searchsorted(policy.edges["amount"], amount, side="right")]
+    by_exposure = policy.routes["exposure"][letter, np.searchsorted(policy.edges["exposure"], exposure + amount, side="right")]
+    bounds = _bounds(policy, letter, pd_12m, capacity)
+    stops = _stops(policy, facts or {}, len(letter))
+    return _decisions(policy, letter, np.maximum(by_amount, by_exposure), bounds, stops, exposure + amount, by_amount >= by_exposure)
+
+
+def decide_one(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None):
+    """Decide one customer: `decide_book` with one row. Returns Decision. Raises: as `decide_book`."""
+    return decide_book(policy, grade=[grade], pd_12m=[pd_12m], amount=amount, exposure=exposure, capacity=capacity, facts=facts).one(0)
+
+
+def decide_fraud(policy, p_fraud, *, ahead=0):
+    """Positions in FRAUD_ACTIONS for transactions: block, review, or pass.
+
+    p_fraud: (n,); ahead: how many transactions of the same day stand before each in the reviewers' queue (`queue_ahead` for a batch, the
+    day's count so far for one). From `review_at` a transaction is reviewed while there is capacity, and passed beyond it. """
+    rules = policy.spec.fraud
+    p_fraud = np.asarray(p_fraud, dtype=np.float64)
+    _refuse_rows(~((p_fraud >= 0) & (p_fraud <= 1)), "p_fraud", "must lie between 0 and 1; score the transaction first")
+    reviewed = (p_fraud >= rules.review_at) & (np.asarray(ahead) < rules.daily_capacity)
+    return np.where(p_fraud >= rules.block_at, 2, np.where(reviewed, 1, 0)).astype(np.int8)
+
+
+def queue_ahead(policy, p_fraud, day):
+    """How many reviewable transactions of the same day are riskier (ties: earlier in the batch), for each of a batch.
+
+    day: (n,) whole days. Blocked ones need no reviewer and are not counted.
+    """
+    p_fraud, day = np.asarray(p_fraud, dtype=np.float64), np.asarray(day)
+    order = np.lexsort((-p_fraud, day))
+    waits = (p_fraud < policy.spec.fraud.block_at)[order].astype(np.int64)
+    before = np.cumsum(waits) - waits
+    first = np.r_[True, day[order][1:] != day[order][:-1]]
+    start = np.maximum.accumulate(np.where(first, before, 0))
+    ahead = np.empty(len(order), dtype=np.int64)
+    ahead[order] = before - start
+    return ahead
+
+
+def _decisions(policy, letter, route, bounds, stops, asked, amount_rules):
+    step = policy.spec.default.limits.round_to * MINOR_UNITS
+    risk_limit = (np.floor(bounds.min(axis=0) / step) * step).astype(np.int64)
+    stopped, least = stops.pop("decline"), stops.pop("route")
+    risk_limit = np.where(stopped, 0, risk_limit)
+    limit = np.minimum(risk_limit, asked)
+    action = np.where(stopped | ((limit == 0) & (asked > 0)), 2, np.where(limit < asked, 1, 0)).astype(np.int8)
+    route = np.where(stopped, len(ROUTES) - 1, np.maximum(route, least)).astype(np.int8)
+    tight = bounds.argmin(axis=0)
+    causes = {"route.amount": amount_rules, "route.exposure": ~amount_rules}
+    causes |= {f"limit.{name}": tight == place for place, name in enumerate(LIMIT_BOUNDS)} | stops
+    laid = {key: values[letter] for key, values in policy.terms.items()}
+    return Decisions(action=action, route=route, limit=limit, risk_limit=risk_limit, **laid, causes=causes)
+
+
+def _bounds(policy, letter, pd_12m, capacity):
+    """The three upper bounds of a limit in minor units, (3, n), in LIMIT_BOUNDS' order."""
+    limits = policy.spec.default.limits
+    ceiling = np.array([limits.ceiling[g] for g in LETTERS], dtype=np.float64)[letter] * MINOR_UNITS
+    share = np.array([limits.capacity_share[g] for g in LETTERS])[letter]
+    able = np.broadcast_to(np.asarray(np.nan if capacity is None else capacity, dtype=np.float64), letter.shape)
+    able = np.where(np.isnan(able), limits.unknown_capacity * MINOR_UNITS, np.maximum(able, 0.0))
+    return np.stack([ceiling, able * share, limits.loss_budget * MINOR_UNITS / (pd_12m * limits.loss_given_default)])
+
+
+def _stops(policy, facts, rows):
+    """Which hard stops fire, by reason code, with `decline` (n,) and the least strict `route` (n,) they leave."""
+    decline, route, causes = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=np.int8), {}
+    for stop in policy.spec.default.hard_stops:
+        value = np.broadcast_to(np.asarray(facts.get(stop.field, np.nan), dtype=np.float64), (rows,))
+        for fires, then, code in ((value >= stop.at_least, stop.then, "stop."), (np.isnan(value), stop.if_missing, "stop_unknown.")):
+            if then == "pass":
+                continue
+            causes[code + stop.name] = fires
+            decline = decline | (fires & (then == "decline"))
+            route = np.maximum(route, np.where(fires & (then != "decline"), ROUTES.index(then) if then in ROUTES else 0, 0))
+    return causes | {"decline": decline, "route": route}
+
+
+def _letters(grade):
+    names, code = np.unique(np.asarray(grade, dtype=str), return_inverse=True)
+    unknown = [str(name) for name in names if name[:1] not in LETTERS or not name[:1]]
+    if unknown:
+        raise RiskError(f"policy: grade {', '.join(unknown)} is unknown; grades start with {', '.join(LETTERS)}")
+    return np.array([LETTERS.index(name[0]) for name in names])[code]
+
+
+def _money(values, name, rows):
+    values = np.asarray(values)
+    wrong = ~(values >= 0) if values.dtype.kind in "iuf" else np.ones(values.shape, dtype=bool)
+    _refuse_rows(np.atleast_1d(wrong), name, "must be 0 or more, in minor units; a missing exposure has to be looked up first")
+    return np.broadcast_to(values.astype(np.int64), (rows,))
+
+
+def _refuse_rows(wrong, name, rule):
+    if wrong.any():
+        raise RiskError(f"policy: {name} of {int(wrong.sum())} of {len(wrong)} rows {rule}")

@@ -1,0 +1,285 @@
+"""`policy.yaml` read and refused: a rule with a gap, an overlap or an unknown word never decides anything."""
+import hashlib
+import pathlib
+import re
+from itertools import pairwise
+
+import msgspec
+import yaml
+
+from features.errors import RiskError
+
+LETTERS = ("A", "B", "C", "D", "E")
+ROUTES = ("automatic", "one_person", "two_persons", "committee")
+
+
+class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of the policy that knows all its fields."""
+
+
+class Route(Closed):
+    """Who signs, and the largest exposure (whole currency units, inclusive; None: any) they may sign for."""
+
+    name: str
+    authority: int | None
+
+
+class Band(Closed, rename={"start": "from", "end": "to"}):
+    """Amounts from `start` (inclusive) to `end` (exclusive; None: without end) and who signs for them."""
+
+    start: int
+    end: int | None
+    route: str
+
+
+class Approval(Closed):
+    """The authority matrix of some grades: bands of the amount asked for and of the exposure after it."""
+
+    grades: tuple[str, ...]
+    amount: tuple[Band, ...]
+    exposure: tuple[Band, ...]
+
+
+class Limits(Closed):
+    """What bounds a limit; money in whole currency units, shares and rates between 0 and 1."""
+
+    loss_given_default: float
+    loss_budget: int
+    capacity_share: dict[str, float]
+    ceiling: dict[str, int]
+    unknown_capacity: int
+    round_to: int
+
+
+class Terms(Closed):
+    """Payment terms of some grades: days to pay, deposit as a share of the amount, guarantee, days between reviews."""
+
+    grades: tuple[str, ...]
+    payment_days: int
+    deposit_share: float
+    guarantee: bool
+    review_days: int
+
+
+class HardStop(Closed):
+    """A fact that overrides the grade: when `field` is at least `at_least`, `then` decline or a route that must sign at least."""
+
+    name: str
+    field: str
+    at_least: float
+    then: str
+    if_missing: str = "pass"
+
+
+class Default(Closed):
+    """The policy of credit decisions."""
+
+    routes: tuple[Route, ...]
+    approval: tuple[Approval, ...]
+    limits: Limits
+    terms: tuple[Terms, ...]
+    hard_stops: tuple[HardStop, ...] = ()
+
+
+class Fraud(Closed):
+    """The policy of fraud review: probabilities (inclusive) from which to block or review, and reviews a day."""
+
+    block_at: float
+    review_at: float
+    daily_capacity: int
+
+
+class Spec(Closed):
+    """A whole policy file."""
+
+    version: int
+    currency: str
+    default: Default
+    fraud: Fraud
+
+
+def read_spec(path):
+    """Read and validate a policy file. Returns Spec. Raises: RiskError naming file, line, field and reason."""
+    path = pathlib.Path(path)
+    try:
+        return parse_spec(path.read_text(encoding="utf-8"), where=path.name)
+    except OSError as error:
+        raise RiskError(f"{path} cannot be read ({error.strerror}); put a policy.yaml there") from error
+    except UnicodeDecodeError as error:
+        raise RiskError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+
+
+def parse_spec(text, *, where="policy.yaml"):
+    """Validate a policy's text. Returns Spec. Raises: RiskError with the line of the offending field."""
+    lines = {}
+    try:
+        spec = msgspec.convert(_value(_root(text, where), "$", lines, where), Spec)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or error
+        raise RiskError(f"{where} line {mark.line + 1 if mark else 1}: {problem}; correct the YAML") from error
+    except msgspec.ValidationError as error:
+        message, _, at = str(error).partition(" - at ")
+        at = at.strip("`")
+        raise RiskError(f"{where} line {_line(lines, at)}, field {_field(at)}: {message[0].lower()}{message[1:]}") from error
+    for path, reason in _faults(spec):
+        raise RiskError(f"{where} line {_line(lines, '$.' + path)}, field {path}: {reason}")
+    return spec
+
+
+def policy_hash(spec):
+    """sha256 hex of the policy's content; comments, order of keys and spelling of numbers do not change it."""
+    return hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()
+
+
+def _root(text, where):
+    # An anchor could make the tree a ring, and an authority matrix is easier to audit when it says everything in place.
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise RiskError(f"{where} line {event.start_mark.line + 1}: aliases are not allowed; write the value out")
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    return node if node is not None else yaml.MappingNode("tag:yaml.org,2002:map", [])
+
+
+def _value(node, path, lines, where):
+    """Plain values of a YAML node, noting the line of every path; a key given twice is refused, where YAML would take the last."""
+    lines[path] = node.start_mark.line + 1 if node.start_mark else 1
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(child, f"{path}[{i}]", lines, where) for i, child in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return yaml.constructor.SafeConstructor().construct_object(node)
+    found = {}
+    for key, child in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise RiskError(f"{where} line {key.start_mark.line + 1}: a key must be a word")
+        if key.value in found:
+            raise RiskError(f"{where} line {key.start_mark.line + 1}: {key.value} is given twice; keep one")
+        found[key.value] = _value(child, f"{path}.{key.value}", lines, where)
+        # A list starts on the line below its name; people look for the name.
+        lines[f"{path}.{key.value}"] = key.start_mark.line + 1
+    return found
+
+
+def _line(lines, path):
+    while path and path not in lines:
+        path = re.sub(r"(\.[^.\[]*|\[[^\]]*\])$", "", path)
+    return lines.get(path, 1)
+
+
+def _field(path):
+    return path.removeprefix("$").lstrip(".") or "the file"
+
+
+def _faults(spec):
+    """(path, reason) of everything wrong that types cannot say, in the file's order."""
+    if spec.version != 1:
+        yield "version", f"version {spec.version} is unknown; this code reads version 1"
+    yield from _route_faults(spec.default.routes)
+    for key, parts in (("approval", spec.default.approval), ("terms", spec.default.terms)):
+        yield from _grade_faults(f"default.{key}", [part.grades for part in parts])
+    authority = {route.name: route.authority for route in spec.default.routes}
+    for number, part in enumerate(spec.default.approval):
+        for side in ("amount", "exposure"):
+            yield from _band_faults(f"default.approval[{number}].{side}", getattr(part, side), authority, signed=side == "exposure")
+    yield from _limit_faults(spec.default.limits)
+    yield from _stop_faults(spec.default.hard_stops)
+    yield from _softer_faults(spec.default)
+    yield from _fraud_faults(spec.fraud)
+
+
+def _route_faults(routes):
+    if tuple(route.name for route in routes) != ROUTES:
+        yield "default.routes", f"routes must be {', '.join(ROUTES)}, in this order"
+    authorities = [float("inf") if route.authority is None else route.authority for route in routes]
+    if any(b < a for a, b in pairwise(authorities)) or authorities[-1] != float("inf"):
+        yield "default.routes", "authority must rise with the route and be null for the last, or some exposure could be signed by nobody"
+
+
+def _grade_faults(path, parts):
+    listed = [grade for grades in parts for grade in grades]
+    for grade in listed:
+        if grade not in LETTERS:
+            yield path, f"grade {grade} is unknown; use {', '.join(LETTERS)}"
+        if listed.count(grade) > 1:
+            yield path, f"grade {grade} stands in two entries (overlap); keep one"
+    for grade in LETTERS:
+        if grade not in listed:
+            yield path, f"grade {grade} is in no entry (gap); add it"
+
+
+def _band_faults(path, bands, authority, *, signed):
+    for number, band in enumerate(bands):
+        if band.route not in ROUTES:
+            yield f"{path}[{number}].route", f"route {band.route} is unknown; use {', '.join(ROUTES)}"
+        elif signed and (band.end or float("inf")) > (authority[band.route] or float("inf")):
+            yield f"{path}[{number}].to", f"reaches beyond the {authority[band.route]} that {band.route} may sign for"
+    if not bands or bands[0].start != 0:
+        yield f"{path}[0].from", "the first band must start at 0 (gap)"
+    for number, (band, after) in enumerate(pairwise(bands), 1):
+        end = float("inf") if band.end is None else band.end
+        if end != after.start:
+            yield f"{path}[{number}].from", f"{'gap' if end < after.start else 'overlap'} between {band.end} and {after.start}"
+        if ROUTES.index(after.route) < ROUTES.index(band.route):
+            yield f"{path}[{number}].route", f"{after.route} is softer than {band.route} of the smaller amount"
+    for number, band in enumerate(bands):
+        if band.end is not None and band.end <= band.start:
+            yield f"{path}[{number}].to", f"must be more than from {band.start}"
+    if bands and bands[-1].end is not None:
+        yield f"{path}[{len(bands) - 1}].to", "the last band must end at null (gap above it)"
+
+
+def _limit_faults(limits):
+    for key in ("capacity_share", "ceiling"):
+        values = getattr(limits, key)
+        if set(values) != set(LETTERS):
+            yield f"default.limits.{key}", f"needs exactly the grades {', '.join(LETTERS)}"
+        elif any(values[b] > values[a] for a, b in pairwise(LETTERS)):
+            yield f"default.limits.{key}", "must not rise from a better to a worse grade"
+        elif not all(0 <= value < float("inf") for value in values.values()):
+            yield f"default.limits.{key}", "must be numbers of 0 or more"
+    if not 0 < limits.loss_given_default <= 1:
+        yield "default.limits.loss_given_default", "must be above 0 and at most 1"
+    for key in ("loss_budget", "round_to"):
+        if getattr(limits, key) <= 0:
+            yield f"default.limits.{key}", "must be above 0"
+    if limits.unknown_capacity < 0:
+        yield "default.limits.unknown_capacity", "must not be negative"
+
+
+def _stop_faults(stops):
+    for number, stop in enumerate(stops):
+        for key, allowed in (("then", ("decline", *ROUTES)), ("if_missing", ("pass", "decline", *ROUTES))):
+            if getattr(stop, key) not in allowed:
+                yield f"default.hard_stops[{number}].{key}", f"{getattr(stop, key)} is unknown; use {', '.join(allowed)}"
+
+
+def _softer_faults(default):
+    """A worse grade treated more softly than a better one, anywhere: such a policy would reward a worse score."""
+    by_grade = {grade: part for part in default.approval for grade in part.grades}
+    terms = {grade: part for part in default.terms for grade in part.grades}
+    for number, part in enumerate(default.terms):
+        if part.payment_days < 0 or part.review_days < 1 or not 0 <= part.deposit_share <= 1:
+            rule = "payment_days must be 0 or more, review_days 1 or more, deposit_share between 0 and 1"
+            yield f"default.terms[{number}]", rule
+    for better, worse in pairwise(LETTERS):
+        for side in ("amount", "exposure"):
+            place = default.approval.index(by_grade[worse])
+            for start in sorted({band.start for g in (better, worse) for band in getattr(by_grade[g], side)}):
+                if route_at(getattr(by_grade[worse], side), start) < route_at(getattr(by_grade[better], side), start):
+                    yield f"default.approval[{place}].{side}", f"from {start} on, grade {worse} is approved more softly than {better}"
+        place = default.terms.index(terms[worse])
+        for key, sign in (("payment_days", -1), ("deposit_share", 1), ("guarantee", 1), ("review_days", -1)):
+            if sign * getattr(terms[worse], key) < sign * getattr(terms[better], key):
+                yield f"default.terms[{place}].{key}", f"is softer for grade {worse} than for {better}"
+
+
+def _fraud_faults(fraud):
+    if not 0 < fraud.review_at < fraud.block_at <= 1:
+        yield "fraud.review_at", "0 < review_at < block_at <= 1 must hold"
+    if fraud.daily_capacity < 0:
+        yield "fraud.daily_capacity", "must not be negative"
+
+
+def route_at(bands, amount):
+    """Position in ROUTES of the band that holds an amount (whole currency units)."""
+    return next(ROUTES.index(band.route) for band in bands if band.start <= amount and (band.end is None or amount < band.end))

@@ -1,0 +1,83 @@
+"""Why a score is what it is: contributions grouped as people speak of them, the strongest on either side."""
+from dataclasses import dataclass
+
+import numpy as np
+
+SUB_SCORES = {"financial": ("solvency", "profitability"), "behavioural": ("payment_behaviour", "contracts", "disputes"),
+              "cash_flow": ("cash_flow", "transactions"), "background": ()}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason: the message's id, its contribution in log-odds (positive raises the risk), its factor, and the columns behind it.
+
+    `columns` lists (name, value, contribution), strongest first; value is a float, a category's level or None where missing.
+    """
+
+    message_id: str
+    contribution: float
+    factor: str
+    columns: tuple
+
+
+def reasons(bundle, contributions, matrix, *, adverse=4, favourable=2):
+    """The strongest reasons of every row: up to `adverse` that raise the risk, then up to `favourable` that lower it.
+
+    contributions: (rows, columns + 1) of `scoring.contributions`; matrix: the encoded rows they belong to. Columns that share a message id
+    are one reason, so that ten windows of one fact do not fill the list. Only positive sums are adverse and only negative ones favourable;
+    ties keep the catalogue's order. Returns one tuple of Reason per row, adverse first, strongest first within each side. """
+    groups = _groups(bundle)
+    table = _group_sums(contributions, groups)
+    order = np.argsort(-table, axis=1, kind="stable")
+    return [_row_reasons(bundle, groups, order[i], table[i], contributions[i], matrix[i], adverse, favourable) for i in range(len(table))]
+
+
+def sub_scores(bundle, contributions):
+    """Contributions summed by factor into the sub-scores, in log-odds around the base value (positive is riskier).
+
+    Returns {name: (rows,)} for financial, behavioural, cash_flow and background (every factor not named elsewhere); with the base value
+    they add up to the raw score within 1e-12. """
+    named = {factor: name for name, factors in SUB_SCORES.items() for factor in factors}
+    totals = {name: np.zeros(len(contributions)) for name in SUB_SCORES}
+    for place, column in enumerate(bundle.manifest.columns):
+        name = named.get(column.factor, "background")
+        totals[name] = totals[name] + contributions[:, place]
+    return totals
+
+
+def shown_value(column, code):
+    """An encoded value as people read it: a float, a category's level ("unseen" beyond the frozen ones), or None where missing."""
+    if np.isnan(code):
+        return None
+    if column.levels is None:
+        return float(code)
+    return column.levels[int(code)] if int(code) < len(column.levels) else "unseen"
+
+
+def _groups(bundle):
+    groups = {}
+    for place, column in enumerate(bundle.manifest.columns):
+        groups.setdefault(column.message_id, []).append(place)
+    return list(groups.items())
+
+
+def _group_sums(contributions, groups):
+    """(rows, groups) sums, column by column in the catalogue's order, so that one row sums as a batch does."""
+    table = np.zeros((len(contributions), len(groups)))
+    for group, (_, places) in enumerate(groups):
+        for place in places:
+            table[:, group] += contributions[:, place]
+    return table
+
+
+def _row_reasons(bundle, groups, order, sums, contributions, values, adverse, favourable):
+    worst = [g for g in order[:adverse] if sums[g] > 0]
+    best = [g for g in order[::-1][:favourable] if sums[g] < 0]
+    return tuple(_reason(bundle, *groups[g], float(sums[g]), contributions, values) for g in worst + best)
+
+
+def _reason(bundle, message_id, places, total, contributions, values):
+    strongest = sorted(places, key=lambda place: -abs(contributions[place]))
+    columns = bundle.manifest.columns
+    shown = tuple((columns[p].name, shown_value(columns[p], values[p]), float(contributions[p])) for p in strongest)
+    return Reason(message_id, total, columns[strongest[0]].factor, shown)

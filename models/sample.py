@@ -1,0 +1,201 @@
+"""Which observations train, stop, calibrate and judge: by time with an embargo, by customer inside the past; and the rule checked a second
+way."""
+import hashlib
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from features.errors import RiskError
+
+DEVELOPMENT, VALIDATION, CALIBRATION, OUT_OF_TIME = "development", "validation", "calibration", "out_of_time"
+EMBARGO, UNUSED = "embargo", "unused"
+IN_SAMPLE = (DEVELOPMENT, VALIDATION, CALIBRATION)
+USED = (*IN_SAMPLE, OUT_OF_TIME)
+TIME = "datetime64[us]"
+DAY = pd.Timedelta(days=1)
+
+
+class Boundaries(msgspec.Struct, frozen=True):
+    """The dates of a split, all inclusive: in-sample rows up to development_to, judged rows from out_of_time_from to out_of_time_to."""
+
+    development_to: pd.Timestamp
+    out_of_time_from: pd.Timestamp
+    out_of_time_to: pd.Timestamp
+
+
+def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=None, development_to=None, out_of_time_from=None,
+                  out_of_time_to=None, validation_share=0.15, calibration_share=0.15, validation_later_share=1.0, hold_out_share=0.25,
+                  seed=0, group="customer_id", fall_back=True):
+    """Assign every observation to development, validation, calibration, out_of_time, embargo or unused.
+
+    observations: one row per observation with as_of, status, target and the `group` column. Only matured rows with a target are used. The
+    last `out_of_time_days` of matured as_of dates are out_of_time (or the three explicit dates, all inclusive); rows younger than
+    out_of_time_from less embargo_days are the embargo, so no label window of an in-sample row reaches past the first out_of_time as_of.
+    Inside the past, customers (not rows) go to the three samples by a seeded hash of their id, dealt apart among those with and without a
+    bad row, because a customer's consecutive windows hold the same default. Validation rows come from the last `validation_later_share` of
+    the period. A customer may stand in the past and in out_of_time: the book is scored again every month.
+
+    A history too short for the embargo falls back, where `fall_back` is set and no date is given, to a split by customer: `hold_out_share`
+    of the customers are out_of_time, whatever the date. The embargo is never shortened instead.
+
+    Returns a Series of sample names on the observations' index; its attrs hold by ("time" or "customer"), notes (sentences for the report)
+    and boundaries.
+
+    Raises: RiskError when the embargo is shorter than the horizon, no row is matured, or a sample would lack one of the two classes.
+    """
+    if embargo_days < horizon_days:
+        raise RiskError(f"embargo_days {embargo_days} is shorter than horizon_days {horizon_days}: "
+                        "a label window would reach into the judged period; raise embargo_days")
+    usable = _usable(observations, group)
+    given = development_to is not None or out_of_time_from is not None
+    bounds = _boundaries(observations["as_of"][usable], embargo_days=embargo_days, out_of_time_days=out_of_time_days,
+                         development_to=development_to, out_of_time_from=out_of_time_from, out_of_time_to=out_of_time_to)
+    shares = {"validation_share": validation_share, "calibration_share": calibration_share, "seed": seed, "group": group}
+    sample = _by_time(observations, usable, bounds, validation_later_share=validation_later_share, **shares)
+    lacking = _lacking(sample, observations["target"])
+    if lacking and fall_back and not given:
+        sample = _by_customer(observations, usable, hold_out_share=hold_out_share, **shares)
+        note = (f"The history is too short to judge on later dates ({lacking}): {hold_out_share:.0%} of the customers, drawn by a hash "
+                "of their id, are held out instead, at all dates. The figures then say nothing about how the model ages.")
+        return _checked(sample, observations, by="customer", notes=[note], bounds=None)
+    return _checked(sample, observations, by="time", notes=[_note(bounds, embargo_days)], bounds=bounds)
+
+
+def check_split(observations, samples, *, horizon_days, embargo_days, by="time", group="customer_id"):
+    """Verify the rule of a split by sorting label windows and customers, sharing no code with `split_by_time`.
+
+    observations: as_of, status, target, the `group` column; samples: sample names on the same index. Checked: only matured rows are used;
+    no customer stands in two in-sample samples; and by time, no in-sample label window (as_of, as_of + horizon_days] overlaps an
+    out_of_time one that starts later or earlier, and the gap between them is at least embargo_days; by customer, no customer is on both
+    sides.
+
+    Raises: RiskError that names the broken rule and how many rows or customers break it.
+    """
+    frame = pd.DataFrame({"as_of": observations["as_of"].astype(TIME), "group": observations[group], "target": observations["target"],
+                          "status": observations["status"], "sample": samples})
+    used = frame[frame["sample"].isin(USED)]
+    unripe = used[(used["status"] != "matured") | used["target"].isna()]
+    if len(unripe):
+        raise RiskError(f"samples: {len(unripe)} used observations are not matured; only matured ones may train or judge")
+    scopes = IN_SAMPLE if by == "time" else USED
+    _refuse_shared(used[used["sample"].isin(scopes)])
+    if by == "time":
+        _refuse_overlap(used, horizon_days=horizon_days, embargo_days=embargo_days)
+
+
+def _usable(observations, group):
+    for column in ("as_of", "status", "target", group):
+        if column not in observations:
+            raise RiskError(f"observations: column {column} is missing; label the observations before sampling them")
+    usable = observations["status"].eq("matured") & observations["target"].notna()
+    if not usable.any():
+        counts = observations["status"].value_counts().to_dict()
+        raise RiskError(f"observations: none of {len(observations)} rows is matured ({counts}); "
+                        "shorten the horizon or bring outcomes up to a later date")
+    if observations["target"][usable].nunique() < 2:
+        bad = int(observations["target"][usable].sum())
+        raise RiskError(f"observations, column target: {bad} of {int(usable.sum())} matured rows are bad; "
+                        "a model needs both classes, so bring more outcomes")
+    return usable
+
+
+def _boundaries(as_of, *, embargo_days, out_of_time_days, development_to, out_of_time_from, out_of_time_to):
+    as_of = as_of.astype(TIME)
+    last = pd.Timestamp(out_of_time_to) if out_of_time_to is not None else as_of.max()
+    if out_of_time_from is not None:
+        start = pd.Timestamp(out_of_time_from)
+    else:
+        start = as_of[as_of > last - DAY * (out_of_time_days or 0)].min() if out_of_time_days else as_of.max()
+    end = start - DAY * embargo_days
+    if development_to is not None:
+        if pd.Timestamp(development_to) > end:
+            raise RiskError(f"development_to {development_to} is less than embargo_days {embargo_days} before out_of_time_from "
+                            f"{start.date()}; move it to {end.date()} or earlier")
+        end = pd.Timestamp(development_to)
+    return Boundaries(development_to=end, out_of_time_from=start, out_of_time_to=last)
+
+
+def _by_time(observations, usable, bounds, *, validation_share, calibration_share, validation_later_share, seed, group):
+    as_of = observations["as_of"].astype(TIME)
+    past = usable & (as_of <= bounds.development_to)
+    between = usable & (as_of > bounds.development_to) & (as_of < bounds.out_of_time_from)
+    judged = usable & (as_of >= bounds.out_of_time_from) & (as_of <= bounds.out_of_time_to)
+    sample = pd.Series(UNUSED, index=observations.index, dtype="str")
+    sample[between], sample[judged] = EMBARGO, OUT_OF_TIME
+    if not past.any():
+        return sample
+    place = _places(observations[past], seed=seed, group=group)
+    sample[past] = _deal(place, ((VALIDATION, validation_share), (CALIBRATION, calibration_share)))
+    early = as_of < as_of[past].quantile(1.0 - validation_later_share)
+    sample[past & sample.eq(VALIDATION) & early] = UNUSED
+    return sample
+
+
+def _by_customer(observations, usable, *, hold_out_share, validation_share, calibration_share, seed, group):
+    sample = pd.Series(UNUSED, index=observations.index, dtype="str")
+    place = _places(observations[usable], seed=seed, group=group)
+    rest = 1.0 - hold_out_share
+    shares = ((OUT_OF_TIME, hold_out_share), (VALIDATION, validation_share * rest), (CALIBRATION, calibration_share * rest))
+    sample[usable] = _deal(place, shares)
+    return sample
+
+
+def _places(rows, *, seed, group):
+    """Each row's customer as a place in [0, 1), ordered by hash within the customers that have a bad row and those that have none."""
+    bad = rows["target"].groupby(rows[group]).max()
+    order = pd.DataFrame({"bad": bad, "hash": [_hash(customer, seed) for customer in bad.index]})
+    order = order.sort_values(["bad", "hash"], kind="stable")
+    by_class = order.groupby("bad")
+    place = by_class.cumcount() / by_class["hash"].transform("size")
+    return rows[group].map(place)
+
+
+def _hash(customer, seed):
+    return hashlib.blake2b(f"{seed}/{customer}".encode(), digest_size=8).hexdigest()
+
+
+def _deal(place, shares):
+    names, uppers = [name for name, _ in shares], np.cumsum([share for _, share in shares])
+    return np.array([*names, DEVELOPMENT], dtype=object)[np.searchsorted(uppers, place.to_numpy(), side="right")]
+
+
+def _lacking(sample, target):
+    """A phrase naming the samples that lack a class, with their counts; empty when all four hold both."""
+    counts = {name: (int((sample == name).sum()), int(target[sample == name].eq(1.0).sum())) for name in USED}
+    return ", ".join(f"{name} has {rows} rows, {bad} bad" for name, (rows, bad) in counts.items() if bad == 0 or bad == rows)
+
+
+def _checked(sample, observations, *, by, notes, bounds):
+    if (lacking := _lacking(sample, observations["target"])):
+        raise RiskError(f"samples: {lacking}; each of {', '.join(USED)} needs both classes: bring more customers or a longer history")
+    dates = {} if bounds is None else {name: str(value) for name, value in msgspec.structs.asdict(bounds).items()}
+    sample.attrs = {"by": by, "notes": notes, "boundaries": dates}
+    return sample
+
+
+def _note(bounds, embargo_days):
+    return (f"Observations up to {bounds.development_to.date()} are the past, those from {bounds.out_of_time_from.date()} to "
+            f"{bounds.out_of_time_to.date()} are judged; the {embargo_days} days between are left out.")
+
+
+def _refuse_shared(rows):
+    pairs = rows[["group", "sample"]].drop_duplicates().sort_values("group", kind="stable")
+    ids = pairs["group"].to_numpy()
+    shared = np.unique(ids[1:][ids[1:] == ids[:-1]]) if len(ids) else ids
+    if len(shared):
+        raise RiskError(f"samples: {len(shared)} customers stand in two samples at once, first {shared[0]}; their defaults would be shared")
+
+
+def _refuse_overlap(used, *, horizon_days, embargo_days):
+    """Sweep all label windows by their start; the running latest end of the other side must not lie beyond a window's start."""
+    order = used.sort_values("as_of", kind="stable")
+    start = order["as_of"].to_numpy().astype("datetime64[s]").astype("int64")
+    judged = order["sample"].eq(OUT_OF_TIME).to_numpy()
+    end = start + horizon_days * 86400
+    latest = [np.maximum.accumulate(np.where(side, end, np.iinfo("int64").min)) for side in (~judged, judged)]
+    other = np.where(judged, latest[0], latest[1])
+    if (crossed := int((other > start).sum())):
+        raise RiskError(f"samples: {crossed} label windows start before a window of the other side has ended; lengthen the embargo")
+    if judged.any() and not judged.all() and (gap := start[judged].min() - start[~judged].max()) < embargo_days * 86400:
+        raise RiskError(f"samples: only {gap / 86400:.0f} days lie between the past and out_of_time; embargo_days asks for {embargo_days}")

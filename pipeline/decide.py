@@ -1,0 +1,65 @@
+"""Stage decide: whether the model in force should be left alone, recalibrated, refitted or rebuilt, on matured evidence."""
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from models.bundle import load_bundle
+from models.discrimination import auc_interval
+from models.probability_tests import calibration_line
+from models.retrain import Evidence, Thresholds, decide as choose
+from models.scoring import encode, score
+from models.target import label_defaults, label_fraud
+from pipeline.columns import read_columns
+from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
+from pipeline.frames import read_frame
+from pipeline.in_force import in_force
+from pipeline.params import load_params
+from pipeline.stage import run_stage
+
+
+def decide(use_case):
+    """Write `retrain.json`: action, wanted, reasons, and the evidence they stand on."""
+    params, about = load_params(), read_json(INGEST)
+    young = _matured_since(use_case, params, about["complete_to"])
+    drift = read_json(case_path(use_case, "monitoring", "drift.json"))["verdict"]
+    quality = read_json(case_path(use_case, "monitoring", "quality.json"))
+    cutoff = read_json(case_path(use_case, "development", "maturity.json"))["cutoff"]
+    faults = tuple(f"nothing new in {table} since {quality['tables'][table]['known_to']}" for table in quality["stale"])
+    age = (pd.Timestamp(about["today"]) - pd.Timestamp(cutoff)).days
+    evidence = Evidence(drift=drift, faults=faults, age_days=max(age, 0), **_performance(use_case, params, young))
+    chosen = choose(evidence, thresholds=Thresholds(**msgspec.structs.asdict(params.decide)))
+    write_json(case_path(use_case, "retrain.json"), {**chosen, "evidence": msgspec.to_builtins(evidence)})
+
+
+def _matured_since(use_case, params, complete_to):
+    """Observations whose target was open at the training cutoff and is known now, with their place in the feature file."""
+    observations = read_frame(case_path(use_case, "development", "observations.parquet"))
+    rules, outcomes = getattr(params.observe, use_case), read_frame(TABLES / "outcomes.parquet")
+    was_open = observations[observations["status"] == "immature"].drop(columns=["target", "target_known_at", "status"])
+    if use_case == "default":
+        labels = label_defaults(was_open, outcomes, horizon_days=rules.horizon_days, reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to)
+    else:
+        labels = label_fraud(was_open, outcomes, feedback_days=rules.reporting_lag_days, complete_to=complete_to)
+    young = was_open.join(labels)
+    return young[young["status"] == "matured"]
+
+
+def _performance(use_case, params, young):
+    """Discrimination and calibration of the model in force on those rows; empty while they hold one class only."""
+    bad = young["target"].eq(1.0)
+    found = {"new_bad": int(young.loc[bad, "customer_id"].nunique())}
+    if not bad.any() or bad.all():
+        return found
+    bundle = load_bundle(in_force(params.source.name, use_case).folder)
+    columns = read_columns(case_path(use_case, "development", "features.parquet"), bundle.names, rows=young.index.to_numpy())
+    scores = score(bundle, encode(columns, bundle), threads=params.train.threads)
+    interval = auc_interval(young["target"], scores.raw_score, groups=young["customer_id"])
+    log_odds = np.log(scores.probability / (1 - scores.probability))
+    line = calibration_line(young["target"].to_numpy(), log_odds, groups=young["customer_id"].to_numpy())
+    before = read_json(case_path(use_case, "evaluation", "metrics.json"))["auc"]
+    return {**found, "auc_development": before, "auc": interval["auc"], "auc_low": interval["low"], "auc_high": interval["high"], "line": line}
+
+
+if __name__ == "__main__":
+    run_stage(decide)

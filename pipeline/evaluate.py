@@ -1,0 +1,100 @@
+"""Stage evaluate: candidate and champion on the same out-of-time customers, on rows neither the trees nor the curves have seen."""
+
+from features.errors import RiskError
+from models.bundle import bundle_hash, load_bundle
+from models.discrimination import compare_auc
+from models.sample import CALIBRATION, OUT_OF_TIME
+from models.scoring import encode, raw_scores, score
+from models.stability import Thresholds, column_shift, freeze, histogram, verdict
+from models.validation import metrics
+from pipeline.columns import read_columns
+from pipeline.datasets import case_path, replacing, write_json
+from pipeline.frames import read_frame
+from pipeline.params import load_params
+from pipeline.stage import run_stage
+from pipeline.state import bundle_path, read_champion
+
+
+def evaluate(use_case):
+    """Write `evaluation/`: metrics.json (for DVC), full.json (everything), predictions.parquet, and the curves that `dvc plots` shows."""
+    params = load_params()
+    development, model = case_path(use_case, "development"), case_path(use_case, "model")
+    samples = read_frame(development / "samples.parquet")["sample"].to_numpy()
+    rows = _out_of_time(development, samples)
+    columns = read_columns(development / "features.parquet", rows=samples == OUT_OF_TIME)
+    bundle = load_bundle(model)
+    judged = scored(rows, columns, bundle, threads=params.train.threads)
+    full = {"bundle": bundle_hash(model), **judge(judged, bundle, params.evaluate), "audit": bundle.manifest.training["audit"],
+            "stability": _stability(read_columns(development / "features.parquet", bundle.names, rows=samples == CALIBRATION), bundle, judged),
+            "champion": _against_champion(params, use_case, rows, columns, judged)}
+    with replacing(case_path(use_case, "evaluation")) as folder:
+        folder.mkdir(parents=True)
+        write_json(folder / "metrics.json", headline(full))
+        write_json(folder / "full.json", full)
+        _write_curves(folder, full)
+        judged.to_parquet(folder / "predictions.parquet", index=False)
+
+
+def judge(judged, bundle, rules):
+    """Every figure of the validation on scored out-of-time rows; see `models.validation.metrics`."""
+    calibrated_on = bundle.manifest.training["counts"][CALIBRATION]["bad_customers"]
+    return metrics(judged, bundle.manifest.grades, asset_correlation=rules.asset_correlation, estimated_from=calibrated_on,
+                   repeats=rules.bootstrap_rounds, seed=rules.seed)
+
+
+def scored(rows, columns, bundle, *, threads):
+    """The rows with raw_score, probability, points and grade beside them."""
+    scores = score(bundle, encode(columns, bundle), threads=threads)
+    return rows.assign(raw_score=scores.raw_score, probability=scores.probability, points=scores.points, grade=scores.grade_names())
+
+
+def _against_champion(params, use_case, rows, columns, judged):
+    """The champion's own figures on the same rows and the paired comparison, or None without a champion."""
+    champion = read_champion(params.source.name, use_case)
+    if champion is None:
+        return None
+    bundle = load_bundle(bundle_path(champion))
+    lacking = [name for name in bundle.names if name not in columns]
+    if lacking:
+        # The catalogue moved on: the champion cannot be scored on these rows, and the gate says so.
+        return {"bundle": champion, "lacking": lacking, "metrics": None, "comparison": None}
+    before = scored(rows, columns, bundle, threads=params.train.threads)
+    comparison = compare_auc(judged["target"], judged["raw_score"], before["raw_score"], groups=judged["customer_id"])
+    return {"bundle": champion, "lacking": [], "metrics": judge(before, bundle, params.evaluate), "comparison": comparison}
+
+
+def _stability(calibration, bundle, judged):
+    """How far the score moved between the calibration customers, which the trees never saw, and the out-of-time rows."""
+    before = raw_scores(bundle, encode(calibration, bundle))
+    bins = freeze("raw_score", before)
+    repeats = len(judged) / judged["customer_id"].nunique()
+    shift = column_shift("raw_score", histogram(bins, before), histogram(bins, judged["raw_score"].to_numpy()), effect=repeats)
+    return {**verdict([shift], thresholds=Thresholds(), score="raw_score"), "columns": [], "psi": shift["psi"]}
+
+
+def headline(full):
+    """The figures that runs are compared by, flat."""
+    ranks, truth = full["discrimination"], full["probability"]
+    return {"rows": full["rows"], "bad": full["bad"], "rate": full["rate"], "auc": ranks["auc"], "auc_low": ranks["low"], "auc_high": ranks["high"],
+            "gini": ranks["gini"], "gini_low": ranks["gini_low"], "gini_high": ranks["gini_high"], "ks": ranks["ks"],
+            "average_precision": ranks["average_precision"]["average_precision"], "brier": truth["brier"], "log_loss": truth["log_loss"],
+            "ece": truth["ece"], "calibration_slope": truth["line"]["slope"], "predicted_over_observed": truth["mean"] / truth["observed"],
+            "grades_inside": full["grades_inside"]}
+
+
+def _out_of_time(folder, samples):
+    rows = read_frame(folder / "observations.parquet", ["observation_id", "customer_id", "as_of", "target"])
+    rows = rows[samples == OUT_OF_TIME].reset_index(drop=True)
+    if rows.empty:
+        raise RiskError("the out-of-time sample is empty: shorten sample.out_of_time_days or bring a longer history.")
+    return rows
+
+
+def _write_curves(folder, full):
+    write_json(folder / "reliability.json", [{"predicted": row["predicted"], "observed": row["observed"]} for row in full["probability"]["reliability"]])
+    write_json(folder / "grades.json", [{"grade": row["grade"], "expected": row["expected"], "observed": row["bad"]} for row in full["grades"]])
+    write_json(folder / "periods.json", [{"period": row["period"], "auc": row["auc"]} for row in full["periods"] if row["auc"] is not None])
+
+
+if __name__ == "__main__":
+    run_stage(evaluate)

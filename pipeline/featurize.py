@@ -1,0 +1,38 @@
+"""Stage featurize: every feature of the catalogue for every observation, from what was known at its as_of."""
+
+from features.catalogue import build_catalogue
+from features.feeders.duck import columns_of, featurize as feed
+from pipeline.datasets import TABLES, case_path, write_json
+from pipeline.params import load_params
+from pipeline.progress import progress
+from pipeline.stage import run_stage
+
+# What observe adds to say what became of an observation: the forward door's columns are never features.
+OUTCOME_COLUMNS = ("target", "status", "target_known_at")
+
+
+def featurize(use_case):
+    """Write `development/features.parquet`, its catalogue and the dated context it was computed with."""
+    rules, folder = load_params().featurize, case_path(use_case, "development")
+    catalogue = build_catalogue(use_case, available_columns(folder))
+    write_features(folder, catalogue, rules, what=f"featurize {use_case}")
+    write_json(folder / "catalogue.json", catalogue.to_dict())
+
+
+def available_columns(folder):
+    """What features may be computed from: {table: {column: kind}} of the tables and of the observations in `folder`."""
+    columns = columns_of(TABLES)
+    own = columns_of(folder)["observations"]
+    return {**columns, "observations": {name: kind for name, kind in own.items() if name not in OUTCOME_COLUMNS}}
+
+
+def write_features(folder, catalogue, rules, *, what):
+    """Compute the catalogue for `observations.parquet` in a folder; write features.parquet and context.parquet beside it."""
+    bar = progress(None, what=what, unit=" rows")
+    feed(TABLES, folder / "observations.parquet", folder / "features.parquet", catalogue=catalogue, context_path=folder / "context.parquet",
+         chunk_customers=rules.chunk_customers, threads=rules.threads, progress=bar)
+    bar.close()
+
+
+if __name__ == "__main__":
+    run_stage(featurize)

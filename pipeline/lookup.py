@@ -1,0 +1,72 @@
+"""Answers about what is there already: one customer's score, a report's place, a scored file."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from features.errors import RiskError
+from models.bundle import load_bundle
+from models.frames import score_frame
+from pipeline.datasets import case_path
+from pipeline.frames import read_frame, write_frame
+from pipeline.in_force import in_force
+from pipeline.params import load_params
+from serving.messages import label, text
+
+KEYS = ("observation_id", "customer_id", "transaction_id", "as_of")
+
+
+def show_customer(customer):
+    """The score of a customer of the book, as lines.
+
+    Raises RiskError when the customer is not in the book.
+    """
+    scores = read_frame(case_path("default", "scores.parquet"))
+    found = scores[scores["customer_id"] == customer]
+    if found.empty:
+        raise RiskError(f"customer {customer} is not in the book of {len(scores):,}: check the id, or whether it is active.")
+    row = found.iloc[0]
+    reasons = [f"  {text(reason['message_id'], language='en')} ({reason['contribution']:+.2f})" for reason in row["adverse"]]
+    return "\n".join([f"{customer} on {row['as_of']:%Y-%m-%d}: grade {row['grade']}, 12-month PD {row['pd_12m']:.2%}, {row['points']:.0f} points",
+                      f"decision: {label('route', row['route'], language='en')}", "what raises the risk (log-odds):", *reasons])
+
+
+def find_report(customer):
+    """Path of the portfolio page, or of the officer's report on a customer.
+
+    Raises RiskError when there is none.
+    """
+    folder = case_path("default", "reports")
+    if customer is None:
+        page = folder / "index.html"
+        if not page.exists():
+            raise RiskError("there is no report yet: run `risk run`.")
+        return str(page)
+    pages = sorted(folder.glob(f"customers/{customer}.*.html"))
+    if not pages:
+        raise RiskError(f"there is no report on {customer}: reports are written for the {load_params().report.customers} riskiest customers; "
+                        "raise report.customers in params.yaml (-1: all) and run `risk run`.")
+    return "\n".join(str(page) for page in pages)
+
+
+def score_file(source, output, *, use_case):
+    """Score a feature file (Parquet or CSV) with the bundle in force; write `output` or return the table as text.
+
+    Raises RiskError when the file cannot be read or lacks columns.
+    """
+    frame = _read(Path(source))
+    scores = score_frame(load_bundle(in_force(load_params().source.name, use_case).folder), frame)
+    result = pd.concat([frame[[key for key in KEYS if key in frame]], scores], axis=1)
+    if output is None:
+        return result.to_string(index=False)
+    write_frame(output, result) if Path(output).suffix == ".parquet" else result.to_csv(output, index=False)
+    return f"{len(result):,} rows scored into {output}"
+
+
+def _read(path):
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except FileNotFoundError:
+        raise RiskError(f"{path} does not exist: name a feature file, such as data/default/book/features.parquet.") from None
+    except (ValueError, OSError) as error:
+        raise RiskError(f"{path} cannot be read ({str(error).splitlines()[0]}): bring Parquet or CSV with a header.") from None

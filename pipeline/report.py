@@ -1,0 +1,69 @@
+"""Stage report: the portfolio page in every language, and a report on each of the riskiest customers."""
+
+from pathlib import Path
+
+from models.policy import load_policy
+from pipeline.datasets import TABLES, case_path, replacing
+from pipeline.params import load_params
+from pipeline.progress import progress
+from pipeline.reports.book import read_book, riskiest
+from pipeline.reports.officer import officer_view, read_facts
+from pipeline.reports.pages import Site, index_name, report_link, report_name
+from pipeline.reports.portfolio import LISTED, portfolio_view
+from pipeline.reports.records import industries, industry_medians, names, open_tables
+from pipeline.reports.text import LANGUAGES
+from pipeline.stage import run_stage
+
+POLICY = Path("policy.yaml")
+
+
+def report(use_case):
+    """Write `reports/`: `index.html`, `index.zh.html` and for customers `customers/<customer_id>.<language>.html`."""
+    params = load_params()
+    book = read_book(use_case)
+    connection = open_tables(TABLES, as_of=book.as_of, threads=params.ingest.threads)
+    reported = 0 if use_case == "fraud" else len(book) if params.report.customers < 0 else min(params.report.customers, len(book))
+    site = Site(book)
+    with replacing(case_path(use_case, "reports")) as folder:
+        (folder / "customers").mkdir(parents=True)
+        _write_index(folder, site, connection, reported)
+        _write_reports(folder / "customers", site, connection, reported)
+    connection.close()
+
+
+def _write_index(folder, site, connection, reported):
+    rows = next(riskiest(site.book, LISTED))
+    policy, by_customer = load_policy(POLICY).spec, industries(connection)
+    known = names(connection, {row["customer_id"] for row in rows})
+    addresses = {language: index_name(language) for language in LANGUAGES}
+    for language in LANGUAGES:
+        links = {row["customer_id"]: report_link(row["customer_id"], language) for row in rows[:reported]}
+        view = portfolio_view(site.book, rows, policy=policy, industries=by_customer, names=known, links=links, words=site.words[language])
+        _write(folder / index_name(language), site.page("portfolio.html", view, language=language, addresses=addresses, home=None))
+
+
+def _write_reports(folder, site, connection, reported):
+    medians = industry_medians(connection, as_of=site.book.as_of) if reported else {}
+    bar = progress(reported, what="report", unit="customer")
+    for rows in riskiest(site.book, reported):
+        facts = read_facts(connection, rows)
+        for row in rows:
+            _write_report(folder, site, row, facts[row["customer_id"]], medians)
+            bar.update(1)
+    bar.close()
+
+
+def _write_report(folder, site, row, facts, medians):
+    addresses = {language: report_link(row["customer_id"], language, folder="") for language in LANGUAGES}
+    for language in LANGUAGES:
+        view = officer_view(site.book, row, facts, medians, site.words[language])
+        page = site.page("officer.html", view, language=language, addresses=addresses, home=f"../{index_name(language)}")
+        _write(folder / report_name(row["customer_id"], language), page)
+
+
+def _write(path, page):
+    path.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(report)

@@ -1,0 +1,114 @@
+"""What the stages before left about one use case: the scored book, the model that scored it, its evaluation and importance, the policy."""
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+
+from features.errors import RiskError
+from pipeline.datasets import INGEST, case_path, read_json
+from pipeline.state import bundle_path
+
+PROBABILITY = {"default": "pd_12m", "fraud": "p_fraud"}
+# What a transaction says of itself, where the source has it.
+_OWN = "^(occurred_at|amount|currency|kind|channel|counterparty_id)$"
+
+
+@dataclass(frozen=True)
+class Book:
+    """One use case as the pages see it.
+
+    arrays: {column: array}, one place per row of the book, with probability, grade, route (for fraud the action), and exposure or
+    amount in minor units (NaN missing); about: ingest.json; model: model.json of the bundle that scored; evaluation: full.json; importance: importance.json.
+    """
+
+    use_case: str
+    arrays: dict
+    as_of: object
+    bundle: str
+    policy_hash: str
+    about: dict
+    model: dict
+    evaluation: dict
+    importance: dict
+
+    def __len__(self):
+        return len(self.arrays["probability"])
+
+    @property
+    def grades(self):
+        """The master scale, safest first: dicts of name, upper and probability."""
+        return self.model["grades"]
+
+    @property
+    def columns(self):
+        """What the bundle says of each column: {name: dict with factor, unit, typical, message_id}."""
+        return {column["name"]: column for column in self.model["columns"]}
+
+
+def read_book(use_case):
+    """Read everything but the records. Raises: RiskError when a file is missing, damaged or without rows."""
+    scores = case_path(use_case, "scores.parquet")
+    own = case_path(use_case, "book", "observations.parquet")
+    arrays, first = _arrays(scores, own, PROBABILITY[use_case])
+    kept = bundle_path(first["bundle"])
+    model = kept if kept.is_dir() else case_path(use_case, "model")
+    return Book(
+        use_case=use_case, arrays=arrays, as_of=first["as_of"], bundle=first["bundle"], policy_hash=first["policy"],
+        about=read_json(INGEST), model=read_json(model / "model.json"), evaluation=read_json(case_path(use_case, "evaluation", "full.json")),
+        importance=read_json(case_path(use_case, "explanation", "importance.json")))
+
+
+def riskiest(book, limit, *, size=1000):
+    """Yield the book's `limit` riskiest rows from the top down, in lists of up to `size`.
+
+    A row is a dict of the score file's columns, with probability, route (for fraud the action), rank (0 is the riskiest) and for fraud the transaction's
+    own columns. Equal probabilities stand in order of observation_id.
+    """
+    fraud, scores, own = book.use_case == "fraud", case_path(book.use_case, "scores.parquet"), case_path(book.use_case, "book", "observations.parquet")
+    joined = f"LEFT JOIN (SELECT observation_id, COLUMNS('{_OWN}') FROM read_parquet('{own}')) USING (observation_id)" if fraud else ""
+    connection = duckdb.connect()
+    found = connection.execute(f"""
+        SELECT *, "{PROBABILITY[book.use_case]}" AS probability {", action AS route" if fraud else ""} FROM read_parquet('{scores}') {joined}
+        ORDER BY probability DESC, observation_id LIMIT {int(limit)}""")
+    names, rank = [column[0] for column in found.description], 0
+    while rows := found.fetchmany(size):
+        yield [dict(zip(names, row, strict=True)) | {"rank": rank + place} for place, row in enumerate(rows)]
+        rank += len(rows)
+    connection.close()
+
+
+def _arrays(scores, own, probability):
+    """The columns that the portfolio is summed over, as arrays, and the book's as_of (the latest of all), bundle and policy."""
+    if not scores.exists():
+        raise RiskError(f"{scores} is missing: run `risk run`.")
+    connection = duckdb.connect()
+    connection.execute("SET threads = 1; SET TimeZone = 'UTC'")
+    try:
+        *first, rows = connection.execute(f"SELECT max(as_of), min(bundle), min(policy), count(*) FROM read_parquet('{scores}')").fetchone()
+        arrays = _numbers(connection, scores, own, probability)
+    except duckdb.Error as error:
+        raise RiskError(f"{scores} cannot be read ({str(error).splitlines()[0]}): delete it and run `risk run`.") from None
+    connection.close()
+    if not rows:
+        raise RiskError(f"{scores} has no row: nobody is in the book, so there is nothing to report; check book.as_of.")
+    return arrays, dict(zip(("as_of", "bundle", "policy"), first, strict=True))
+
+
+def _numbers(connection, scores, own, probability):
+    """The arrays in order of observation_id; an exposure and an amount are floats, in minor units."""
+    fraud = probability == PROBABILITY["fraud"]
+    own_columns = "s.action AS route, abs(amount)::DOUBLE AS amount, channel" if fraud else "s.route, s.exposure::DOUBLE AS exposure"
+    # A source may lack the channel: the empty row set gives every column a name.
+    lacking = "SELECT NULL::VARCHAR AS observation_id, NULL::BIGINT AS amount, NULL::VARCHAR AS channel WHERE false"
+    joined = f"LEFT JOIN (FROM read_parquet('{own}') UNION ALL BY NAME {lacking}) o USING (observation_id)" if fraud else ""
+    found = connection.execute(f"""SELECT s.customer_id, s."{probability}" AS probability, s.grade, {own_columns}
+                                   FROM read_parquet('{scores}') s {joined} ORDER BY observation_id""").fetchnumpy()
+    return {name: _filled(values) for name, values in found.items()}
+
+
+def _filled(values):
+    """Masked numbers as floats with NaN, masked texts as objects with None."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    return values.astype(np.float64).filled(np.nan) if values.dtype.kind in "iuf" else values.astype(object).filled(None)

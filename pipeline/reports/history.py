@@ -1,0 +1,86 @@
+"""One customer's history as figures: payments, cash, and what happened when."""
+
+from datetime import date
+
+from pipeline.reports.trends import curve, flows, stacked, timeline
+
+MONTHS = 24
+# Reports an event may carry: its mark grows with the severity from 1 to 5; unknown severity is drawn as mild.
+_RADIUS = {1: 4.0, 2: 5.0, 3: 6.0, 4: 7.5, 5: 9.0}
+_PAID = (("paid", "on_time"), ("late", "late"), ("verylate", "very_late"), ("open", "open"))
+_GRAVE = 4
+
+
+def months_to(as_of, *, count=MONTHS):
+    """First days of the `count` months up to the one that holds as_of, in order."""
+    last = as_of.year * 12 + as_of.month - 1
+    return [date(place // 12, place % 12 + 1, 1) for place in range(last - count + 1, last + 1)]
+
+
+def payment_figures(rows, months, words, *, currency):
+    """How late each month's due amounts were paid, and how much of them; nothing without an invoice."""
+    if not rows:
+        return []
+    by_month = {row["month"]: row for row in rows}
+    late = [by_month[month]["days_late"] if month in by_month else None for month in months]
+    parts = [(tone, words(f"paid.{name}"), [by_month.get(month, {}).get(name, 0) for month in months]) for tone, name in _PAID]
+    legend = [(tone, name) for tone, name, values in parts if any(values)]
+    about = words.caption("days_late", description=_listed(months, late, words.number, words))
+    paid = words.caption("paid", description=_shares(parts, words), legend=legend, currency=currency or "")
+    return [curve(months, late, axis=lambda value: f"{value:g}", month_words=words.month, **about),
+            stacked(months, parts, axis=words.money, month_words=words.month, **paid)]
+
+
+def cash_figures(rows, months, words):
+    """Money in and out, and the balance where the source has one; nothing without a transaction."""
+    if not rows:
+        return []
+    by_month = {row["month"]: row for row in rows}
+    inflow, outflow = ([by_month.get(month, {}).get(name, 0) for month in months] for name in ("inflow", "outflow"))
+    names = tuple(words(f"cash.{name}") for name in ("in", "out", "net"))
+    described = f"{names[0]}: {words.money(sum(inflow))}, {names[1]}: {words.money(sum(outflow))}"
+    about = words.caption("cash", description=described, legend=zip(("in", "out", "net"), names, strict=True), currency=rows[-1]["currency"] or "")
+    found = [flows(months, inflow, outflow, axis=words.money, month_words=words.month, words=names, **about)]
+    return found + _balance([by_month.get(month, {}).get("balance") for month in months], months, words)
+
+
+def _balance(values, months, words):
+    if all(value is None for value in values):
+        return []
+    about = words.caption("balance", description=_listed(months, values, words.money, words))
+    return [curve(months, values, axis=words.money, month_words=words.month, **about)]
+
+
+def timeline_figure(events, filings, months, words):
+    """Events by kind with the filings of statements above them; None when nothing happened."""
+    filed = [(_place(row["known_at"], months), 4.0, "main", _filing(row, words)) for row in filings]
+    lanes = [(words("timeline.statements"), filed)] if filed else []
+    for kind in sorted({event["kind"] for event in events}):
+        lanes.append((words.named("event", kind), [_mark(event, months, words) for event in events if event["kind"] == kind]))
+    if not lanes:
+        return None
+    described = ", ".join(f"{label}: {len(marks)}" for label, marks in lanes)
+    return timeline(lanes, months, month_words=words.month, **words.caption("timeline", description=described))
+
+
+def _place(moment, months):
+    return (moment.year - months[0].year) * 12 + moment.month - months[0].month + (moment.day - 1) / 31
+
+
+def _filing(row, words):
+    return words("timeline.filed", date=words.date(row["known_at"]), period=words.date(row["period_end"]))
+
+
+def _mark(event, months, words):
+    severity = min(max(round(event["severity"] or 1), 1), 5)
+    hint = f"{words.date(event['occurred_at'])} · {words.named('event', event['kind'])} · {words.money(event['amount'])}"
+    return _place(event["occurred_at"], months), _RADIUS[severity], "verylate" if severity >= _GRAVE else "late", hint
+
+
+def _listed(months, values, written, words):
+    return ", ".join(f"{words.month(month)}: {written(value)}" for month, value in zip(months, values, strict=True) if value is not None)
+
+
+def _shares(parts, words):
+    whole = sum(sum(values) for _, _, values in parts) or 1
+    return ", ".join(f"{name} {words.percent(sum(values) / whole)}" for _, name, values in parts)

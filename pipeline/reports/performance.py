@@ -1,0 +1,35 @@
+"""How good the model proved on the out-of-time sample, as the pages show it."""
+
+
+def headline(evaluation):
+    """Figures with their intervals: [(id, value, low, high)], None where a figure has no interval."""
+    ranks, line = evaluation["discrimination"], evaluation["probability"]["line"]
+    precision = ranks["average_precision"]
+    return [
+        ("gini", ranks["gini"], ranks["gini_low"], ranks["gini_high"]),
+        ("auc", ranks["auc"], ranks["low"], ranks["high"]),
+        ("average_precision", precision["average_precision"], precision["low"], precision["high"]),
+        ("slope", line["slope"], line["slope_low"], line["slope_high"]),
+    ]
+
+
+def by_grade(evaluation):
+    """Expected and observed rates of the grades that had rows, with the interval the observed rate was expected in.
+
+    Returns dicts of grade, rows, bad, expected, observed, low, high (rates) and inside.
+    """
+    return [
+        {"grade": row["grade"], "rows": row["rows"], "bad": row["bad"], "inside": row["inside"], "expected": row["expected"] / row["rows"],
+         "observed": row["bad"] / row["rows"], "low": row["low"] / row["rows"], "high": row["high"] / row["rows"]}
+        for row in evaluation["grades"] if row["rows"]]
+
+
+def capture_at(evaluation, share):
+    """The line of the capture table for a share of rows looked at, or None."""
+    return next((line for line in evaluation["discrimination"]["capture"] if abs(line["share"] - share) < 1e-9), None)
+
+
+def span(evaluation):
+    """First and last period of the sample, as texts (the first day of each)."""
+    periods = [row["period"] for row in evaluation["periods"]]
+    return min(periods), max(periods)

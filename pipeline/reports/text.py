@@ -1,0 +1,134 @@
+"""How the pages speak: headings and labels by id, and numbers, money and dates as a reader of that language writes them."""
+
+import json
+import math
+from importlib.resources import files
+
+from serving.messages import feature_name, format_value, has_text, policy_reason, reason_sentence, text
+
+LANGUAGES = ("en", "zh")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# The steps in which large numbers are said: thousands in English, ten-thousands in Chinese.
+_STEPS = {"en": ((1e12, " tn"), (1e9, " bn"), (1e6, " m"), (1e3, " k")), "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万"))}
+
+
+class Words:
+    """The words of one language; templates call it with an id."""
+
+    def __init__(self, language):
+        self.language = language
+        self.html_language = {"en": "en", "zh": "zh-CN"}[language]
+        self._own = json.loads((files("pipeline.reports") / "templates" / f"{language}.json").read_text(encoding="utf-8"))
+
+    def __call__(self, message_id, **values):
+        """The text with this id, its {placeholders} filled. Raises KeyError for an id without words: the tests find it, not the reader."""
+        words = self._own[message_id]
+        return words.format(**values) if values else words
+
+    def caption(self, name, *, description, note=None, legend=(), **values):
+        """The caption of a figure, as `svg.drawing` takes it: title "figure.<name>", and its note where there is one ("figure.<name>.note")."""
+        note = f"figure.{name}.note" if note is None else note
+        return {"key": name.replace(".", "-"), "title": self(f"figure.{name}", **values), "description": description, "legend": legend,
+                "note": self(note, **values) if note in self._own else ""}
+
+    def points(self, value):
+        """A change of points with its sign."""
+        return self("points", value=f"{value:+,.0f}".replace("-", "−"))
+
+    def named(self, kind, name):
+        """The words for a named thing, id "<kind>.<name>"; what a source named itself is shown as it is, with spaces for underscores."""
+        if name is None:
+            return self("none")
+        message_id = f"{kind}.{name}"
+        if message_id in self._own:
+            return self._own[message_id]
+        if has_text(message_id, language=self.language):
+            return text(message_id, language=self.language)
+        return str(name).replace("_", " ")
+
+    def feature(self, name):
+        """What a column of the model is called."""
+        return feature_name(name, language=self.language)
+
+    def reason(self, reason, columns):
+        """One reason as a sentence, with the value and what is typical; `columns`: the bundle's description of its columns by name."""
+        strongest = reason["features"][0]
+        about = columns.get(strongest["name"], {})
+        value = strongest["value"] if strongest["text"] is None else strongest["text"]
+        sentence = reason_sentence(strongest["name"], value, unit=about.get("unit", ""), contribution=reason["contribution"], language=self.language)
+        typical = about.get("typical")
+        if typical is None or value is None or typical == value:
+            return sentence
+        return sentence + self("reason.typical", value=format_value(typical, about.get("unit", ""), language=self.language))
+
+    def cause(self, code):
+        """The words for one reason of a decision, such as limit.ceiling or stop.open_lawsuit."""
+        return policy_reason(code, language=self.language)
+
+    def count(self, value):
+        """A whole number with thousands separators."""
+        return f"{round(value):,}"
+
+    def number(self, value, decimals=1):
+        """A number, or a dash where it is missing."""
+        return "–" if _missing(value) else f"{value:,.{decimals}f}".replace("-", "−")
+
+    def percent(self, value, decimals=1):
+        """A share in per cent."""
+        return "–" if _missing(value) else f"{value * 100:,.{decimals}f}%".replace("-", "−")
+
+    def probability(self, value):
+        """A probability in per cent, with more digits where it is small."""
+        if _missing(value):
+            return "–"
+        if value < 0.0001:
+            return "<0.01%"
+        return self.percent(value, 2 if value < 0.01 else 1 if value < 0.995 else 2)
+
+    def tick(self, value):
+        """A probability on an axis, in as few digits as it has."""
+        return f"{value * 100:g}%"
+
+    def money(self, minor, currency=None):
+        """An amount in minor units, shortened: CNY 1.2 m, 120万 CNY."""
+        return "–" if _missing(minor) else self.amount(minor / 100, currency)
+
+    def amount(self, value, currency=None):
+        """An amount in currency units, shortened."""
+        if _missing(value):
+            return "–"
+        step, unit = next((each for each in _STEPS[self.language] if abs(value) >= each[0]), (1, ""))
+        scaled = value / step
+        digits = 0 if step == 1 or abs(scaled) >= 100 else 1 if abs(scaled) >= 10 else 2
+        written = f"{scaled:,.{digits}f}".replace("-", "−")
+        written = (written.rstrip("0").rstrip(".") if "." in written else written) + unit
+        return self("money", amount=written, currency=currency).strip() if currency else written
+
+    def date(self, moment):
+        """A day."""
+        if moment is None:
+            return "–"
+        if self.language == "zh":
+            return f"{moment.year}年{moment.month}月{moment.day}日"
+        return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+    def month(self, moment):
+        """A month of a chart's axis."""
+        return f"{moment.year}-{moment.month:02d}" if self.language == "zh" else f"{_MONTHS[moment.month - 1]} {moment.year % 100:02d}"
+
+    def measure(self, value, unit):
+        """A ratio in its unit: share, times or days."""
+        if unit == "share":
+            return self.percent(value)
+        if unit == "days":
+            return self.number(value, 0)
+        return self.number(value, 2 if not _missing(value) and abs(value) < 10 else 1)
+
+
+def tone_of(grade):
+    """The colour class of a grade: its letter's."""
+    return f"g{grade[:1].lower()}"
+
+
+def _missing(value):
+    return value is None or (isinstance(value, float) and not math.isfinite(value))

@@ -1,0 +1,136 @@
+"""Charts over time as inline SVG: stacked months, flows in and out, a line, a timeline of events, a sparkline.
+
+Every chart is a Figure; `about` is its caption, as `svg.drawing` takes it.
+"""
+
+from pipeline.reports.svg import WIDTH, box, drawing, element, line, linear, shortened, text, ticks
+
+LEFT, BOTTOM = 52, 26
+# Of a sparkline, which stands in a table's cell.
+WIDE, HIGH = 84, 24
+
+
+def stacked(months, parts, *, axis, month_words, height=190, **about):
+    """One column a month, its parts stacked in the order given.
+
+    months: first days, in order; parts: (tone, words, values a month); axis writes a tick of the value axis, month_words a month.
+    """
+    totals = [sum(values) for values in zip(*(values for _, _, values in parts), strict=True)]
+    scale = linear(0, max(totals, default=0) or 1, height - BOTTOM, 10)
+    room = (WIDTH - LEFT) / max(len(months), 1)
+    marks = _value_axis(0, max(totals, default=0), scale, axis) + _month_axis(months, room, height, month_words)
+    for place, month in enumerate(months):
+        name = month_words(month)
+        pile = [(tone, f"{name}, {words}: {axis(values[place])}", values[place]) for tone, words, values in parts if values[place]]
+        marks += _pile(pile, LEFT + room * (place + 0.14), room * 0.72, scale)
+    return drawing(*marks, height=height, **about)
+
+
+def _pile(parts, left, width, scale):
+    base, marks = 0, []
+    for tone, hint, value in parts:
+        marks.append(box(left, scale(base + value), width, scale(base) - scale(base + value), css=f"t-{tone}", hint=hint))
+        base += value
+    return marks
+
+
+def flows(months, inflow, outflow, *, axis, month_words, words, height=200, **about):
+    """Money in above the line and money out below it, a column each a month, with the net as a dot.
+
+    inflow and outflow are positive and in one unit; words: the names of in, out and net for the hints.
+    """
+    low, high = -max(outflow, default=0), max(inflow, default=0)
+    scale = linear(low, high or 1, height - BOTTOM, 10)
+    room = (WIDTH - LEFT) / max(len(months), 1)
+    marks = _value_axis(low, high, scale, axis) + _month_axis(months, room, height, month_words)
+    for place, month in enumerate(months):
+        hints = [f"{month_words(month)}, {word}: {axis(value)}" for word, value in zip(words, _three(inflow, outflow, place), strict=True)]
+        marks += _flow(inflow[place], outflow[place], LEFT + room * (place + 0.14), room * 0.72, scale, hints)
+    return drawing(*marks, line(LEFT, scale(0), WIDTH, scale(0), css="axis"), height=height, **about)
+
+
+def _three(inflow, outflow, place):
+    return inflow[place], outflow[place], inflow[place] - outflow[place]
+
+
+def _flow(inflow, outflow, left, width, scale, hints):
+    net = element("circle", element("title", hints[2]), cx=left + width / 2, cy=scale(inflow - outflow), r=2.6, class_="net")
+    return [box(left, scale(inflow), width, scale(0) - scale(inflow), css="t-in", hint=hints[0]),
+            box(left, scale(0), width, scale(-outflow) - scale(0), css="t-out", hint=hints[1]), net]
+
+
+def curve(months, values, *, axis, month_words, height=130, **about):
+    """One line over months; None breaks it."""
+    known = [value for value in values if value is not None]
+    low, high = min([0, *known]), max([0, *known])
+    scale = linear(low, high if high > low else low + 1, height - BOTTOM, 10)
+    room = (WIDTH - LEFT) / max(len(months), 1)
+    points = [None if value is None else (LEFT + room * (place + 0.5), scale(value)) for place, value in enumerate(values)]
+    marks = _value_axis(low, high, scale, axis) + _month_axis(months, room, height, month_words)
+    marks.append(element("path", d=_path(points), class_="curve"))
+    shown = [(point, month, value) for point, month, value in zip(points, months, values, strict=True) if point is not None]
+    marks += [_dot(point, f"{month_words(month)}: {axis(value)}") for point, month, value in shown]
+    return drawing(*marks, height=height, **about)
+
+
+def _dot(point, hint):
+    return element("circle", element("title", hint), cx=point[0], cy=point[1], r=2.8, class_="t-main")
+
+
+def timeline(lanes, months, *, month_words, **about):
+    """What happened when: a lane per kind, a mark per event.
+
+    lanes: (label, [(place in months as a float, radius, tone, hint)]); months: first days of the whole span, in order.
+    """
+    left, height = 132, 30 * len(lanes) + BOTTOM + 4
+    room = (WIDTH - left - 8) / max(len(months), 1)
+    marks = _month_axis(months, room, height, month_words, left=left)
+    for number, (label, events) in enumerate(lanes):
+        y = 18 + 30 * number
+        marks += [text(0, y + 4, shortened(label, left - 12)), line(left, y, WIDTH, y, css="grid")]
+        marks += [_event(left + room * place, y, radius, tone, hint) for place, radius, tone, hint in events]
+    return drawing(*marks, height=height, **about)
+
+
+def _event(x, y, radius, tone, hint):
+    return element("circle", element("title", hint), cx=x, cy=y, r=radius, class_=f"event t-{tone}")
+
+
+def sparkline(values, *, **about):
+    """A line of a few values without axes, its last point marked; None breaks it."""
+    known = [value for value in values if value is not None]
+    scale = linear(min(known, default=0), max(known, default=1), HIGH - 5, 5)
+    step = (WIDE - 12) / max(len(values) - 1, 1)
+    points = [None if value is None else (6 + step * place, scale(value)) for place, value in enumerate(values)]
+    marks = [element("path", d=_path(points), class_="curve")]
+    if points and points[-1]:
+        marks.append(element("circle", cx=points[-1][0], cy=points[-1][1], r=3, class_="t-main"))
+    return drawing(*marks@@, width=width, height=height)
+
+
+def _path(points):
+    written, pen = [], "M"
+    for point in points:
+        if point is not None:
+            written.append(f"{pen}{point[0]:.1f} {point[1]:.1f}")
+        pen = "M" if point is None else "L"
+    return "".join(written)
+
+
+def _value_axis(low, high, scale, words):
+    marks = []
+    for value in ticks(low, high):
+        y = scale(value)
+        marks += [line(LEFT, y, WIDTH, y, css="grid"), text(LEFT - 6, y + 4, words(value), anchor="end", css="soft")]
+    return marks
+
+
+def _month_axis(months, room, height, words, *, left=LEFT):
+    """A word every third month, or every sixth where there are many; the months in between keep the axis quiet."""
+    every, y = 3 if len(months) <= 15 else 6, height - BOTTOM
+    marks = [line(left, y, WIDTH, y, css="axis")]
+    for place, month in enumerate(months):
+        if (month.month - 1) % every == 0:
+            x = left + room * (place + 0.5)
+            marks += [line(x, y, x, y + 4, css="axis"), text(min(x, WIDTH - 20), height - 8, words(month), anchor="middle")]
+    return marks

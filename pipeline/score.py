@@ -1,0 +1,79 @@
+"""Stage score: the book's probabilities, grades, reasons and decisions."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.bundle import load_bundle
+from models.policy import ACTIONS, FRAUD_ACTIONS, ROUTES, decide_book, decide_fraud, load_policy, queue_ahead
+from models.reasons import reasons, sub_scores
+from models.scoring import contributions, encode, score as score_rows
+from pipeline.columns import read_columns
+from pipeline.datasets import case_path, replacing
+from pipeline.frames import read_frame
+from pipeline.in_force import in_force
+from pipeline.params import load_params
+from pipeline.stage import run_stage
+from serving.standing import policy_arguments
+
+POLICY = "policy.yaml"
+SIDES = (("adverse", 1), ("favourable", -1))
+REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("contribution", pa.float64()),
+                    ("features", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64()), ("text", pa.string())])))])
+
+
+def score(use_case):
+    """Write `scores.parquet`, one row per row of the book: score, grade, sub-scores, reasons and decision."""
+    params = load_params()
+    force, policy = in_force(params.source.name, use_case), load_policy(POLICY)
+    book = case_path(use_case, "book")
+    rows = read_frame(book / "observations.parquet")
+    table = scored(rows, read_columns(book / "features.parquet"), read_columns(book / "standing.parquet"), bundle=load_bundle(force.folder), policy=policy,
+                   threads=params.train.threads)
+    with replacing(case_path(use_case, "scores.parquet")) as path:
+        pq.write_table(table, path, compression="zstd")
+
+
+def scored(rows, columns, standing, *, bundle, policy, threads):
+    """The scores of a book as an Arrow table; `rows` are its observations, `columns` and `standing` its features and what the policy asks for."""
+    matrix = encode(columns, bundle)
+    scores, values = score_rows(bundle, matrix, threads=threads), contributions(bundle, matrix, threads=threads)
+    keys = [name for name in ("observation_id", "customer_id", "transaction_id", "as_of") if name in rows]
+    table = {name: pa.array(rows[name]) for name in keys}
+    table |= {"bundle": [bundle.hash] * len(rows), "policy": [policy.hash] * len(rows), "raw_score": scores.raw_score,
+              bundle.manifest.probability_name: scores.probability, "points": scores.points, "grade": pa.array(scores.grade_names(), pa.string())}
+    table |= {f"sub_{name}": total for name, total in sub_scores(bundle, values).items()}
+    table |= _reasons(bundle, values, matrix)
+    decide = _credit if bundle.manifest.use_case == "default" else _fraud
+    return pa.table({**table, **decide(policy, rows, scores, standing)})
+
+
+def _reasons(bundle, values, matrix):
+    found = reasons(bundle, values, matrix)
+    return {side: pa.array([[_plain(reason) for reason in row if reason.contribution * sign > 0] for row in found], pa.list_(REASON)) for side, sign in SIDES}
+
+
+def _plain(reason):
+    shown = [{"name": name, "value": None if isinstance(value, str) else value, "text": value if isinstance(value, str) else None}
+             for name, value, _ in reason.columns]
+    return {"message_id": reason.message_id, "factor": reason.factor, "contribution": reason.contribution, "features": shown}
+
+
+def _credit(policy, rows, scores, standing):
+    """Decisions on what is lent already: nothing more is asked for in a book."""
+    arguments = policy_arguments(standing)
+    exposure = np.broadcast_to(arguments["exposure"], len(rows))
+    decided = decide_book(policy, grade=scores.grade_names(), pd_12m=scores.probability, **{**arguments, "exposure": exposure})
+    return {"exposure": exposure, "action": [ACTIONS[place] for place in decided.action], "route": [ROUTES[place] for place in decided.route],
+            "limit": decided.risk_limit, "payment_terms_days": decided.payment_days, "deposit_share": decided.deposit_share, "guarantee": decided.guarantee,
+            "review_days": decided.review_days, "decision_reasons": [list(decided.reasons(row)) for row in range(len(rows))]}
+
+
+def _fraud(policy, rows, scores, standing):
+    day = rows["as_of"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    action = decide_fraud(policy, scores.probability, ahead=queue_ahead(policy, scores.probability, day))
+    return {"action": [FRAUD_ACTIONS[place] for place in action]}
+
+
+if __name__ == "__main__":
+    run_stage(score)

@@ -1,0 +1,1 @@
+"""The shipped sources: the simulator and folders of SQL."""

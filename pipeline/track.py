@@ -1,0 +1,43 @@
+"""Stage track: the candidate's run in MLflow, once per bundle."""
+
+import hashlib
+from pathlib import Path
+
+from models.bundle import bundle_hash, load_bundle
+from pipeline.datasets import case_path, read_json, write_json
+from pipeline.params import load_params
+from pipeline.registry import data_hashes, log_bundle
+from pipeline.stage import run_stage
+
+CODE = ("features", "models")
+
+
+def track(use_case):
+    """Log parameters, metrics, plots, and the hashes of data and code; write `tracking.json` with the run's and the version's id."""
+    params = load_params()
+    folder = case_path(use_case, "model")
+    manifest = load_bundle(folder).manifest
+    gate = read_json(case_path(use_case, "gate.json"))
+    logged = log_bundle(
+        bundle_hash(folder), folder, source=params.source.name, use_case=use_case, parameters=_flat(manifest.training),
+        metrics=read_json(case_path(use_case, "evaluation", "metrics.json")),
+        tags={"gate": gate["verdict"], "code": code_hash(), **{f"data.{path}": digest for path, digest in data_hashes(use_case).items()}},
+        artifacts={"evaluation": case_path(use_case, "evaluation"), "explanation": case_path(use_case, "explanation")})
+    # The run's id would change what later stages read; the bundle finds it again.
+    write_json(case_path(use_case, "tracking.json"), {"bundle": bundle_hash(folder), "model": logged["model"], "version": logged["version"]})
+
+
+def code_hash():
+    """sha256 of the Python of the layers that decide a score."""
+    files = sorted(file for folder in CODE for file in Path(folder).rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _flat(tree, prefix=""):
+    """Nested dicts as one, keys joined by dots."""
+    items = [(f"{prefix}{key}", value) for key, value in tree.items()]
+    return {name: leaf for key, value in items for name, leaf in (_flat(value, f"{key}.") if isinstance(value, dict) else {key: value}).items()}
+
+
+if __name__ == "__main__":
+    run_stage(track)

@@ -1,0 +1,1 @@
+"""What a caller gets: the service, its wording, its scorer and the one operational database."""

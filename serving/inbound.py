@@ -1,0 +1,241 @@
+"""What a caller may send: every field is checked against the contract of the tables, and all errors are told at once, by path."""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from features.errors import RiskError
+from features.tables import TABLES
+from serving.standing import FACTS
+
+# What is known about a customer; outcomes belong to the forward door and observations to training.
+ACCEPTED = tuple(name for name in TABLES if name not in ("outcomes", "observations"))
+STANDING = ("exposure", "capacity", *FACTS)
+MAX_ROWS = 20_000
+MAX_TEXT = 2_000
+SCALAR = "text, a finite number, a boolean or null"
+# Further apart than this, the caller's clock or ours is wrong.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+POSITIVE = frozenset({("invoices", "amount"), ("payments", "amount")})
+CURRENCY = re.compile(r"[A-Z]{3}")
+MAX_MONEY = 2**62
+# More faults than a person reads in one answer; the rest are counted.
+MAX_FAULTS = 200
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong field: its path as a JSON pointer, what was expected and what came."""
+
+    path: str
+    expected: str
+    got: str
+
+
+class Refused(RiskError):
+    """A body that breaks its contract: `faults` names every wrong field."""
+
+    def __init__(self, faults):
+        super().__init__(f"The request has {len(faults)} wrong fields, the first at {faults[0].path}: expected {faults[0].expected}, got {faults[0].got}.")
+        self.faults = faults
+
+
+def decode(body):
+    """The JSON object in a request's body. Raises Refused when it is no JSON (NaN is none), nested too deeply or no object."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Refused([Fault("", "a JSON object", f"{type(error).__name__}: {error}"[:200])]) from None
+    if not isinstance(value, dict):
+        raise Refused([Fault("", "a JSON object", _shown(value))])
+    return value
+
+
+def parse_moment(value):
+    """A naive UTC datetime of an ISO 8601 string (a date alone is its midnight, an offset is applied), or None when it is none."""
+    if not isinstance(value, str) or len(value) < 10:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        return None
+
+
+def envelope_faults(body, *, known, required, now):
+    """Faults of a request's outer fields: unknown ones, missing ones, and the types of those every request shares."""
+    faults = [Fault(f"/{name}", f"one of {', '.join(sorted(known))}", "an unknown field") for name in body if name not in known]
+    faults += [Fault(f"/{name}", "a value", "nothing") for name in required if body.get(name) is None]
+    faults += [Fault(f"/{name}", f"text of 1 to {MAX_TEXT} characters", _shown(body[name])) for name in _wrong_texts(body)]
+    faults += [Fault(f"/{name}", "an integer of at least 0, in minor units", _shown(body[name])) for name in _wrong_amounts(body)]
+    return faults + _as_of_faults(body, now)
+
+
+def record_faults(tables, *, customer_id, now):
+    """Faults of a customer's raw records, a mapping of table to a list of rows, against the contract of the tables (features.tables).
+
+    now: naive UTC; a row that happened or was known later is a fault. A column beyond the contract may hold text, a number, a boolean or null.
+    """
+    if not isinstance(tables, dict):
+        return [Fault("/records", f"an object of tables: {', '.join(ACCEPTED)}", _shown(tables))]
+    faults = []
+    for name, rows in tables.items():
+        faults += _table_faults(name, rows, customer_id=customer_id, now=now)
+    return faults
+
+
+def transaction_faults(row, *, customer_id, now):
+    """Faults of the transaction to be judged: a row of the table transactions, of which occurred_at and amount must be there."""
+    check = _RowCheck(TABLES["transactions"], customer_id, now + CLOCK_TOLERANCE, required=("occurred_at", "amount"))
+    return [Fault(_path("transaction", *field), expected, got) for field, expected, got in check.faults(row)]
+
+
+def observation_faults(values, *, columns):
+    """Faults of the observation's own columns, a mapping of name to text, number, boolean or null; columns: the names the model reads."""
+    if not isinstance(values, dict):
+        return [Fault("/observation", "an object", _shown(values))]
+    faults = [Fault(_path("observation", name), f"one of {', '.join(columns) or 'no column'}", "an unknown field") for name in values if name not in columns]
+    wrong = [name for name, value in values.items() if value is not None and not _is_scalar(value)]
+    return faults + [Fault(_path("observation", name), SCALAR, _shown(values[name])) for name in wrong]
+
+
+def feature_faults(values, *, columns):
+    """Faults of features given by name; columns: name to "number" or "category". A feature left out counts as not known."""
+    if not isinstance(values, dict) or not values:
+        return [Fault("/features", "an object of at least one feature", _shown(values))]
+    faults = []
+    for name, value in values.items():
+        expected = _FEATURE_KINDS.get(columns.get(name), "a feature the model uses, see /v1/model")
+        if name not in columns or not _fits_feature(value, columns[name]):
+            faults.append(Fault(_path("features", name), expected, _shown(value)))
+    return faults
+
+
+def standing_faults(standing):
+    """Faults of a customer's standing given by the caller: exposure, capacity and the facts of the policy, each a number of at least 0 or null."""
+    if not isinstance(standing, dict):
+        return [Fault("/standing", "an object of numbers", _shown(standing))]
+    faults = [Fault(_path("standing", name), f"one of {', '.join(STANDING)}", "an unknown field") for name in standing if name not in STANDING]
+    wrong = [name for name in STANDING if standing.get(name) is not None and not (_is_number(standing[name]) and standing[name] >= 0)]
+    return faults + [Fault(_path("standing", name), "a number of at least 0 or null", _shown(standing[name])) for name in wrong]
+
+
+_FEATURE_KINDS = {"number": "a finite number or null", "category": "text or null"}
+
+
+def _fits_feature(value, kind):
+    return value is None or (_is_text(value) if kind == "category" else _is_number(value))
+
+
+def _table_faults(name, rows, *, customer_id, now):
+    if name not in ACCEPTED:
+        return [Fault(_path("records", name), f"one of the tables {', '.join(ACCEPTED)}", "an unknown table")]
+    if not isinstance(rows, list) or len(rows) > MAX_ROWS:
+        return [Fault(_path("records", name), f"a list of at most {MAX_ROWS} rows", _shown(rows))]
+    check = _RowCheck(TABLES[name], customer_id, now + CLOCK_TOLERANCE)
+    return [Fault(_path("records", name, place, *field), expected, got) for place, row in enumerate(rows) for field, expected, got in check.faults(row)]
+
+
+class _RowCheck:
+    """The rules of one table, prepared once for all its rows."""
+
+    def __init__(self, table, customer_id, latest, required=None):
+        self._table, self._customer_id, self._latest = table, customer_id, latest
+        self._columns = {column.name: column for column in table.columns}
+        self._required = [name for name in required or table.required if name != "customer_id"]
+        self._dating = {table.occurred, "known_at"}
+
+    def faults(self, row):
+        """Yield (path within the row, expected, got) of every wrong field."""
+        if not isinstance(row, dict):
+            yield (), "a row as an object", _shown(row)
+            return
+        for name in self._required:
+            if row.get(name) is None:
+                yield (name,), "a value", "nothing"
+        for name, value in row.items():
+            expected = None if value is None else self._expected(name, value)
+            if expected:
+                yield (name,), expected, _shown(value)
+
+    def _expected(self, name, value):
+        """What the column asks for when the value does not fit, otherwise None."""
+        column = self._columns.get(name)
+        if column is None:
+            return None if _is_scalar(value) else SCALAR
+        if name == "customer_id":
+            return None if value == self._customer_id else f"the customer of the request, {self._customer_id}"
+        if column.kind == "time":
+            return self._expected_moment(name, value)
+        if (self._table.name, name) in POSITIVE and _is_money(value) and value <= 0:
+            return "an amount above 0"
+        if name == "currency":
+            return None if isinstance(value, str) and CURRENCY.fullmatch(value) else "a currency code of three capital letters"
+        fits, expected = _KINDS[column.kind]
+        return None if fits(value) else expected
+
+    def _expected_moment(self, name, value):
+        moment = parse_moment(value)
+        if moment is None:
+            return "a date or moment as ISO 8601 text"
+        return "a moment that is not in the future" if name in self._dating and moment > self._latest else None
+
+
+def _is_text(value):
+    # PostgreSQL cannot store a zero character.
+    return isinstance(value, str) and len(value) <= MAX_TEXT and "\0" not in value
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_scalar(value):
+    return isinstance(value, bool) or _is_text(value) or _is_number(value)
+
+
+def _is_integer(value):
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < MAX_MONEY
+
+
+_is_money = _is_integer
+
+_KINDS = {
+    "id": (lambda value: _is_text(value) and bool(value), f"text of 1 to {MAX_TEXT} characters"),
+    "category": (_is_text, f"text of at most {MAX_TEXT} characters"),
+    "text": (_is_text, f"text of at most {MAX_TEXT} characters"),
+    "money": (_is_money, "an integer in minor units"),
+    "number": (_is_number, "a finite number"),
+    "flag": (lambda value: isinstance(value, bool), "true or false"),
+    "integer": (_is_integer, "an integer"),
+}
+
+
+def _wrong_texts(body):
+    return [name for name in ("customer_id", "transaction_id", "purpose") if body.get(name) is not None and not (_is_text(body[name]) and body[name])]
+
+
+def _wrong_amounts(body):
+    return [name for name in ("requested_amount",) if body.get(name) is not None and not (_is_money(body[name]) and body[name] >= 0)]
+
+
+def _as_of_faults(body, now):
+    if body.get("as_of") is None:
+        return []
+    moment = parse_moment(body["as_of"])
+    if moment is None or moment > now + CLOCK_TOLERANCE:
+        return [Fault("/as_of", "a date or moment as ISO 8601 text that is not in the future", _shown(body["as_of"]))]
+    return []
+
+
+def _path(*parts):
+    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _shown(value):
+    if isinstance(value, list | dict):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    return msgspec.json.encode(value).decode()[:80] if not isinstance(value, float) or math.isfinite(value) else "a number out of range"

@@ -1,0 +1,82 @@
+"""The operational database's tables as SQLAlchemy sees them; serving/migrations creates and changes them."""
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+# The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
+REVISION = "0001"
+
+metadata = MetaData()
+
+# SQLite keeps rows in the order of an INTEGER primary key only, not of a BIGINT one.
+SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _chained(name, *columns):
+    """A hash chain's table: sequence counts from 1 without gaps, times are naive UTC, hash covers every column that cannot be erased."""
+    return Table(
+        name,
+        metadata,
+        Column("sequence", SEQUENCE, primary_key=True, autoincrement=False),
+        Column("made_at", DateTime(), nullable=False),
+        *columns,
+        Column("previous_hash", String(64), nullable=False),
+        Column("hash", String(64), nullable=False),
+    )
+
+
+# The last three can be erased (serving.chain.ERASABLE); payload_hash covers them and stays.
+decisions = _chained(
+    "decisions",
+    Column("id", String(64), nullable=False, unique=True),
+    Column("use_case", String(32), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("bundle", String(64), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("context", String(64), nullable=False),
+    Column("payload_hash", String(64), nullable=False),
+    Column("customer_id", Text()),
+    Column("salt", LargeBinary()),
+    Column("payload", LargeBinary()),
+    Index("decisions_by_customer", "customer_id", "sequence"),
+    Index("decisions_by_time", "use_case", "source", "made_at"),
+)
+
+promotions = _chained(
+    "promotions",
+    Column("use_case", String(32), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("bundle", String(64), nullable=False),
+    Column("previous_bundle", String(64)),
+    Column("policy", String(64)),
+    Column("actor", Text(), nullable=False),
+    Column("reason", Text(), nullable=False),
+    Column("evidence", Text(), nullable=False),
+)
+
+# Which decisions lost their payload, by whom and why; a payload that is gone without a row here was tampered with.
+erasures = _chained(
+    "erasures",
+    Column("decisions", Text(), nullable=False),
+    Column("actor", Text(), nullable=False),
+    Column("reason", Text(), nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("content", Text(), nullable=False),
+    Column("first_seen_at", DateTime(), nullable=False),
+)
+
+# One row per chain: how many rows it has and the hash of the last one. Whoever appends locks it first.
+heads = Table(
+    "heads",
+    metadata,
+    Column("chain", String(32), primary_key=True),
+    Column("count", BigInteger(), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+CHAINS = {table.name: table for table in (decisions, promotions, erasures)}

@@ -1,0 +1,215 @@
+"""From a customer's features or raw records to the whole answer: score, reasons in words, decision, and how much was known and how fresh it is."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import numpy as np
+
+from features.compute import compute
+from features.feeders.records import from_rows, observations_of
+from features.tables import TABLES
+from models import policy as rules
+from models import reasons, scoring
+from serving import messages
+from serving.inbound import parse_moment
+from serving.standing import policy_arguments, standing_catalogue
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whom to score and when: as_of is naive UTC, nothing known later is read; requested_amount is asked for on top of the exposure, in minor units;
+    own: the observation's own columns, for fraud those of the transaction to be judged."""
+
+    customer_id: str
+    as_of: datetime
+    requested_amount: int = 0
+    own: dict = field(default_factory=dict)
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One reason: contribution in log-odds (above 0 raises the risk), the columns behind it, strongest first, and a sentence per language."""
+
+    message_id: str
+    factor: str
+    contribution: float
+    values: tuple
+    sentence: dict
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller is told; raw_score and sub_scores in log-odds, points on the bundle's scale, money in minor units.
+
+    sufficiency: how many of the model's columns are known, and which of its tables have rows (None when features came without records). freshness: per
+    table the latest moment at which anything was known. versions: hashes of bundle, policy, context and publication.
+    """
+
+    use_case: str
+    customer_id: str
+    as_of: datetime
+    probability_name: str
+    probability: float
+    raw_score: float
+    points: float
+    grade: str
+    sub_scores: dict
+    reasons: tuple
+    decision: dict
+    sufficiency: dict
+    freshness: dict
+    versions: dict
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, and the standing the policy saw."""
+
+    answer: Answer
+    values: dict
+    standing: dict
+
+
+class Scorer:
+    """One bundle with its catalogue, context and policy; it keeps no state between questions and serves any number of threads."""
+
+    def __init__(self, bundle, *, catalogue, context, policy, hashes, columns):
+        """catalogue: the published one, of which the bundle's columns are computed; hashes: of context and publication;
+        columns: {table: {column: kind}} of the source.
+
+        Raises RiskError when the catalogue lacks a column of the bundle.
+        """
+        self.bundle, self.context, self.policy = bundle, context, policy
+        self.catalogue = catalogue.only(bundle.names)
+        self.versions = {"bundle": bundle.hash, "policy": policy.hash, **hashes}
+        self.kinds = {column.name: "number" if column.levels is None else "category" for column in bundle.manifest.columns}
+        self._columns = {column.name: column for column in bundle.manifest.columns}
+        self._standing = standing_catalogue(columns)
+        self.own = self.catalogue.needs.get("observations", ())
+        self._tables = tuple(table for table in self.catalogue.needs if table != "observations")
+
+    @property
+    def judges_transactions(self):
+        """Whether a question is about one transaction, which must then be given with a customer's records."""
+        return self.bundle.manifest.use_case == "fraud"
+
+    def score_features(self, values, question, *, standing=None, records=None):
+        """Scored from features by name (numbers, strings, None; one left out is not known).
+
+        standing: name to number, see serving.standing; computed from the records behind the features where those are given and it is not.
+        """
+        if standing is None and records is not None:
+            standing = self._stand(*self._read(records, question))
+        columns = {name: [values.get(name)] for name in self.bundle.names}
+        return self._score(columns, values, standing or {}, records, question)
+
+    def score_records(self, records, question, *, standing=None):
+        """Scored from a customer's raw records, {table: rows}, as the kernel computes them; standing given wins over what the records say.
+
+        Raises RiskError for rows the kernel cannot read.
+        """
+        rows, when = self._read(records, question)
+        columns = compute(self.catalogue, rows, when, context=self.context)
+        values = {name: _plain(column) for name, column in columns.items()}
+        return self._score(columns, values, self._stand(rows, when) | (standing or {}), records, question)
+
+    def describe(self):
+        """The bundle as a caller may see it: columns with their words, grades, policy and versions."""
+        manifest = self.bundle.manifest
+        columns = [_described(column) for column in manifest.columns]
+        grades = [{"name": grade.name, "below": grade.upper, "probability": grade.probability} for grade in manifest.grades]
+        about = {"use_case": manifest.use_case, "probability_name": manifest.probability_name, "training": manifest.training}
+        return about | {"versions": self.versions, "grades": grades, "columns": columns}
+
+    def _score(self, columns, values, standing, records, question):
+        matrix = scoring.encode(columns, self.bundle)
+        scores = scoring.score(self.bundle, matrix)
+        contributions = scoring.contributions(self.bundle, matrix)
+        grade = str(scores.grade_names()[0])
+        manifest = self.bundle.manifest
+        answer = Answer(
+            use_case=manifest.use_case,
+            customer_id=question.customer_id,
+            as_of=question.as_of,
+            probability_name=manifest.probability_name,
+            probability=float(scores.probability[0]),
+            raw_score=float(scores.raw_score[0]),
+            points=float(scores.points[0]),
+            grade=grade,
+            sub_scores={name: float(total[0]) for name, total in reasons.sub_scores(self.bundle, contributions).items()},
+            reasons=tuple(self._reason(reason) for reason in reasons.reasons(self.bundle, contributions, matrix)[0]),
+            decision=self._decide(grade, float(scores.probability[0]), standing, question),
+            sufficiency=self._sufficiency(matrix[0], records, question),
+            freshness=_freshness(records, question.as_of),
+            versions=self.versions,
+        )
+        return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing)
+
+    def _reason(self, reason):
+        name, value, _ = reason.columns[0]
+        unit = self._columns[name].unit
+        sentence = {
+            language: messages.reason_sentence(name, value, unit=unit, contribution=reason.contribution, language=language) for language in messages.LANGUAGES
+        }
+        values = tuple({"name": name, "value": value, "contribution": contribution} for name, value, contribution in reason.columns)
+        return Reason(reason.message_id, reason.factor, reason.contribution, values, sentence)
+
+    def _decide(self, grade, probability, standing, question):
+        if self.judges_transactions:
+            return _with_words({"action": rules.FRAUD_ACTIONS[int(rules.decide_fraud(self.policy, [probability])[0])], "route": None, "reasons": ()})
+        arguments = policy_arguments(standing)
+        decision = rules.decide_one(self.policy, grade=grade, pd_12m=probability, amount=question.requested_amount, **arguments)
+        return _with_words(msgspec.structs.asdict(decision))
+
+    def _sufficiency(self, row, records, question):
+        known = int((~np.isnan(row)).sum())
+        found = {"columns": len(row), "known": known, "share": known / len(row), "tables": None, "absent": None}
+        if records is None:
+            return found
+        present = [table for table in self._tables if _latest(records.get(table, ()), question.as_of)]
+        return found | {"tables": present, "absent": [table for table in self._tables if table not in present]}
+
+    def _stand(self, rows, when):
+        return {name: _plain(column) for name, column in compute(self._standing, rows, when).items()}
+
+    def _read(self, records, question):
+        known = {table: rows for table, rows in records.items() if table in TABLES}
+        own = {name: question.own.get(name) for name in self.own}
+        row = {"as_of": question.as_of, **own}
+        return from_rows(known, customer_id=question.customer_id), observations_of([row], use_case=self.bundle.manifest.use_case)
+
+
+def _plain(column):
+    """The first value of a computed column: a float, a category's level, or None."""
+    if hasattr(column, "codes"):
+        return column.levels[int(column.codes[0])] if column.codes[0] >= 0 else None
+    return None if np.isnan(column[0]) else float(column[0])
+
+
+def _with_words(decision):
+    """A decision with its action, route and reasons in words of every language."""
+    words = {
+        language: {
+            "action": messages.label("action", decision["action"], language=language),
+            "route": messages.label("route", decision["route"], language=language) if decision["route"] else None,
+            "reasons": [messages.policy_reason(code, language=language) for code in decision["reasons"]],
+        }
+        for language in messages.LANGUAGES
+    }
+    return decision | {"words": words}
+
+
+def _described(column):
+    words = {language: messages.feature_name(column.name, language=language) for language in messages.LANGUAGES}
+    about = {"name": column.name, "kind": "number" if column.levels is None else "category", "unit": column.unit, "factor": column.factor}
+    return about | {"scope": column.scope, "direction": column.direction, "levels": column.levels, "words": words}
+
+
+def _freshness(records, as_of):
+    found = {table: _latest(rows, as_of) for table, rows in (records or {}).items()}
+    return {table: moment for table, moment in found.items() if moment}
+
+
+def _latest(rows, as_of):
+    """The latest known_at of rows up to as_of, or None."""
+    moments = (parse_moment(row.get("known_at")) for row in rows)
+    return max((moment for moment in moments if moment and moment <= as_of), default=None)

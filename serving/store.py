@@ -1,0 +1,350 @@
+"""The one operational database: what was decided and what was promoted, each appended once to a hash chain, and the policies they name."""
+
+import json
+import uuid
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from secrets import token_bytes
+
+import msgspec
+import sqlalchemy as sa
+
+from features.errors import RiskError
+from serving import chain
+from serving.chain import Head
+from serving.database import Database
+from serving.schema import CHAINS, REVISION, decisions, erasures, heads, policies, promotions
+
+# Identifiers asked for in one statement: PostgreSQL and SQLite both bound the number of parameters.
+CHUNK = 500
+
+# Built once: SQLAlchemy takes longer to build and recognise a statement than SQLite to run it.
+HEAD = sa.select(heads).where(heads.c.chain == sa.bindparam("name"))
+HEAD_LOCKED = HEAD.with_for_update()
+MOVE_HEAD = sa.update(heads).where(heads.c.chain == sa.bindparam("name")).values(count=sa.bindparam("count"), hash=sa.bindparam("hash"))
+APPEND = {name: sa.insert(table) for name, table in CHAINS.items()}
+BY_ID = sa.select(decisions).where(decisions.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A decision to record: payload is anything JSON can carry, bundle, policy and context are hashes; no decision_id means a new one."""
+
+    use_case: str
+    source: str
+    customer_id: str
+    bundle: str
+    policy: str
+    context: str
+    payload: Mapping
+    decision_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A recorded decision; customer_id and payload are None once erased, made_at is naive UTC, compressed the payload's JSON under zlib."""
+
+    sequence: int
+    id: str
+    made_at: datetime
+    use_case: str
+    source: str
+    bundle: str
+    policy: str
+    context: str
+    payload_hash: str
+    customer_id: str | None
+    hash: str
+    compressed: bytes | None
+
+    @property
+    def payload(self):
+        """What the caller recorded, decoded; None once erased."""
+        return None if self.compressed is None else json.loads(zlib.decompress(self.compressed))
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A change of champion: made_at is naive UTC, action is promote or rollback, evidence what the gate and the measurements said."""
+
+    sequence: int
+    made_at: datetime
+    use_case: str
+    source: str
+    action: str
+    bundle: str
+    previous_bundle: str | None
+    policy: str | None
+    actor: str
+    reason: str
+    evidence: dict = field(default_factory=dict)
+    hash: str = ""
+
+
+def utc_now():
+    """The present moment as naive UTC, to the microsecond that both databases keep."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Store:
+    """The operational database behind a URL; every method is one transaction and raises StoreUnavailable, a RiskError, when it cannot be used."""
+
+    def __init__(self, url, *, clock=utc_now, busy_seconds=10, pool_size=8):
+        """url: SQLite file or URL, or a PostgreSQL URL; clock gives naive UTC; busy_seconds: how long to wait for another writer."""
+        self.database = Database(url, busy_seconds=busy_seconds, pool_size=pool_size)
+        self._clock = clock
+
+    def open(self):
+        """Bring the tables up to date and return the store."""
+        self.migrate()
+        return self
+
+    def close(self):
+        """Close all connections."""
+        self.database.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.close()
+
+    def migrate(self):
+        """Run the migrations the database lacks; several processes may call it at once. Raises RiskError for a database of a newer version."""
+        if self.revision() != REVISION:
+            with self.database.migrating() as connection:
+                _upgrade(connection, self.database.name)
+
+    def revision(self):
+        """The newest migration the database has, or None for an empty one."""
+        with self.database.reading() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(sa.text("select version_num from alembic_version")).scalar()
+
+    def check(self):
+        """Raise StoreUnavailable unless the database answers and has its tables."""
+        with self.database.reading() as connection:
+            connection.execute(sa.select(heads.c.count).limit(1)).first()
+
+    # --- decisions -------------------------------------------------------------------------------------------------------------
+
+    def record_decision(self, entry):
+        """Append one decision to the ledger and return it as recorded; see record_decisions."""
+        return self.record_decisions([entry])[0]
+
+    def record_decisions(self, entries):
+        """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
+
+        An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned.
+        Raises RiskError for a payload that JSON cannot carry.
+        """
+        contents = [_decision_content(entry, self._clock()) for entry in entries]
+        with self.database.writing() as connection:
+            head = _locked_head(connection, "decisions")
+            known = _decisions_by_id(connection, [content["id"] for content in contents])
+            fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
+            new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]
+            known |= {row["id"]: row for row in _append(connection, head, new)}
+        return [_decision(known[content["id"]]) for content in contents]
+
+    def find_decision(self, decision_id):
+        """The decision with this id, or None."""
+        with self.database.reading() as connection:
+            found = _decisions_by_id(connection, [decision_id])
+        return _decision(found[decision_id]) if found else None
+
+    def history(self, *, customer_id=None, use_case=None, source=None, since=None, until=None, limit=100):
+        """Decisions newest first, at most limit of them, made in [since, until) (naive UTC); a filter left out does not filter."""
+        query = sa.select(decisions).order_by(decisions.c.sequence.desc()).limit(limit)
+        for column, value in (("customer_id", customer_id), ("use_case", use_case), ("source", source)):
+            query = query if value is None else query.where(decisions.c[column] == value)
+        query = query if since is None else query.where(decisions.c.made_at >= since)
+        query = query if until is None else query.where(decisions.c.made_at < until)
+        with self.database.reading() as connection:
+            return [_decision(row) for row in connection.execute(query).mappings()]
+
+    def erase_customer(self, customer_id, *, actor, reason):
+        """Erase a customer's identifier and payloads from all decisions, note it in the erasure ledger, and return how many there were.
+
+        The rows' hashes stay, so the chain stays whole; what SQLite deletes is overwritten (secure_delete).
+        """
+        mine = decisions.c.customer_id == customer_id
+        with self.database.writing() as connection:
+            head = _locked_head(connection, "erasures")
+            numbers = list(connection.execute(sa.select(decisions.c.sequence).where(mine).order_by(decisions.c.sequence)).scalars())
+            if numbers:
+                connection.execute(sa.update(decisions).where(mine).values(customer_id=None, salt=None, payload=None))
+                content = {"made_at": self._clock(), "decisions": json.dumps(numbers), "actor": actor, "reason": reason}
+                _append(connection, head, [content])
+        return len(numbers)
+
+    # --- promotions and policies -----------------------------------------------------------------------------------------------
+
+    def record_promotion(self, *, use_case, source, bundle, previous_bundle, actor, reason, evidence, policy=None, action="promote"):
+        """Append one change of champion and return it as recorded; evidence: a mapping that JSON can carry."""
+        content = {
+            "use_case": use_case,
+            "source": source,
+            "action": action,
+            "bundle": bundle,
+            "previous_bundle": previous_bundle,
+            "policy": policy,
+        }
+        content |= {"actor": actor, "reason": reason, "evidence": _json(evidence, "evidence").decode(), "made_at": self._clock()}
+        with self.database.writing() as connection:
+            (row,) = _append(connection, _locked_head(connection, "promotions"), [content])
+        return _promotion(row)
+
+    def promotions(self, *, use_case=None, source=None):
+        """All changes of champion, oldest first; a filter left out does not filter."""
+        query = sa.select(promotions).order_by(promotions.c.sequence)
+        query = query if use_case is None else query.where(promotions.c.use_case == use_case)
+        query = query if source is None else query.where(promotions.c.source == source)
+        with self.database.reading() as connection:
+            return [_promotion(row) for row in connection.execute(query).mappings()]
+
+    def champion_on(self, moment, *, use_case, source):
+        """The promotion in force at a moment (naive UTC, inclusive), or None when there was no champion yet."""
+        past = [one for one in self.promotions(use_case=use_case, source=source) if one.made_at <= moment]
+        return past[-1] if past else None
+
+    def record_policy(self, policy_hash, content):
+        """Keep a policy's text under its hash; a second call with the same hash changes nothing."""
+        with self.database.writing() as connection:
+            # Any row that all writers lock will do: two processes that meet a new policy at once must not both insert it.
+            _locked_head(connection, "promotions")
+            if connection.execute(sa.select(policies.c.hash).where(policies.c.hash == policy_hash)).first() is None:
+                connection.execute(sa.insert(policies), {"hash": policy_hash, "content": content, "first_seen_at": self._clock()})
+
+    def find_policy(self, policy_hash):
+        """The text kept under a policy's hash, or None."""
+        with self.database.reading() as connection:
+            return connection.execute(sa.select(policies.c.content).where(policies.c.hash == policy_hash)).scalar()
+
+    # --- proof -----------------------------------------------------------------------------------------------------------------
+
+    def heads(self):
+        """Every chain's head, to be noted down outside the database at intervals and given to verify later."""
+        with self.database.reading() as connection:
+            return [Head(**row) for row in connection.execute(sa.select(heads).order_by(heads.c.chain)).mappings()]
+
+    def verify(self, *, anchors=()):
+        """Walk every chain and return its faults, one per row and none when the ledgers are whole; anchors are heads noted down earlier.
+
+        Decisions are also checked against their payload's hash, unless the erasure ledger names them. Memory does not grow with the ledger.
+        """
+        with self.database.reading() as connection:
+            erased = _erased(connection)
+            faults = [fault for name in CHAINS for fault in chain.walk(_ordered(connection, name), _head(connection, name))]
+            faults += _payload_faults(_ordered(connection, "decisions"), erased)
+            for anchor in anchors:
+                faults += chain.anchor_faults(_hash_at(connection, anchor), anchor)
+        return list({(fault.chain, fault.sequence): fault for fault in reversed(faults)}.values())[::-1]
+
+
+def _upgrade(connection, database):
+    # Imported here because alembic takes 0.4 s, which a service with an up-to-date database need not pay.
+    from alembic import command, util
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "serving:migrations")
+    try:
+        command.upgrade(config, "head")
+    except util.CommandError as error:
+        raise RiskError(f"The operational database {database} is of a version this program does not know ({error}); use the newer program.") from error
+
+
+def _decision_content(entry, made_at):
+    payload, salt = _json(entry.payload, "payload"), token_bytes(16)
+    return {
+        "id": entry.decision_id or str(uuid.uuid4()),
+        "made_at": made_at,
+        "use_case": entry.use_case,
+        "source": entry.source,
+        "bundle": entry.bundle,
+        "policy": entry.policy,
+        "context": entry.context,
+        "payload_hash": chain.payload_hash(salt, entry.customer_id, payload),
+        "customer_id": entry.customer_id,
+        "salt": salt,
+        "payload": zlib.compress(payload, 3),
+    }
+
+
+def _json(value, what):
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RiskError(f"The {what} of a ledger row cannot be written as JSON: {error}.") from error
+
+
+def _locked_head(connection, name):
+    """The chain's head, with its row locked until the transaction ends: this is what makes several processes append one after another."""
+    return Head(**connection.execute(HEAD_LOCKED, {"name": name}).mappings().one())
+
+
+def _head(connection, name):
+    return Head(**connection.execute(HEAD, {"name": name}).mappings().one())
+
+
+def _append(connection, head, contents):
+    rows, after = chain.link(head, contents)
+    if rows:
+        connection.execute(APPEND[head.chain], rows)
+        connection.execute(MOVE_HEAD, {"name": head.chain, "count": after.count, "hash": after.hash})
+    return rows
+
+
+def _decisions_by_id(connection, ids):
+    found = {}
+    for start in range(0, len(ids), CHUNK):
+        rows = connection.execute(BY_ID, {"ids": ids[start : start + CHUNK]}).mappings()
+        found |= {row["id"]: row for row in rows}
+    return found
+
+
+def _decision(row):
+    kept = {name: row[name] for name in Decision.__dataclass_fields__ if name != "compressed"}
+    return Decision(**kept, compressed=row["payload"])
+
+
+def _promotion(row):
+    kept = {name: row[name] for name in Promotion.__dataclass_fields__ if name != "evidence"}
+    return Promotion(**kept, evidence=json.loads(row["evidence"]))
+
+
+def _ordered(connection, name):
+    table = CHAINS[name]
+    query = sa.select(table).order_by(table.c.sequence).execution_options(yield_per=CHUNK)
+    return connection.execute(query).mappings()
+
+
+def _erased(connection):
+    lists = connection.execute(sa.select(erasures.c.decisions)).scalars()
+    return {number for numbers in lists for number in json.loads(numbers)}
+
+
+def _payload_faults(rows, erased):
+    for row in rows:
+        number = row["sequence"]
+        if row["payload"] is None and number not in erased:
+            yield chain.Fault("decisions", number, "erased", f"row {number} of decisions lost its payload without a row in erasures")
+        elif row["payload"] is not None and not _payload_intact(row):
+            yield chain.Fault("decisions", number, "changed", f"row {number} of decisions has a payload or customer that differs from its hash")
+
+
+def _payload_intact(row):
+    try:
+        return chain.payload_hash(row["salt"], row["customer_id"], zlib.decompress(row["payload"])) == row["payload_hash"]
+    except (zlib.error, TypeError):
+        return False
+
+
+def _hash_at(connection, anchor):
+    table = CHAINS[anchor.chain]
+    query = sa.select(table.c.sequence, table.c.hash).where(table.c.sequence == anchor.count)
+    return {row.sequence: row.hash for row in connection.execute(query)}

@@ -1,0 +1,58 @@
+"""The gate: what promotes, what keeps, and why."""
+import pytest
+
+from models.gate import Margins, decide
+
+LINE = {"slope": 1.0, "slope_low": 0.9, "slope_high": 1.1, "offset": 0.0, "offset_low": -0.1, "offset_high": 0.1}
+GOOD = {"discrimination": {"auc": 0.80, "low": 0.77}, "probability": {"line": LINE, "ece": 0.003}}
+EVEN = {"difference": 0.001, "low": -0.004, "high": 0.006}
+KEPT = [{"column": "debt", "rows": 100, "violations": 0}]
+STILL = {"verdict": "none"}
+
+
+def judge(candidate=GOOD, champion=GOOD, comparison=EVEN, audit=KEPT, stability=STILL):
+    return decide(candidate, champion, comparison=comparison, audit=audit, stability=stability, margins=Margins())
+
+
+def line(**change):
+    return {**GOOD, "probability": {"line": LINE | change, "ece": 0.003}}
+
+
+def failed(found):
+    return [check["check"] for check in found["reasons"] if not check["passed"]]
+
+
+def test_an_equal_candidate_is_promoted_with_every_check_named():
+    found = judge()
+    assert (found["verdict"], found["first"]) == ("promote", False)
+    assert [check["check"] for check in found["reasons"]] == ["discrimination", "calibration", "monotonicity", "stability"]
+
+
+@pytest.mark.parametrize(("change", "check"), [
+    ({"comparison": EVEN | {"low": -0.02}}, "discrimination"),
+    ({"comparison": None}, "discrimination"),
+    ({"candidate": line(slope_low=1.5, slope_high=2.0)}, "calibration"),
+    ({"candidate": line(offset_low=0.5, offset_high=0.9)}, "calibration"),
+    ({"candidate": {**GOOD, "probability": {"line": LINE, "ece": 0.02}}}, "calibration"),
+    ({"audit": [{"column": "debt", "rows": 100, "violations": 3}]}, "monotonicity"),
+    ({"stability": {"verdict": "severe"}}, "stability"),
+    ({"stability": None}, "stability"),
+])
+def test_each_failure_keeps_the_champion_and_is_named(change, check):
+    found = judge(**change)
+    assert found["verdict"] == "keep"
+    assert failed(found) == [check]
+
+
+def test_the_first_model_needs_no_comparison():
+    found = decide(GOOD, margins=Margins(), audit=KEPT)
+    assert (found["verdict"], found["first"]) == ("promote", True)
+
+
+def test_a_first_model_no_better_than_chance_is_kept_out():
+    found = decide({**GOOD, "discrimination": {"auc": 0.55, "low": 0.49}}, margins=Margins())
+    assert (found["verdict"], failed(found)) == ("keep", ["discrimination"])
+
+
+def test_a_wide_calibration_interval_that_meets_the_band_passes():
+    assert judge(candidate=line(slope=1.6, slope_low=1.2, slope_high=2.0))["verdict"] == "promote"

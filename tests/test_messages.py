@@ -1,0 +1,159 @@
+"""Words: every feature, factor, route and reason is named in both languages, and values are written as a person reads them."""
+
+import json
+from importlib.resources import files
+
+import pytest
+
+from features.catalogue import FACTORS, USE_CASES, build_catalogue
+from features.errors import RiskError
+from features.tables import TABLES
+from models.policy import ACTIONS, FRAUD_ACTIONS, LIMIT_BOUNDS
+from models.policy_file import LETTERS, ROUTES
+from models.reasons import SUB_SCORES
+from serving.messages import LANGUAGES, feature_name, format_value, has_text, label, language_of, policy_reason, reason_sentence, text
+
+COLUMNS = {name: {column.name: column.kind for column in table.columns} for name, table in TABLES.items()}
+EXTRAS = {"series": {"market:business_climate": "number", "industry:industry_index": "number"}}
+CATALOGUES = {use_case: build_catalogue(use_case, COLUMNS | EXTRAS) for use_case in USE_CASES}
+NAMED = [
+    *(f"factor.{name}" for name in FACTORS),
+    *(f"sub_score.{name}" for name in SUB_SCORES),
+    *(f"action.{name}" for name in (*ACTIONS, *FRAUD_ACTIONS)),
+    *(f"route.{name}" for name in ROUTES),
+    *(f"grade.{name}" for name in LETTERS),
+    *(f"policy.limit.{name}" for name in LIMIT_BOUNDS),
+    "policy.route.amount",
+    "policy.route.exposure",
+    "probability.pd_12m",
+]
+
+
+def catalogue_of(language):
+    return json.loads((files("serving") / "messages" / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def test_every_catalogue_feature_is_named_without_a_raw_identifier():
+    names = [name for catalogue in CATALOGUES.values() for name in catalogue.names]
+    assert len(names) > 250
+    bad = [name for name in names if "_" in feature_name(name, language="en") or "_" in feature_name(name, language="zh")]
+    # 「」 marks a word of the name that the Chinese catalogue does not know.
+    assert bad + [name for name in names if "「" in feature_name(name, language="zh")] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("use_case", USE_CASES)
+def test_no_two_features_of_a_catalogue_share_a_name(language, use_case):
+    words = [feature_name(name, language=language) for name in CATALOGUES[use_case].names]
+    assert sorted({word for word in words if words.count(word) > 1}) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_unit_of_the_catalogue_is_written_without_its_code(language):
+    units = {each.unit for catalogue in CATALOGUES.values() for each in catalogue.features if each.kind == "number"}
+    assert [unit for unit in units if "log" in format_value(2.0, unit, language=language)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("message_id", NAMED)
+def test_every_named_thing_has_words(message_id, language):
+    assert has_text(message_id, language=language)
+
+
+def test_the_languages_have_the_same_messages():
+    english, chinese = catalogue_of("en"), catalogue_of("zh")
+    for part in ("messages", "stems", "phrases", "windows", "suffixes", "groups"):
+        assert sorted(english[part]) == sorted(chinese[part]), part
+
+
+@pytest.mark.parametrize(
+    ("name", "english", "chinese"),
+    [
+        ("stmt_current_ratio", "Current ratio", "流动比率"),
+        ("inv_days_late_max_180d", "Longest days late, last 180 days", "近180天最长逾期天数"),
+        ("stmt_revenue_growth_12m", "Growth of revenue over 12 months", "近12个月营业收入增长率"),
+        ("stmt_inventory_to_assets_change_12m", "Change in inventory to total assets over 12 months", "近12个月存货占总资产比变化"),
+        ("txn_count_1h", "Number of transactions, last hour", "近1小时交易笔数"),
+        ("con_due_count_730d", "Contracts due, last 2 years", "近2年到期合同数"),
+        ("evt_days_since_lawsuit_1095d", "Time since the last lawsuit", "距最近一次诉讼时间"),
+        ("bg_market_business_climate", "Market figure: business climate", "市场指标：商业景气"),
+        ("stmt_goodwill_to_assets", "Goodwill (statements) to total assets", "「goodwill」（财务报表）占总资产比"),
+        ("bg_market_value", "Market figure: value", "市场指标：「value」"),
+        ("anything", "Anything", "「anything」"),
+    ],
+)
+def test_a_feature_is_named_from_its_parts(name, english, chinese):
+    assert (feature_name(name, language="en"), feature_name(name, language="zh")) == (english, chinese)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "english", "chinese"),
+    [
+        (None, "days", "not known", "无数据"),
+        (float("nan"), "ratio", "not known", "无数据"),
+        (0.7071, "ratio", "0.71", "0.71"),
+        (-3.0, "ratio", "-3", "-3"),
+        (12.0, "days", "12 days", "12天"),
+        (0.125, "share", "12.5%", "12.5%"),
+        (0.1, "quantile", "10.0%", "10.0%"),
+        (123456789.0, "minor units", "1,234,568", "1,234,568"),
+        (1.0, "flag", "yes", "是"),
+        (0.0, "flag", "no", "否"),
+        (13.815510557964274, "log currency units", "1,000,000", "1,000,000"),
+        (-9.210440366976517, "signed log minor units", "-100", "-100"),
+        (6.0, "weekday, Monday 0", "Sunday", "星期日"),
+        ("纺织", "category", "纺织", "纺织"),
+        ("unseen", "category", "a value not seen before", "未曾见过的取值"),
+        (1e308, "log currency units", format_value(700.0, "log currency units", language="en"), format_value(700.0, "log currency units", language="zh")),
+    ],
+)
+def test_a_value_is_written_with_its_unit(value, unit, english, chinese):
+    assert (format_value(value, unit, language="en"), format_value(value, unit, language="zh")) == (english, chinese)
+
+
+@pytest.mark.parametrize(
+    ("contribution", "language", "sentence"),
+    [
+        (0.3, "en", "Average days late, last 90 days: 11.50 days, which raises the risk."),
+        (-0.3, "en", "Average days late, last 90 days: 11.50 days, which lowers the risk."),
+        (0.3, "zh", "近90天平均逾期天数：11.50天，推高风险。"),
+        (-0.3, "zh", "近90天平均逾期天数：11.50天，降低风险。"),
+    ],
+)
+def test_a_reason_is_a_sentence(contribution, language, sentence):
+    assert reason_sentence("inv_days_late_mean_90d", 11.5, unit="days", contribution=contribution, language=language) == sentence
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "chinese"),
+    [
+        ("limit.ceiling", "The grade's ceiling bounds the limit.", "额度受该等级上限约束。"),
+        ("stop.open_lawsuit", "A large lawsuit is open.", "有大额未决诉讼。"),
+        ("stop.own_rule", "The policy's hard stop applies: own rule.", "触发政策硬性条件：own rule。"),
+        ("stop_unknown.own_rule", "What the policy's hard stop asks for is not known: own rule.", "政策硬性条件所需信息缺失：own rule。"),
+    ],
+)
+def test_a_policy_reason_is_worded_even_when_its_author_named_it(code, english, chinese):
+    assert (policy_reason(code, language="en"), policy_reason(code, language="zh")) == (english, chinese)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [(None, "en"), ("", "en"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("fr-FR, ZH;q=0.5", "zh"), ("en-GB", "en"), ("*", "en")],
+)
+def test_the_language_follows_the_header(header, language):
+    assert language_of(header) == language
+
+
+def test_a_users_own_route_is_shown_with_spaces():
+    assert label("route", "regional_board", language="zh") == "regional board"
+
+
+def test_an_unknown_message_is_refused():
+    with pytest.raises(RiskError, match="message 'nowhere' has no wording in serving/messages/zh.json; add one"):
+        text("nowhere", language="zh")
+
+
+def test_an_unknown_language_is_refused():
+    with pytest.raises(RiskError, match="no words in language 'fr'; use one of en, zh"):
+        feature_name("stmt_roa", language="fr")

@@ -1,0 +1,133 @@
+"""Samples: the rule by time and customer, its fall-back, and the second, independent check."""
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.errors import RiskError
+from models.sample import check_split, split_by_time
+
+RULES = {"horizon_days": 365, "embargo_days": 365}
+
+
+def portfolio(customers=200, quarters=16, *, bad_share=0.2, seed=0, start="2018-01-01"):
+    """Customers observed every quarter; a share of them is bad in their last four quarters of some year."""
+    as_of = pd.date_range(start, periods=quarters, freq="QS").astype("datetime64[us]")
+    frame = pd.DataFrame({"customer_id": np.repeat([f"c{i}" for i in range(customers)], quarters), "as_of": np.tile(as_of, customers)})
+    rng = np.random.default_rng(seed)
+    bad_at = np.where(rng.uniform(size=customers) < bad_share, rng.integers(0, quarters, customers), -99)
+    quarter = np.tile(np.arange(quarters), customers)
+    target = ((np.repeat(bad_at, quarters) >= quarter) & (np.repeat(bad_at, quarters) < quarter + 4)).astype(float)
+    return frame.assign(target=target, status="matured")
+
+
+def test_the_last_window_is_judged_and_the_horizon_before_it_left_out():
+    asked = portfolio()
+    sample = split_by_time(asked, out_of_time_days=300, **RULES)
+    judged, past = asked.as_of[sample == "out_of_time"], asked.as_of[sample.isin(["development", "validation", "calibration"])]
+    assert judged.min() == pd.Timestamp("2021-01-01")
+    assert past.max() == pd.Timestamp("2020-01-01")
+    assert asked.as_of[sample == "embargo"].between("2020-01-02", "2020-12-31").all()
+    assert sample.attrs["by"] == "time"
+
+
+def test_customers_of_the_past_are_in_one_sample_only_with_bad_ones_in_each():
+    asked = portfolio()
+    sample = split_by_time(asked, out_of_time_days=300, **RULES)
+    past = asked.assign(sample=sample)[sample.isin(["development", "validation", "calibration"])]
+    assert (past.groupby("customer_id")["sample"].nunique() == 1).all()
+    assert (past.groupby("sample")["target"].sum() > 0).all()
+
+
+def test_shares_are_of_customers():
+    asked = portfolio(customers=1000)
+    sample = split_by_time(asked, out_of_time_days=300, validation_share=0.2, calibration_share=0.1, **RULES)
+    counts = asked.groupby(sample)["customer_id"].nunique()
+    assert counts["validation"] == pytest.approx(200, abs=2)
+    assert counts["calibration"] == pytest.approx(100, abs=2)
+
+
+def test_the_split_is_the_same_again_whatever_the_order_and_another_with_another_seed():
+    asked = portfolio()
+    sample = split_by_time(asked, out_of_time_days=300, **RULES)
+    shuffled = asked.sample(frac=1, random_state=1)
+    assert split_by_time(shuffled, out_of_time_days=300, **RULES).sort_index().tolist() == sample.tolist()
+    assert (split_by_time(asked, out_of_time_days=300, seed=1, **RULES) != sample).any()
+
+
+def test_immature_rows_are_unused():
+    asked = portfolio()
+    young = asked["as_of"] == asked["as_of"].max()
+    asked = asked.assign(status=np.where(young, "immature", "matured"), target=asked["target"].where(~young))
+    sample = split_by_time(asked, out_of_time_days=300, **RULES)
+    assert (sample[young] == "unused").all()
+
+
+def test_explicit_dates_are_inclusive():
+    asked = portfolio()
+    sample = split_by_time(asked, development_to="2019-01-01", out_of_time_from="2020-10-01", out_of_time_to="2021-07-01", **RULES)
+    past = sample.isin(["development", "validation", "calibration"])
+    assert asked.as_of[past].max() == pd.Timestamp("2019-01-01")
+    assert sorted(asked.as_of[sample == "out_of_time"].dt.strftime("%Y-%m").unique()) == ["2020-10", "2021-01", "2021-04", "2021-07"]
+    assert (sample[asked.as_of > "2021-07-01"] == "unused").all()
+
+
+def test_validation_rows_can_be_taken_from_the_later_period():
+    asked = portfolio()
+    sample = split_by_time(asked, out_of_time_days=300, validation_later_share=0.5, **RULES)
+    assert asked.as_of[sample == "validation"].min() > asked.as_of[sample == "development"].min()
+
+
+def test_a_short_history_falls_back_to_customers_and_says_so():
+    asked = portfolio(quarters=3)
+    sample = split_by_time(asked, out_of_time_days=100, **RULES)
+    assert sample.attrs["by"] == "customer"
+    assert "too short" in sample.attrs["notes"][0]
+    assert (asked.groupby("customer_id").apply(lambda rows: sample[rows.index].nunique(), include_groups=False) == 1).all()
+    check_split(asked, sample, by="customer", **RULES)
+
+
+def test_a_sound_split_passes_the_second_check():
+    asked = portfolio()
+    check_split(asked, split_by_time(asked, out_of_time_days=300, **RULES), **RULES)
+
+
+def swap(sample, asked, rows, name):
+    return sample.where(~rows(asked), name)
+
+
+@pytest.mark.parametrize(("rows", "name", "message"), [
+    (lambda t: (t.customer_id == "c1") & (t.as_of == "2018-01-01"), "switched", "1 customers stand in two samples"),
+    (lambda t: t.as_of == "2020-04-01", "development", "label windows start before|customers stand in two"),
+    (lambda t: t.as_of == "2018-01-01", "out_of_time", "label windows start before"),
+])
+def test_a_violating_split_is_refused(rows, name, message):
+    asked = portfolio()
+    sample = split_by_time(asked, out_of_time_days=300, **RULES)
+    name = {"switched": "validation" if sample[asked.customer_id == "c1"].iloc[0] != "validation" else "development"}.get(name, name)
+    with pytest.raises(RiskError, match=message):
+        check_split(asked, swap(sample, asked, rows, name), **RULES)
+
+
+def test_an_unripe_row_in_a_sample_is_refused():
+    asked = portfolio()
+    sample = split_by_time(asked, out_of_time_days=300, **RULES)
+    with pytest.raises(RiskError, match="1 used observations are not matured"):
+        check_split(asked.assign(status=["immature", *asked["status"][1:]]), sample.where(sample.index > 0, "development"), **RULES)
+
+
+@pytest.mark.parametrize(("change", "rules", "message"), [
+    ({}, {"embargo_days": 100}, "embargo_days 100 is shorter than horizon_days 365"),
+    ({"status": "immature"}, {}, "none of 3200 rows is matured"),
+    ({"target": 0.0}, {}, "0 of 3200 matured rows are bad"),
+    ({}, {"development_to": "2020-06-01", "out_of_time_from": "2021-01-01"}, "development_to 2020-06-01 is less than embargo_days 365"),
+])
+def test_bad_input_is_named(change, rules, message):
+    with pytest.raises(RiskError, match=message):
+        split_by_time(portfolio().assign(**change), **{**RULES, **rules})
+
+
+def test_too_few_bad_customers_are_counted_per_sample():
+    asked = portfolio(customers=30, bad_share=0.0)
+    asked.loc[asked.index[:2], "target"] = 1.0
+    with pytest.raises(RiskError, match="validation has .* rows, 0 bad"):
+        split_by_time(asked, out_of_time_days=300, **RULES)

@@ -1,0 +1,133 @@
+"""Drift against its own noise: frozen bins, PSI and its null, merging, false discoveries, verdicts."""
+import numpy as np
+import pytest
+from scipy import stats
+
+from features.arrays import categorize
+from features.errors import RiskError
+from models.stability import Histogram, Thresholds, added, column_shift, discoveries, freeze, histogram, homogeneity, psi, psi_noise, verdict
+
+
+def test_psi_by_hand():
+    # Half a row is added to every bin: shares (50.5, 50.5)/101 and (25.5, 75.5)/101.
+    p, q = np.array([0.5, 0.5]), np.array([25.5, 75.5]) / 101
+    assert psi([50, 50], [25, 75]) == pytest.approx(((p - q) * np.log(p / q)).sum())
+
+
+def test_bins_of_a_number_hold_equal_counts_and_ties_share_one():
+    values = np.r_[np.zeros(500), np.arange(1, 501)]
+    bins = freeze("x", values)
+    counts = histogram(bins, values).counts
+    assert sum(counts) == 1000
+    assert counts[0] == 500
+    assert max(counts[1:]) - min(counts[1:]) <= 1
+
+
+def test_missing_and_unseen_values_are_counted_apart():
+    number = histogram(freeze("x", np.arange(10.0)), np.array([1.0, np.nan, 99.0]))
+    assert (sum(number.counts), number.missing) == (2, 1)
+    word = histogram(freeze("x", ["a", "b", None]), ["a", "c", None, "c"])
+    assert word == Histogram(counts=(1, 0), missing=1, unseen=2)
+
+
+def test_a_category_and_its_strings_count_alike():
+    strings = ["b", None, "a", "b"]
+    assert freeze("x", categorize(strings)) == freeze("x", strings)
+    assert histogram(freeze("x", strings), categorize(strings)) == histogram(freeze("x", strings), strings)
+
+
+def test_histograms_of_parts_add_up():
+    values = np.random.default_rng(0).normal(size=1000)
+    bins = freeze("x", values)
+    assert added([histogram(bins, values[:300]), histogram(bins, values[300:])]) == histogram(bins, values)
+
+
+def test_a_column_without_any_value_has_one_bin_and_no_test():
+    nothing = np.full(50, np.nan)
+    bins = freeze("x", nothing)
+    shift = column_shift("x", histogram(bins, nothing), histogram(bins, nothing))
+    assert shift["p_distribution"] is None
+    assert shift["psi"] == 0.0
+
+
+def test_the_null_of_psi_agrees_with_a_simulation():
+    rng = np.random.default_rng(0)
+    drawn = [psi(rng.multinomial(5000, [0.1] * 10), rng.multinomial(800, [0.1] * 10)) for _ in range(500)]
+    mean, high = psi_noise(10, 5000, 800)
+    assert np.mean(drawn) == pytest.approx(mean, rel=0.07)
+    assert np.mean(np.array(drawn) > high) == pytest.approx(0.05, abs=0.03)
+
+
+def test_homogeneity_agrees_with_scipy_where_no_bin_is_small():
+    counts = [[100, 200, 300], [40, 60, 100]]
+    assert homogeneity(*counts) == pytest.approx(stats.chi2_contingency(counts).pvalue)
+
+
+def test_small_bins_are_merged_until_the_test_is_honest():
+    rng = np.random.default_rng(0)
+    p = [homogeneity(rng.multinomial(500, [0.1] * 10), rng.multinomial(30, [0.1] * 10)) for _ in range(1000)]
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.02)
+
+
+def test_false_discoveries_follow_benjamini_and_hochberg():
+    # Their 1995 paper's example of fifteen p-values: four are rejected at 0.05.
+    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    assert discoveries(p, q=0.05).tolist() == [True] * 4 + [False] * 11
+
+
+def shifts(reference, current, **effects):
+    bins = [freeze(name, values) for name, values in reference.items()]
+    return [column_shift(b.column, histogram(b, reference[b.column]), histogram(b, current[b.column]), **effects) for b in bins]
+
+
+def normals(rows, columns=20, *, seed, moved=0.0, missing=0.0):
+    rng = np.random.default_rng(seed)
+    named = {f"x{i}": rng.normal(size=rows) for i in range(columns)}
+    named["x0"] = np.where(rng.uniform(size=rows) < missing, np.nan, named["x0"] + moved)
+    return named
+
+
+@pytest.mark.parametrize("rows", [30, 100, 2000])
+def test_nothing_moved_is_no_drift(rows):
+    alarms = [verdict(shifts(normals(1000, seed=s), normals(rows, seed=1000 + s)), thresholds=Thresholds())["verdict"] != "none" for s in range(40)]
+    assert sum(alarms) <= 6
+
+
+@pytest.mark.parametrize(("change", "kind", "expected"), [
+    ({"moved": 0.4}, "distribution", "moderate"), ({"missing": 0.1}, "missing", "moderate"), ({"moved": 1.5}, "distribution", "moderate")])
+def test_a_moved_column_is_named_with_what_moved(change, kind, expected):
+    found = verdict(shifts(normals(5000, seed=1), normals(1000, seed=2, **change)), thresholds=Thresholds())
+    assert found["verdict"] == expected
+    assert [(r["column"], r["kind"]) for r in found["reasons"]] == [("x0", kind)]
+
+
+def test_a_severely_moved_score_is_severe_alone():
+    found = verdict(shifts(normals(5000, seed=1), normals(1000, seed=2, moved=1.5)), thresholds=Thresholds(), score="x0")
+    assert found["verdict"] == "severe"
+
+
+def test_a_change_that_is_certain_but_tiny_is_no_drift():
+    found = verdict(shifts(normals(200_000, 3, seed=1), normals(200_000, 3, seed=2, moved=0.05)), thresholds=Thresholds())
+    assert found["verdict"] == "none"
+    assert found["columns"][0]["p"] < 1e-6
+
+
+def test_unseen_levels_are_drift():
+    reference, current = {"x": ["a"] * 500 + ["b"] * 500}, {"x": ["a"] * 200 + ["b"] * 200 + ["c"] * 100}
+    found = verdict(shifts(reference, current), thresholds=Thresholds())
+    assert (found["reasons"][0]["kind"], found["reasons"][0]["size"]) == ("unseen", 0.2)
+
+
+def test_repeated_customers_weaken_the_evidence():
+    reference, current = normals(1000, 1, seed=1), normals(500, 1, seed=2, moved=0.2)
+    alone, repeated = (shifts(reference, current, effect=e)[0]["p"] for e in (1.0, 10.0))
+    assert alone < repeated
+
+
+def test_no_columns_are_no_drift():
+    assert verdict([], thresholds=Thresholds()) == {"verdict": "none", "reasons": [], "columns": []}
+
+
+def test_histograms_of_other_bins_are_refused():
+    with pytest.raises(RiskError, match="column x has 2 reference bins and 3 current ones"):
+        column_shift("x", Histogram(counts=(1, 2), missing=0), Histogram(counts=(1, 2, 3), missing=0))

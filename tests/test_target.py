@@ -1,0 +1,131 @@
+"""The forward door: what a window contains, and whether it may be judged."""
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.errors import RiskError
+from models.target import drop_in_default, label_defaults, label_fraud, ledger
+
+RULES = {"horizon_days": 365, "reporting_lag_days": 30, "complete_to": "2023-12-31"}
+
+
+def observation(as_of, customer_id="c1", **columns):
+    return pd.DataFrame({"customer_id": [customer_id], "as_of": pd.to_datetime([as_of]), **{k: [v] for k, v in columns.items()}})
+
+
+def outcomes(*rows, key="customer_id", kind="default"):
+    """Rows of (id, occurred_at, known_at, cured_at)."""
+    frame = pd.DataFrame(rows, columns=[key, "occurred_at", "known_at", "cured_at"]).assign(kind=kind)
+    return frame.astype(dict.fromkeys(("occurred_at", "known_at", "cured_at"), "datetime64[us]") | {key: "str"})
+
+
+@pytest.mark.parametrize(("occurred_at", "target"), [
+    ("2021-12-31", 0.0),           # before the window
+    ("2022-01-01", 0.0),           # at as_of: the window is open there
+    ("2022-01-01 00:00:01", 1.0),
+    ("2023-01-01", 1.0),           # as_of + 365 days: the window is closed there
+    ("2023-01-01 00:00:01", 0.0),
+])
+def test_window_is_open_at_as_of_and_closed_at_the_horizon(occurred_at, target):
+    labels = label_defaults(observation("2022-01-01"), outcomes(("c1", occurred_at, "2023-02-01", None)), **RULES)
+    assert labels["target"].tolist() == [target]
+
+
+@pytest.mark.parametrize(("as_of", "status"), [("2022-12-01", "matured"), ("2022-12-02", "immature")])
+def test_a_row_matures_when_horizon_and_lag_have_passed(as_of, status):
+    assert label_defaults(observation(as_of), outcomes(), **RULES)["status"].tolist() == [status]
+
+
+def test_an_immature_row_has_no_target_even_when_its_default_is_known():
+    labels = label_defaults(observation("2023-06-30"), outcomes(("c1", "2023-07-15", "2023-07-20", None)), **RULES)
+    assert labels["status"].item() == "immature"
+    assert np.isnan(labels["target"].item())
+    assert labels["event_seen"].item()
+
+
+def test_a_default_known_after_the_cutoff_is_not_read():
+    labels = label_defaults(observation("2022-01-01"), outcomes(("c1", "2022-06-01", "2024-01-01", None)), **RULES)
+    assert labels["target"].item() == 0.0
+
+
+def test_only_the_customer_s_own_default_counts_and_order_is_kept():
+    asked = pd.concat([observation("2022-03-01", "c2"), observation("2022-01-01", "c1"), observation("2021-01-01", "c2")], ignore_index=True)
+    labels = label_defaults(asked, outcomes(("c2", "2022-09-01", "2022-09-02", None)), **RULES)
+    assert labels["target"].tolist() == [1.0, 0.0, 0.0]
+    assert labels["default_at"].tolist()[0] == pd.Timestamp("2022-09-01")
+
+
+def test_a_default_cured_within_the_grey_days_is_indeterminate():
+    quick, slow = ("c1", "2022-03-01", "2022-03-02", "2022-03-10"), ("c2", "2022-03-01", "2022-03-02", "2022-06-10")
+    asked = pd.concat([observation("2022-01-01", "c1"), observation("2022-01-01", "c2")], ignore_index=True)
+    labels = label_defaults(asked, outcomes(quick, slow), grey_days=20, **RULES)
+    assert labels["status"].tolist() == ["indeterminate", "matured"]
+    assert labels["target"].isna().tolist() == [True, False]
+
+
+def test_the_label_may_be_learned_from_the_end_of_the_window_and_lag_or_a_later_report():
+    late = ("c2", "2022-12-31", "2023-06-01", None)
+    asked = pd.concat([observation("2022-01-01", "c1"), observation("2022-01-01", "c2")], ignore_index=True)
+    labels = label_defaults(asked, outcomes(("c1", "2022-02-01", "2022-02-02", None), late), **RULES)
+    assert labels["target_known_at"].tolist() == [pd.Timestamp("2023-01-31"), pd.Timestamp("2023-06-01")]
+
+
+def test_nothing_after_the_window_moves_a_matured_label():
+    asked = observation("2022-01-01")
+    before = label_defaults(asked, outcomes(("c1", "2022-05-01", "2022-05-01", None)), **RULES)
+    after = label_defaults(asked, outcomes(("c1", "2022-05-01", "2022-05-01", None), ("c1", "2023-05-01", "2023-05-01", None)), **RULES)
+    pd.testing.assert_frame_equal(before, after)
+
+
+@pytest.mark.parametrize(("as_of", "kept"), [
+    ("2022-01-31", True), ("2022-02-01", False), ("2022-02-15", False), ("2022-03-01", True), ("2023-01-01", True)])
+def test_a_customer_in_default_is_not_observed_until_cured(as_of, kept):
+    assert len(drop_in_default(observation(as_of), outcomes(("c1", "2022-02-01", "2022-02-01", "2022-03-01")))) == int(kept)
+
+
+def test_an_uncured_default_ends_observation_for_good_even_after_a_later_short_one():
+    known = outcomes(("c1", "2021-01-01", "2021-01-01", None), ("c1", "2021-06-01", "2021-06-01", "2021-07-01"))
+    assert drop_in_default(observation("2023-01-01"), known).empty
+
+
+def test_without_outcomes_nobody_is_in_default():
+    assert len(drop_in_default(observation("2023-01-01"), outcomes())) == 1
+
+
+def test_fraud_is_labelled_per_transaction_after_the_feedback_days():
+    asked = pd.DataFrame({"transaction_id": ["t1", "t2", "t3"], "as_of": pd.to_datetime(["2023-01-01", "2023-01-01", "2023-12-01"])})
+    reported = outcomes(("t1", "2023-01-01", "2023-02-01", None), key="transaction_id", kind="fraud")
+    labels = label_fraud(asked, reported, feedback_days=60, complete_to="2023-12-31")
+    assert labels["target"].fillna(-1).tolist() == [1.0, 0.0, -1.0]
+    assert labels["status"].tolist() == ["matured", "matured", "immature"]
+
+
+def test_a_target_the_source_brought_is_taken_once_it_is_known():
+    asked = pd.concat([observation("2022-01-01", target=1, target_known_at=pd.Timestamp("2022-06-01")),
+                       observation("2023-01-01", target=1, target_known_at=pd.Timestamp("2024-06-01")),
+                       observation("2022-01-01", target=None, target_known_at=pd.Timestamp("2022-06-01"))], ignore_index=True)
+    labels = label_defaults(asked, outcomes(), **RULES)
+    assert labels["status"].tolist() == ["matured", "immature", "indeterminate"]
+    assert labels["target"].fillna(-1).tolist() == [1.0, -1.0, -1.0]
+
+
+def test_the_ledger_shows_the_naive_rate_beside_the_matured_one():
+    asked = pd.concat([observation("2022-01-10", c) for c in "ab"] + [observation("2023-01-10", c) for c in "abcd"], ignore_index=True)
+    known = outcomes(("a", "2022-02-01", "2022-02-01", "2022-03-01"), ("b", "2023-02-01", "2023-02-01", None))
+    table = ledger(asked, label_defaults(asked, known, **RULES), months=12).to_dict("records")
+    assert [(c["rows"], c["matured"], c["immature"], c["bad"]) for c in table] == [(2, 2, 0, 1), (4, 0, 4, 0)]
+    assert table[0]["matured_rate"] == 0.5
+    assert np.isnan(table[1]["matured_rate"])
+    assert table[1]["naive_rate"] == 0.25
+
+
+@pytest.mark.parametrize(("asked", "known", "rules", "message"), [
+    (observation("2022-01-01").drop(columns="as_of"), outcomes(), RULES, "observations: column as_of is missing"),
+    (observation("2022-01-01"), outcomes().drop(columns="known_at"), RULES, "outcomes: column known_at is missing"),
+    (observation("2022-01-01"), outcomes(("c1", None, "2022-01-01", None)), RULES, "outcomes, column occurred_at: 1 of 1 rows have no date"),
+    (observation("2022-01-01"), outcomes(), RULES | {"grey_days": 60}, "grey_days 60 exceeds reporting_lag_days 30"),
+    (observation("2022-01-01", target=2), outcomes(), RULES, "column target: 1 rows are neither 0, 1 nor null"),
+])
+def test_bad_input_is_named(asked, known, rules, message):
+    with pytest.raises(RiskError, match=message):
+        label_defaults(asked, known, **rules)
