@@ -1,4 +1,5 @@
-"""A customer's accounts as they could be read on a date: balance-sheet lines, trailing twelve months of flows, and the same a year before."""
+"""A customer's accounts as they could be read on a date: balance-sheet lines, trailing twelve months of flows, and the same a year
+before."""
 
 from functools import cached_property
 
@@ -15,7 +16,8 @@ PERIODS = 1 << 14
 
 
 def month_number(period_end):
-    """Months since January 1950 of the month end nearest to `period_end` in seconds: a year of 52 weeks may close early in the next month."""
+    """Months since January 1950 of the month end nearest to `period_end` in seconds: a year of 52 weeks may close early in the next
+    month."""
     months = (period_end - HALF_MONTH).astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
     return np.where(period_end == MISSING_TIME, -1, months - np.int64(np.datetime64(BASE, "s").astype("datetime64[M]").astype(np.int64)))
 
@@ -23,8 +25,8 @@ def month_number(period_end):
 class Accounts:
     """The statements that each observation (entity (n,), as_of (n,)) can read.
 
-    The latest statement is the one of the latest period end, of a tie the longer period, of a restated one the version known last. An observation reads
-    one basis throughout: the preferred one, unless its latest period is a year or more behind the other's.
+    The latest statement is the one of the latest period end, of a tie the longer period, of a restated one the version known last. An
+    observation reads one basis throughout: the preferred one, unless its latest period is a year or more behind the other's.
     """
 
     def __init__(self, rows, entity, as_of, *, preferred="consolidated"):
@@ -38,6 +40,7 @@ class Accounts:
         rank = pack(self._period * 32 + self._months, self.rows["known_at"])
         step = states(self.rows["entity"] * 2 + self._basis, self.rows["known_at"], rank=rank)
         other, preferred = (held(step, self.entity * 2 + basis, self.as_of) for basis in (0, 1))
+        # mixing bases would read a change of consolidation as growth
         behind = _period_at(self._period, other) - _period_at(self._period, preferred) >= YEAR_MONTHS
         self.basis = ((preferred >= 0) & ~behind).astype(np.int64)
         self.latest = np.where(self.basis == 1, preferred, other)
@@ -56,7 +59,11 @@ class Accounts:
         twice = np.concatenate([own, anyhow[length != ANY]])
         source = np.concatenate([np.arange(len(own)), np.flatnonzero(length != ANY)])
         codes, group = np.unique(twice, return_inverse=True)
-        return codes, source, states(group.astype(np.int64), self.rows["known_at"][source], rank=pack(self._months[source], self.rows["known_at"][source]))
+        return (
+            codes,
+            source,
+            states(group.astype(np.int64), self.rows["known_at"][source], rank=pack(self._months[source], self.rows["known_at"][source])),
+        )
 
     @staticmethod
     def _code(entity, basis, length, period):
@@ -72,7 +79,8 @@ class Accounts:
         return np.where(row >= 0, source[row] if len(source) else -1, -1)
 
     def at(self, length, lag):
-        """Row of the statement of that length whose period ended `lag` months before the latest one's, as known at as_of; -1 where none is."""
+        """Row of the statement of that length whose period ended `lag` months before the latest one's, as known at as_of; -1 where none
+        is."""
         key = (length, lag)
         if key not in self._found:
             anchor = self.annual_period if length == ANNUAL else self.period
@@ -94,7 +102,9 @@ class Accounts:
         The last four quarters where all are visible, else the latest annual statement's, else the period's own amount × 12 / its months.
         """
         values = self._values(line)
-        return _first_known([self._four_quarters(values, lag), lambda: pick(values, self.at(ANNUAL, lag)), lambda: self._annualized(values, lag)])
+        return _first_known(
+            [self._four_quarters(values, lag), lambda: pick(values, self.at(ANNUAL, lag)), lambda: self._annualized(values, lag)]
+        )
 
     def _values(self, line):
         """A line of all statements; one that no statement here carries is missing throughout."""

@@ -1,13 +1,14 @@
 """The arrays that the kernel reads: rows as columns of numbers, moments as whole seconds, categories as codes.
 
-Moments are int64 seconds since 1970. What happened or became known is rounded up to the next second and an `as_of` down, so that rounding never
-looks ahead.
+Moments are int64 seconds since 1970. What happened or became known is rounded up to the next second and an `as_of` down, so that rounding
+never looks ahead.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
+# The lowest number, so that a missing moment is never later than anything.
 MISSING_TIME = np.iinfo(np.int64).min
 MISSING_MONEY = np.iinfo(np.int64).min
 DAY = 86_400
@@ -37,10 +38,10 @@ class Category:
 class Records:
     """Rows of some customers, ready for the kernel.
 
-    `customers` are the ids by entity code. `tables` maps a table's name to its rows: a dict of equally long columns, each an ndarray or a Category, with
-    int64 `entity` codes. Times are int64 seconds (MISSING_TIME), money int64 minor units (MISSING_MONEY), numbers float64 (NaN), flags float64 (0, 1, NaN);
-    `invoice_id` and `contract_id` are int64 codes (-1 missing) that mean the same in every table. Rows that lack the moment they happened or were known
-    are left out by the feeders: nobody can say when they could have been read.
+    `customers` are the ids by entity code. `tables` maps a table's name to its rows: a dict of equally long columns, each an ndarray or a
+    Category, with int64 `entity` codes. Times are int64 seconds (MISSING_TIME), money int64 minor units (MISSING_MONEY), numbers float64
+    (NaN), flags float64 (0, 1, NaN); `invoice_id` and `contract_id` are int64 codes (-1 missing) that mean the same in every table. Rows
+    that lack the moment they happened or were known are left out by the feeders: nobody can say when they could have been read.
     """
 
     customers: tuple

@@ -24,20 +24,27 @@ def _declare(name, how, unit, missing, kind="number"):
 
 def customer(columns):
     """Age, time as a customer, and what kind of customer it is; its extra columns."""
-    return [_declare("bg_age_months", months_since("customers", "founded_on"), "months", UNKNOWN),
-            _declare("bg_months_as_customer", months_since("customers", "onboarded_on"), "months", UNKNOWN),
-            *(_declare(f"bg_{name}", last("customers", name), "category", UNKNOWN, "category") for name in ("industry", "region", "ownership", "kind")),
-            *_extras(columns, "customers", "bg")]
+    return [
+        _declare("bg_age_months", months_since("customers", "founded_on"), "months", UNKNOWN),
+        _declare("bg_months_as_customer", months_since("customers", "onboarded_on"), "months", UNKNOWN),
+        *(
+            _declare(f"bg_{name}", last("customers", name), "category", UNKNOWN, "category")
+            for name in ("industry", "region", "ownership", "kind")
+        ),
+        *_extras(columns, "customers", "bg"),
+    ]
 
 
 def _exposure():
     limit, exposure = last("exposures", "limit"), last("exposures", "exposure")
     in_units = times(exposure, 0.01)
-    return [_declare("exp_log_limit", log(limit), "log minor units", NO_BASE),
-            _declare("exp_exposure_to_limit", ratio(exposure, limit), "ratio", NO_BASE),
-            _declare("exp_collateral_share", ratio(last("exposures", "collateral"), exposure), "ratio", NO_BASE),
-            _declare("exp_exposure_to_assets", ratio(in_units, line("total_assets")), "ratio", NO_BASE),
-            _declare("exp_exposure_to_revenue", ratio(in_units, line("revenue")), "ratio", NO_BASE)]
+    return [
+        _declare("exp_log_limit", log(limit), "log minor units", NO_BASE),
+        _declare("exp_exposure_to_limit", ratio(exposure, limit), "ratio", NO_BASE),
+        _declare("exp_collateral_share", ratio(last("exposures", "collateral"), exposure), "ratio", NO_BASE),
+        _declare("exp_exposure_to_assets", ratio(in_units, line("total_assets")), "ratio", NO_BASE),
+        _declare("exp_exposure_to_revenue", ratio(in_units, line("revenue")), "ratio", NO_BASE),
+    ]
 
 
 def _market(columns):
@@ -57,11 +64,23 @@ def _beyond_contract(columns, table):
 
 
 def _extras(columns, table, group):
-    return [_declare(f"{group}_{name}", last(table, name), "as given", UNKNOWN, "category" if kind == "category" else "number")
-            for name, kind in _beyond_contract(columns, table) if kind in (*NUMBERS, "category")]
+    return [
+        _declare(f"{group}_{name}", last(table, name), "as given", UNKNOWN, "category" if kind == "category" else "number")
+        for name, kind in _beyond_contract(columns, table)
+        if kind in (*NUMBERS, "category")
+    ]
 
 
 def observation(columns):
     """The observations' own columns, as given."""
-    return [_declare(f"obs_{name}", own(name), "as given", "Missing where the observation gives none.", "category" if kind == "category" else "number")
-            for name, kind in _beyond_contract(columns, "observations") if kind in (*NUMBERS, "category")]
+    return [
+        _declare(
+            f"obs_{name}",
+            own(name),
+            "as given",
+            "Missing where the observation gives none.",
+            "category" if kind == "category" else "number",
+        )
+        for name, kind in _beyond_contract(columns, "observations")
+        if kind in (*NUMBERS, "category")
+    ]

@@ -51,8 +51,10 @@ class Catalogue:
         """
         unknown = [name for name in names if name not in self._by_name]
         if unknown:
-            raise RiskError(f"The catalogue of {self.use_case} has no feature {', '.join(unknown[:5])}; "
-                            "the tables lack its columns or the bundle was trained with another version.")
+            raise RiskError(
+                f"The catalogue of {self.use_case} has no feature {', '.join(unknown[:5])}; "
+                "the tables lack its columns or the bundle was trained with another version."
+            )
         return Catalogue(self.use_case, [self._by_name[name] for name in names], self.left_out)
 
     @cached_property
@@ -75,13 +77,16 @@ class Catalogue:
 
 
 def build_catalogue(use_case, columns):
-    """The Catalogue of a use case over tables with these columns: {table: {column: kind}}, as `features.feeders.duck.columns_of` gives them.
+    """The Catalogue of a use case over tables with these columns: {table: {column: kind}}, as `features.feeders.duck.columns_of` gives
+    them.
 
-    Features whose columns the tables lack are left out and named; columns beyond the contract become features, unless they are ids, names or free text.
+    Features whose columns the tables lack are left out and named; columns beyond the contract become features, unless they are ids, names
+    or free text.
     Raises RiskError for an unknown use case, a duplicate name, or a declaration that breaks the catalogue's rules.
     """
     if use_case not in USE_CASES:
         raise RiskError(f"Use case {use_case!r} is unknown; choose one of {', '.join(USE_CASES)}.")
+    # the observations of a new use of the book do not exist yet when their catalogue is built
     columns = _with_own_columns(columns) if use_case == "fraud" else columns
     declared = declare(use_case, columns)
     check(declared)
@@ -97,8 +102,20 @@ def _with_own_columns(columns):
 
 
 def _first_missing(each, columns):
-    return next((f"{table}.{name}" for table, names in each.needs.items() for name in names or TABLES[table].required
-                 if name not in columns.get(table, ())), None)
+    return next(
+        (
+            f"{table}.{name}"
+            for table, names in each.needs.items()
+            for name in (*names, *_undated(table))
+            if name not in columns.get(table, ())
+        ),
+        None,
+    )
+
+
+def _undated(table):
+    """What a table cannot be read without, whatever is asked of it."""
+    return () if table == "observations" else TABLES[table].filled
 
 
 def check(declared):
@@ -115,7 +132,11 @@ def check(declared):
 
 
 def _check_one(each):
-    for value, allowed, what in ((each.factor, FACTORS, "factor"), (each.scope, SCOPES, "scope"), (each.kind, ("number", "category"), "kind")):
+    for value, allowed, what in (
+        (each.factor, FACTORS, "factor"),
+        (each.scope, SCOPES, "scope"),
+        (each.kind, ("number", "category"), "kind"),
+    ):
         if value not in allowed:
             raise RiskError(f"Feature {each.name} has the unknown {what} {value!r}; choose one of {', '.join(allowed)}.")
     for term in walk(each.how):

@@ -7,6 +7,7 @@ import numpy as np
 from features import kernel, numbers
 from features.arrays import MISSING_TIME, Category, Observations, take
 from features.derived import hour, remainder, weekday
+from features.distinct import distinct
 from features.terms import walk
 from features.workspace import TESTS, Workspace, present
 
@@ -16,9 +17,10 @@ OVERDUE_STATEMENT_DAYS = 550  # a year's accounts and the half year in which mos
 def compute(catalogue, records, observations, *, context=None, preferred_basis="consolidated"):
     """Every feature of the catalogue for every observation, {name: float64 (n,) or Category}, in the catalogue's order.
 
-    Only rows with known_at <= as_of are read. Observations may come in any order. Without a context, peer and counterparty features are missing. A category
-    feature is always a Category and a number never infinite.
+    Only rows with known_at <= as_of are read. Observations may come in any order. Without a context, peer and counterparty features are
+    missing. A category feature is always a Category and a number never infinite.
     """
+    # binary searches over ascending questions stay in the processor's cache
     order = np.lexsort((observations.as_of, observations.entity))
     ordered = Observations(observations.entity[order], observations.as_of[order], take(observations.columns, order))
     plan = plan_of(catalogue)
@@ -26,7 +28,8 @@ def compute(catalogue, records, observations, *, context=None, preferred_basis="
     values = evaluate(plan, space)
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return {each.name: _column(values[place], each.kind, len(order))[back] for each, place in zip(catalogue.features, plan.outputs)}
+    asked = zip(catalogue.features, plan.outputs, strict=True)
+    return {each.name: _column(values[place], each.kind, len(order))[back] for each, place in asked}
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,12 @@ def _make_plan(catalogue):
                 place[term] = len(steps)
                 steps.append((term, tuple(place[part] for part in term.parts)))
     asked = [term for term in place if term.op == "window"]
-    return Plan(tuple(steps), tuple(place[each.how] for each in catalogue.features), _spans(asked),
-                _spans([term for term in asked if term.measure == "sd"]))
+    return Plan(
+        tuple(steps),
+        tuple(place[each.how] for each in catalogue.features),
+        _spans(asked),
+        _spans([term for term in asked if term.measure == "sd"]),
+    )
 
 
 def _spans(asked):
@@ -121,7 +128,7 @@ def _deviation(chosen, space, term):
 
 
 def _distinct(chosen, space, term):
-    return kernel.distinct(chosen, space.group(term.table, term.column)).astype(np.float64)
+    return distinct(chosen, space.group(term.table, term.column)).astype(np.float64)
 
 
 def _last_in_window(chosen, space, term):

@@ -1,4 +1,5 @@
-"""What a customer is compared with: dated quantiles of its industry and dated figures of counterparties, the same for a batch and for one customer."""
+"""What a customer is compared with: dated quantiles of its industry and dated figures of counterparties, the same for a batch and for one
+customer."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -8,7 +9,11 @@ import numpy as np
 from features.arrays import DAY
 from features.kernel import pack, pack_edge
 
-KNOTS = 21
+# Shares of a group below each of its 21 quantiles: closer at the ends, where those who fail are found.
+LEVELS = np.array(
+    [0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 1.0]
+)
+KNOTS = len(LEVELS)
 LEAST_MEMBERS = 20
 EVERYBODY = None
 
@@ -39,7 +44,8 @@ class Context:
     def quantiles(self, name, values, industry, as_of):
         """Where each value (n,) stands among its industry's at the latest context date <= as_of: 0 lowest, 1 highest, (n,).
 
-        An industry without quantiles of that date, or none given, means everybody's. Missing when the value is or no context date is that early.
+        An industry without quantiles of that date, or none given, means everybody's. Missing when the value is or no context date is that
+        early.
         """
         answer = np.full(len(values), np.nan)
         dates, everybody = self.knots.get((name, EVERYBODY), (np.zeros(0, dtype=np.int64), None))
@@ -84,14 +90,31 @@ class Context:
         return np.append(getattr(self.counterparties, measure), 0)[row]
 
     def to_rows(self):
-        """The context as a table, {column: list}: part, name, industry, date (seconds), knots, count, frauds; None where a column does not apply."""
+        """The context as a table, {column: list}: part, name, industry, date (seconds), knots, count, frauds; None where a column does not
+        apply."""
         rows = {name: [] for name in ("part", "name", "industry", "date", "knots", "count", "frauds")}
         for (name, industry), (dates, knots) in self.knots.items():
-            _extend(rows, part=["quantile"] * len(dates), name=[name] * len(dates), industry=[industry] * len(dates), date=dates.tolist(),
-                    knots=knots.tolist(), count=[None] * len(dates), frauds=[None] * len(dates))
+            _extend(
+                rows,
+                part=["quantile"] * len(dates),
+                name=[name] * len(dates),
+                industry=[industry] * len(dates),
+                date=dates.tolist(),
+                knots=knots.tolist(),
+                count=[None] * len(dates),
+                frauds=[None] * len(dates),
+            )
         own, none = self.counterparties, [None] * len(self.counterparties.code)
-        _extend(rows, part=["counterparty"] * len(none), name=[own.levels[code] for code in own.code], industry=none, date=own.date.tolist(), knots=none,
-                count=own.count.tolist(), frauds=own.frauds.tolist())
+        _extend(
+            rows,
+            part=["counterparty"] * len(none),
+            name=[own.levels[code] for code in own.code],
+            industry=none,
+            date=own.date.tolist(),
+            knots=none,
+            count=own.count.tolist(),
+            frauds=own.frauds.tolist(),
+        )
         return rows
 
     @classmethod
@@ -136,16 +159,18 @@ def _place(values, knots):
     row, left, right = np.arange(len(values)), np.clip(below - 1, 0, KNOTS - 1), np.clip(below, 0, KNOTS - 1)
     low, high = knots[row, left], knots[row, right]
     step = np.where(high > low, high - low, 1.0)
-    between = left + (values - low) / step
-    place = np.where(upto > below, (below + upto - 1) / 2, between)
-    return np.where(upto == 0, 0.0, np.where(below == KNOTS, 1.0, place / (KNOTS - 1)))
+    between = LEVELS[left] + (values - low) / step * (LEVELS[right] - LEVELS[left])
+    shared = (LEVELS[np.minimum(below, KNOTS - 1)] + LEVELS[np.maximum(upto - 1, 0)]) / 2
+    place = np.where(upto > below, shared, between)
+    return np.where(upto == 0, 0.0, np.where(below == KNOTS, 1.0, place))
 
 
 def quantile_knots(columns, industry, as_of, *, least_members=LEAST_MEMBERS):
-    """The `knots` of a Context from the values of observed customers: columns {feature: (n,)}, industry a Category (n) or None, as_of (n,) seconds.
+    """The `knots` of a Context from the values of observed customers: columns {feature: (n,)}, industry a Category (n) or None, as_of (n,)
+    seconds.
 
-    Observations of one calendar month are compared with each other; their quantiles are dated the month's last as_of, so nothing later is ever read. Groups
-    with fewer than `least_members` values are left out.
+    Observations of one calendar month are compared with each other; their quantiles are dated the month's last as_of, so nothing later is
+    ever read. Groups with fewer than `least_members` values are left out.
     """
     month = as_of.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
     months, place = np.unique(month, return_inverse=True)
@@ -173,8 +198,8 @@ def _add_knots(knots, name, values, place, code, levels, dates, least):
 
 
 def _quantiles_of(ordered, first, count):
-    """21 evenly spaced quantiles (g, 21) of runs of sorted values, linear between neighbours."""
-    at = (count - 1)[:, None] * np.arange(KNOTS) / (KNOTS - 1)
+    """The quantiles at LEVELS (g, 21) of runs of sorted values, linear between neighbours."""
+    at = (count - 1)[:, None] * LEVELS
     low = at.astype(np.int64)
     high = np.minimum(low + 1, (count - 1)[:, None])
     lower, upper = ordered[first[:, None] + low], ordered[first[:, None] + high]
@@ -182,7 +207,8 @@ def _quantiles_of(ordered, first, count):
 
 
 def running_counts(levels, code, known, fraud_code, fraud_known, *, begin, end):
-    """Counterparties from transactions (code (n,) into ascending levels, known (n,) seconds) and frauds among them by the day each became known.
+    """Counterparties from transactions (code (n,) into ascending levels, known (n,) seconds) and frauds among them by the day each became
+    known.
 
     What became known after `end` is left out; what did before `begin` is one row dated with it, since no window reaches back further.
     """
@@ -195,7 +221,13 @@ def running_counts(levels, code, known, fraud_code, fraud_known, *, begin, end):
     used, all_codes = np.unique(all_codes[order], return_inverse=True)
     date, frauds = date[order], frauds[order]
     last = np.append((all_codes[1:] != all_codes[:-1]) | (date[1:] != date[:-1]), True)[: len(order)]
-    return Counterparties(tuple(levels[code] for code in used), all_codes[last], date[last], _running(1 - frauds, all_codes, last), _running(frauds, all_codes, last))
+    return Counterparties(
+        tuple(levels[code] for code in used),
+        all_codes[last],
+        date[last],
+        _running(1 - frauds, all_codes, last),
+        _running(frauds, all_codes, last),
+    )
 
 
 def _running(step, code, last):
@@ -210,8 +242,10 @@ def _knots_of(rows, index):
     entries = {}
     for place in index:
         entries.setdefault((rows["name"][place], rows["industry"][place]), []).append((int(rows["date"][place]), rows["knots"][place]))
-    return {entry: (np.array([date for date, _ in dated], dtype=np.int64), np.array([list(knots) for _, knots in dated], dtype=np.float64))
-            for entry, dated in entries.items()}
+    return {
+        entry: (np.array([date for date, _ in dated], dtype=np.int64), np.array([list(knots) for _, knots in dated], dtype=np.float64))
+        for entry, dated in entries.items()
+    }
 
 
 def _counterparties_of(rows, index):

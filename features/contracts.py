@@ -18,8 +18,10 @@ def _declare(name, how, unit, missing, direction):
 
 def _performance(days):
     due = contracts("due", days=days)
-    return [_declare(f"con_share_on_time_{days}d", ratio(contracts("on_time", days=days), due), "share", NOTHING_DUE, -1),
-            _declare(f"con_share_breached_{days}d", ratio(contracts("breached", days=days), due), "share", NOTHING_DUE, 1),
-            _declare(f"con_late_count_{days}d", contracts("late", days=days), "count", NEVER, 0),
-            _declare(f"con_breached_count_{days}d", contracts("breached", days=days), "count", NEVER, 1),
-            _declare(f"con_due_count_{days}d", due, "count", NEVER, 0)]
+    return [
+        _declare(f"con_share_on_time_{days}d", ratio(contracts("on_time", days=days), due), "share", NOTHING_DUE, -1),
+        _declare(f"con_share_breached_{days}d", ratio(contracts("breached", days=days), due), "share", NOTHING_DUE, 1),
+        _declare(f"con_late_count_{days}d", contracts("late", days=days), "count", NEVER, 0),
+        _declare(f"con_breached_count_{days}d", contracts("breached", days=days), "count", NEVER, 1),
+        _declare(f"con_due_count_{days}d", due, "count", NEVER, 0),
+    ]

@@ -4,7 +4,8 @@ from features import background, contracts, events, fraud, invoices, peers, stat
 
 
 def declare(use_case, columns):
-    """Every feature declared for a use case over tables with these columns, {table: {column: kind}}, whether or not its columns are there."""
+    """Every feature declared for a use case over tables with these columns, {table: {column: kind}}, whether or not its columns are
+    there."""
     return _default(columns) if use_case == "default" else _fraud(columns)
 
 

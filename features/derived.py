@@ -1,7 +1,7 @@
 """Columns computed from a table's own columns, row by row, under names that filters and measures may use."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 

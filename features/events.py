@@ -4,6 +4,7 @@ from features.feature import feature
 from features.terms import where, window
 
 KINDS = ("complaint", "dispute", "lawsuit", "inquiry", "credit_report", "staff_report")
+# Lawsuits and disputes count against a customer beyond doubt; a complaint may be ours to answer for.
 ADVERSE = ("dispute", "lawsuit")
 NEVER = "Never missing: 0 where nothing happened."
 NONE = "Missing when there is none in the window."
@@ -20,8 +21,12 @@ def _declare(name, how, unit, missing, direction=0):
 
 def _counts(kind):
     direction = 1 if kind in ADVERSE else 0
-    return [_declare(f"evt_{kind}_count_{days}d", window("events", "count", days=days, where=where(("kind", "==", kind))), "count", NEVER, direction)
-            for days in (90, 365)]
+    return [
+        _declare(
+            f"evt_{kind}_count_{days}d", window("events", "count", days=days, where=where(("kind", "==", kind))), "count", NEVER, direction
+        )
+        for days in (90, 365)
+    ]
 
 
 def _recency(kind):
@@ -30,7 +35,9 @@ def _recency(kind):
 
 
 def _gravity():
-    return [_declare("evt_count_365d", window("events", "count", days=365), "count", NEVER),
-            _declare("evt_amount_365d", window("events", "sum", "amount", days=365), "minor units", NEVER),
-            _declare("evt_severity_max_365d", window("events", "max", "severity", days=365), "1 to 5", NONE),
-            _declare("evt_severity_mean_365d", window("events", "mean", "severity", days=365), "1 to 5", NONE)]
+    return [
+        _declare("evt_count_365d", window("events", "count", days=365), "count", NEVER),
+        _declare("evt_amount_365d", window("events", "sum", "amount", days=365), "minor units", NEVER),
+        _declare("evt_severity_max_365d", window("events", "max", "severity", days=365), "1 to 5", NONE),
+        _declare("evt_severity_mean_365d", window("events", "mean", "severity", days=365), "1 to 5", NONE),
+    ]

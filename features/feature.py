@@ -43,6 +43,8 @@ def _term_needs(term):
         return {}
     if term.op == "own":
         return {"observations": (term.column,)}
+    if term.op == "counterparty":
+        return {"transactions": (term.column,), "observations": (term.column,)}
     if term.op == "series":
         own = {"customers": ("industry",)} if term.measure else {}
         return {"series": (f"{term.measure or 'market'}:{term.column}",), **own}
@@ -52,8 +54,10 @@ def _term_needs(term):
         return {"contracts": ("contract_id", "due_on", "fulfilled_on", "status")}
     if term.table in BUILT:
         return BUILT[term.table]
-    named = [term.column, *(condition.column for condition in term.where), "" if term.key == "customer" else term.key]
-    return {term.table: tuple(dict.fromkeys(column for name in named for column in _stored(term.table, name)))}
+    key = (term.key,) if term.op == "window" and term.key != "customer" else ()
+    named = [term.column, *(condition.column for condition in term.where), *key]
+    stored = tuple(dict.fromkeys(column for name in named for column in _stored(term.table, name)))
+    return {term.table: stored, **({"observations": key} if key else {})}
 
 
 def _stored(table, name):

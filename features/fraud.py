@@ -25,19 +25,23 @@ def _declare(name, how, unit, missing, *, kind="number", scope="own", direction=
 
 def _own():
     amount, at = own("amount"), "occurred_at"
-    return [_declare("txn_amount_log", signed_log(amount), "signed log minor units", GIVEN),
-            _declare("txn_round", compare(moment("remainder", "amount"), "==", 0), "flag", GIVEN),
-            *(_declare(f"txn_{name}", own(name), "category", GIVEN, kind="category") for name in ("kind", "channel", "currency")),
-            _declare("txn_hour", moment("hour", at), "hour", GIVEN),
-            _declare("txn_weekday", moment("weekday", at), "weekday, Monday 0", GIVEN),
-            _declare("txn_night", compare(moment("hour", at), "<", NIGHT_ENDS), "flag", GIVEN),
-            _declare("txn_weekend", compare(moment("weekday", at), ">=", SATURDAY), "flag", GIVEN)]
+    return [
+        _declare("txn_amount_log", signed_log(amount), "signed log minor units", GIVEN),
+        _declare("txn_round", compare(moment("remainder", "amount"), "==", 0), "flag", GIVEN),
+        *(_declare(f"txn_{name}", own(name), "category", GIVEN, kind="category") for name in ("kind", "channel", "currency")),
+        _declare("txn_hour", moment("hour", at), "hour", GIVEN),
+        _declare("txn_weekday", moment("weekday", at), "weekday, Monday 0", GIVEN),
+        _declare("txn_night", compare(moment("hour", at), "<", NIGHT_ENDS), "flag", GIVEN),
+        _declare("txn_weekend", compare(moment("weekday", at), ">=", SATURDAY), "flag", GIVEN),
+    ]
 
 
 def _pace(label, span):
-    return [_declare(f"txn_count_{label}", window("transactions", "count", **span), "count", NEVER),
-            _declare(f"txn_outflow_{label}", size(window("transactions", "sum", "amount", where=OUT, **span)), "minor units", NEVER),
-            _declare(f"txn_amount_max_{label}", window("transactions", "max", "size", **span), "minor units", EMPTY)]
+    return [
+        _declare(f"txn_count_{label}", window("transactions", "count", **span), "count", NEVER),
+        _declare(f"txn_outflow_{label}", size(window("transactions", "sum", "amount", where=OUT, **span)), "minor units", NEVER),
+        _declare(f"txn_amount_max_{label}", window("transactions", "max", "size", **span), "minor units", EMPTY),
+    ]
 
 
 def _usual():
@@ -45,29 +49,55 @@ def _usual():
     usual, largest = (window("transactions", measure, "size", days=90) for measure in ("mean", "max"))
     spread = window("transactions", "sd", "size", days=90)
     pace = ratio(window("transactions", "count", days=1), window("transactions", "count", days=30))
-    return [_declare("txn_amount_to_mean_90d", ratio(amount, usual), "ratio", EMPTY),
-            _declare("txn_amount_to_max_90d", ratio(amount, largest), "ratio", EMPTY),
-            _declare("txn_amount_deviations_90d", ratio(minus(amount, usual), spread), "standard deviations", "Missing below two transactions in the window."),
-            _declare("txn_count_1d_share_30d", pace, "share", EMPTY),
-            _declare("txn_days_since_last_365d", window("transactions", "recency", days=365), "days", EMPTY),
-            _declare("txn_night_share_90d", ratio(window("transactions", "count", days=90, where=where(("hour", "<", NIGHT_ENDS))),
-                                                  window("transactions", "count", days=90)), "share", EMPTY),
-            _declare("txn_balance_last_90d", window("transactions", "last", "balance", days=90), "minor units", EMPTY)]
+    return [
+        _declare("txn_amount_to_mean_90d", ratio(amount, usual), "ratio", EMPTY),
+        _declare("txn_amount_to_max_90d", ratio(amount, largest), "ratio", EMPTY),
+        _declare(
+            "txn_amount_deviations_90d",
+            ratio(minus(amount, usual), spread),
+            "standard deviations",
+            "Missing below two transactions in the window.",
+        ),
+        _declare("txn_count_1d_share_30d", pace, "share", EMPTY),
+        _declare("txn_days_since_last_365d", window("transactions", "recency", days=365), "days", EMPTY),
+        _declare(
+            "txn_night_share_90d",
+            ratio(
+                window("transactions", "count", days=90, where=where(("hour", "<", NIGHT_ENDS))), window("transactions", "count", days=90)
+            ),
+            "share",
+            EMPTY,
+        ),
+        _declare("txn_balance_last_90d", window("transactions", "last", "balance", days=90), "minor units", EMPTY),
+    ]
 
 
 def _counterparty_own():
     before = window("transactions", "count", days=365, key="counterparty_id")
     known = where_known(compare(before, "==", 0), own("counterparty_id"))
-    return [_declare("txn_new_counterparty_365d", known, "flag", GIVEN),
-            _declare("txn_counterparty_count_365d", where_known(before, own("counterparty_id")), "count", GIVEN),
-            _declare("txn_counterparties_7d", window("transactions", "distinct", "counterparty_id", days=7), "count", NEVER),
-            _declare("txn_counterparties_30d", window("transactions", "distinct", "counterparty_id", days=30), "count", NEVER)]
+    return [
+        _declare("txn_new_counterparty_365d", known, "flag", GIVEN),
+        _declare("txn_counterparty_count_365d", where_known(before, own("counterparty_id")), "count", GIVEN),
+        _declare("txn_counterparties_7d", window("transactions", "distinct", "counterparty_id", days=7), "count", NEVER),
+        _declare("txn_counterparties_30d", window("transactions", "distinct", "counterparty_id", days=30), "count", NEVER),
+    ]
 
 
 def _counterparty_past():
     unseen = "Missing where the transaction gives no counterparty, or none of its transactions became known in the window."
-    return [each for days in (90, 365) for each in (
-        _declare(f"cpty_count_{days}d", counterparty("count", days=days), "count", GIVEN, scope="counterparty"),
-        _declare(f"cpty_fraud_count_{days}d", counterparty("frauds", days=days), "count", GIVEN, scope="counterparty", direction=1),
-        _declare(f"cpty_fraud_rate_{days}d", ratio(counterparty("frauds", days=days), counterparty("count", days=days)), "share", unseen,
-                 scope="counterparty", direction=1))]
+    return [
+        each
+        for days in (90, 365)
+        for each in (
+            _declare(f"cpty_count_{days}d", counterparty("count", days=days), "count", GIVEN, scope="counterparty"),
+            _declare(f"cpty_fraud_count_{days}d", counterparty("frauds", days=days), "count", GIVEN, scope="counterparty", direction=1),
+            _declare(
+                f"cpty_fraud_rate_{days}d",
+                ratio(counterparty("frauds", days=days), counterparty("count", days=days)),
+                "share",
+                unseen,
+                scope="counterparty",
+                direction=1,
+            ),
+        )
+    ]

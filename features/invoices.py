@@ -7,13 +7,21 @@ NEVER = "Never missing: 0 where nothing happened."
 UNSETTLED = "Missing when no invoice was settled in the window."
 NO_BASE = "Missing when there is nothing to divide by."
 LATE = where(("days_late", ">", 0))
+# A write-off settles an invoice, but the customer did not pay it.
 PAID = where(("kind", "!=", "write_off"))
 
 
 def declare(columns):
     """The features of invoices and payments over tables with these columns."""
     paid = PAID if "kind" in columns.get("payments", {}) else ()
-    return [*(each for days in (30, 90, 180, 365) for each in _lateness(days, paid)), *_lateness_trend(paid), *_open(), *_billing(), *_payments(), *_limit()]
+    return [
+        *(each for days in (30, 90, 180, 365) for each in _lateness(days, paid)),
+        *_lateness_trend(paid),
+        *_open(),
+        *_billing(),
+        *_payments(),
+        *_limit(),
+    ]
 
 
 def _declare(name, how, unit, missing, direction=0):
@@ -27,52 +35,81 @@ def _settled(measure, column, days, conditions):
 def _lateness(days, paid):
     weighted = ratio(_settled("sum", "late_amount_days", days, paid), _settled("sum", "amount", days, paid))
     share = ratio(_settled("count", "", days, paid + LATE), _settled("count", "", days, paid))
-    return [_declare(f"inv_days_late_mean_{days}d", _settled("mean", "days_late", days, paid), "days", UNSETTLED, 1),
-            _declare(f"inv_days_late_max_{days}d", _settled("max", "days_late", days, paid), "days", UNSETTLED, 1),
-            _declare(f"inv_days_late_weighted_{days}d", weighted, "days", UNSETTLED, 1),
-            _declare(f"inv_share_late_{days}d", share, "share", UNSETTLED, 1),
-            _declare(f"inv_settled_count_{days}d", _settled("count", "", days, paid), "count", NEVER)]
+    return [
+        _declare(f"inv_days_late_mean_{days}d", _settled("mean", "days_late", days, paid), "days", UNSETTLED, 1),
+        _declare(f"inv_days_late_max_{days}d", _settled("max", "days_late", days, paid), "days", UNSETTLED, 1),
+        _declare(f"inv_days_late_weighted_{days}d", weighted, "days", UNSETTLED, 1),
+        _declare(f"inv_share_late_{days}d", share, "share", UNSETTLED, 1),
+        _declare(f"inv_settled_count_{days}d", _settled("count", "", days, paid), "count", NEVER),
+    ]
 
 
 def _lateness_trend(paid):
     recent, usual = (_settled("mean", "days_late", days, paid) for days in (90, 365))
-    return [_declare("inv_days_late_trend_90d", minus(recent, usual), "days", UNSETTLED, 1),
-            _declare("inv_days_late_sd_365d", _settled("sd", "days_late", 365, paid), "days", "Missing below two settled invoices in the window.")]
+    return [
+        _declare("inv_days_late_trend_90d", minus(recent, usual), "days", UNSETTLED, 1),
+        _declare(
+            "inv_days_late_sd_365d", _settled("sd", "days_late", 365, paid), "days", "Missing below two settled invoices in the window."
+        ),
+    ]
 
 
 def _open():
     amount, overdue = open_items("open_amount"), open_items("overdue_amount")
     billed = window("invoices", "sum", "amount", days=90)
-    return [_declare("inv_open_amount", amount, "minor units", NEVER),
-            _declare("inv_open_count", open_items("open_count"), "count", NEVER),
-            _declare("inv_overdue_amount", overdue, "minor units", NEVER, 1),
-            _declare("inv_overdue_count", open_items("overdue_count"), "count", NEVER, 1),
-            _declare("inv_overdue_share", ratio(overdue, amount), "share", "Missing when nothing is open.", 1),
-            _declare("inv_oldest_overdue_days", open_items("oldest_days"), "days", NEVER, 1),
-            *(_declare(f"inv_overdue_over_{days}d_share", ratio(open_items(f"overdue_{days}d"), amount), "share", "Missing when nothing is open.")
-              for days in (0, 30, 60, 90)),
-            _declare("inv_partly_paid_share", ratio(open_items("partial_amount"), amount), "ratio", "Missing when nothing is open."),
-            _declare("inv_open_to_billed_90d", times(ratio(amount, billed), 90.0), "days", NO_BASE)]
+    return [
+        _declare("inv_open_amount", amount, "minor units", NEVER),
+        _declare("inv_open_count", open_items("open_count"), "count", NEVER),
+        _declare("inv_overdue_amount", overdue, "minor units", NEVER, 1),
+        _declare("inv_overdue_count", open_items("overdue_count"), "count", NEVER, 1),
+        _declare("inv_overdue_share", ratio(overdue, amount), "share", "Missing when nothing is open.", 1),
+        _declare("inv_oldest_overdue_days", open_items("oldest_days"), "days", NEVER, 1),
+        *(
+            _declare(
+                f"inv_overdue_over_{days}d_share", ratio(open_items(f"overdue_{days}d"), amount), "share", "Missing when nothing is open."
+            )
+            for days in (0, 30, 60, 90)
+        ),
+        _declare("inv_partly_paid_share", ratio(open_items("partial_amount"), amount), "ratio", "Missing when nothing is open."),
+        _declare("inv_open_to_billed_90d", times(ratio(amount, billed), 90.0), "days", NO_BASE),
+    ]
 
 
 def _billing():
     short, long = (window("invoices", "sum", "amount", days=days) for days in (90, 365))
-    return [_declare("inv_billed_amount_90d", short, "minor units", NEVER),
-            _declare("inv_billed_amount_365d", long, "minor units", NEVER),
-            _declare("inv_count_90d", window("invoices", "count", days=90), "count", NEVER),
-            _declare("inv_count_365d", window("invoices", "count", days=365), "count", NEVER),
-            _declare("inv_billing_trend_90d", times(ratio(short, long), 365 / 90), "ratio", NO_BASE),
-            _declare("inv_days_since_last_730d", window("invoices", "recency", days=730), "days", "Missing when nothing was billed in the window.")]
+    return [
+        _declare("inv_billed_amount_90d", short, "minor units", NEVER),
+        _declare("inv_billed_amount_365d", long, "minor units", NEVER),
+        _declare("inv_count_90d", window("invoices", "count", days=90), "count", NEVER),
+        _declare("inv_count_365d", window("invoices", "count", days=365), "count", NEVER),
+        _declare("inv_billing_trend_90d", times(ratio(short, long), 365 / 90), "ratio", NO_BASE),
+        _declare(
+            "inv_days_since_last_730d", window("invoices", "recency", days=730), "days", "Missing when nothing was billed in the window."
+        ),
+    ]
 
 
 def _payments():
     billed = window("invoices", "sum", "amount", days=365)
-    credited, lost = (window("payments", "sum", "amount", days=365, where=where(("kind", "==", kind))) for kind in ("credit_note", "write_off"))
-    return [_declare("pay_credit_note_share_365d", ratio(credited, billed), "ratio", NO_BASE),
-            _declare("pay_write_off_share_365d", ratio(lost, billed), "ratio", NO_BASE, 1),
-            _declare("pay_write_off_count_730d", window("payments", "count", days=730, where=where(("kind", "==", "write_off"))), "count", NEVER, 1),
-            _declare("pay_paid_to_billed_90d", ratio(window("payments", "sum", "amount", days=90), window("invoices", "sum", "amount", days=90)), "ratio", NO_BASE),
-            _declare("pay_days_since_last_730d", window("payments", "recency", days=730), "days", "Missing when nothing was paid in the window.")]
+    credited, lost = (
+        window("payments", "sum", "amount", days=365, where=where(("kind", "==", kind))) for kind in ("credit_note", "write_off")
+    )
+    return [
+        _declare("pay_credit_note_share_365d", ratio(credited, billed), "ratio", NO_BASE),
+        _declare("pay_write_off_share_365d", ratio(lost, billed), "ratio", NO_BASE, 1),
+        _declare(
+            "pay_write_off_count_730d", window("payments", "count", days=730, where=where(("kind", "==", "write_off"))), "count", NEVER, 1
+        ),
+        _declare(
+            "pay_paid_to_billed_90d",
+            ratio(window("payments", "sum", "amount", days=90), window("invoices", "sum", "amount", days=90)),
+            "ratio",
+            NO_BASE,
+        ),
+        _declare(
+            "pay_days_since_last_730d", window("payments", "recency", days=730), "days", "Missing when nothing was paid in the window."
+        ),
+    ]
 
 
 def _limit():

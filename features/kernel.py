@@ -1,9 +1,10 @@
 """The one kernel of windowed figures: rows packed by (entity, moment), windows found by binary search, measures taken ring by ring.
 
-A window is (as_of - w, as_of] over the moment a row occurred, of rows with known_at <= as_of. Rows older than the table's usual lag cannot be hidden and
-are read as plain ranges; younger rows, and the stragglers whose lag is unusual, are expanded and masked once for all windows of an observation. Nested
-windows share their work: a row belongs to the ring of the smallest window that holds it, and rings are accumulated outwards. Every measure here gives the
-same bits however rows are split, because whole numbers add up exactly in any order and floats are only added in the order of the rows.
+A window is (as_of - w, as_of] over the moment a row occurred, of rows with known_at <= as_of. Rows older than the table's usual lag cannot
+be hidden and are read as plain ranges; younger rows, and the stragglers whose lag is unusual, are expanded and masked once for all windows
+of an observation. Nested windows share their work: a row belongs to the ring of the smallest window that holds it, and rings are
+accumulated outwards. Every measure here gives the same bits however rows are split, because whole numbers add up exactly in any order and
+floats are only added in the order of the rows.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ def pack(entity, moment, *, base=BASE):
     wrong = (offset < 0) | (offset >= SPAN)
     if wrong.any():
         first, last = (np.datetime64(base + edge, "s").astype("datetime64[D]") for edge in (0, SPAN - 1))
-        raise RiskError(f"{int(wrong.sum())} of {len(offset)} moments lie outside {first} to {last}, the range the packed key can hold; correct these dates.")
+        raise RiskError(
+            f"{int(wrong.sum())} of {len(offset)} moments lie outside {first} to {last}, the range the packed key can hold; "
+            "correct these dates."
+        )
     return (entity << 32) + offset
 
 
@@ -53,6 +57,7 @@ def usual_lag(occurred, known):
     lag = known - occurred
     if not len(lag):
         return 0
+    # a sample will do: a poor guess costs time, never a wrong figure
     usual = int(np.quantile(lag[:: max(1, len(lag) // 100_000)], 0.99, method="higher"))
     longest = int(lag.max())
     return max(longest if longest <= 4 * usual else usual, 0)
@@ -79,6 +84,7 @@ def timeline(entity, occurred, known):
     lag = usual_lag(occurred, known)
     late = (known - occurred > lag)[order]
     if late.any():
+        # one import months after the fact must not make every recent row a maybe
         order = np.concatenate([order[~late], order[late]])
     return Timeline(order, key[order], known[order], len(key) - int(late.sum()), lag)
 
@@ -87,9 +93,9 @@ def timeline(entity, occurred, known):
 class Windows:
     """Nested windows of every observation over one timeline.
 
-    `spans` (k,) are the windows in seconds, ascending. `start` (k, n) and `stop` (n,) bound the plain ranges of prompt rows. `pair_observation`,
-    `pair_row` (position in the source rows) and `pair_ring` list the visible rows outside those ranges by observation; a ring is the place of the
-    smallest window that holds the row. `order` maps plain positions to source rows.
+    `spans` (k,) are the windows in seconds, ascending. `start` (k, n) and `stop` (n,) bound the plain ranges of prompt rows.
+    `pair_observation`, `pair_row` (position in the source rows) and `pair_ring` list the visible rows outside those ranges by observation;
+    a ring is the place of the smallest window that holds the row. `order` maps plain positions to source rows.
     """
 
     spans: np.ndarray
@@ -110,8 +116,9 @@ def windows(line, entity, as_of, *, spans):
     edges = np.stack([np.searchsorted(key, pack_edge(entity, as_of - span), side="right") for span in spans])
     tail = _visible(line, entity, as_of, np.maximum(stop, edges[-1]), np.searchsorted(key, pack_edge(entity, as_of), side="right"))
     late = _stragglers(line, entity, as_of, spans[-1])
-    observation, position = (np.concatenate(both) for both in zip(tail, late))
+    observation, position = (np.concatenate(both) for both in zip(tail, late, strict=True))
     age = as_of[observation] - ((line.key[position] & (SPAN - 1)) + BASE)
+    # age < span is inside, so an age that equals a span belongs to the next ring
     ring = np.searchsorted(spans, age, side="right")
     row = line.order[position]
     if len(late[0]):
@@ -127,7 +134,7 @@ def _visible(line, entity, as_of, start, stop):
 
 
 def _stragglers(line, entity, as_of, span):
-    key = line.key[line.prompt:]
+    key = line.key[line.prompt :]
     start = np.searchsorted(key, pack_edge(entity, as_of - span), side="right") + line.prompt
     stop = np.searchsorted(key, pack_edge(entity, as_of), side="right") + line.prompt
     return _visible(line, entity, as_of, start, stop)
@@ -135,7 +142,8 @@ def _stragglers(line, entity, as_of, span):
 
 @dataclass(frozen=True)
 class Selection:
-    """Windows narrowed to the rows that pass a filter: `rows` (m,) are their source positions; `start`, `stop` bound them; pairs as in Windows."""
+    """Windows narrowed to the rows that pass a filter: `rows` (m,) are their source positions; `start`, `stop` bound them; pairs as in
+    Windows."""
 
     spans: np.ndarray
     start: np.ndarray
@@ -160,7 +168,7 @@ class Selection:
     @cached_property
     def counts(self):
         """Rows per window and observation, int64 (k, n)."""
-        return _accumulate(_pair_rings(self, np.ones(len(self.pair_row), dtype=np.int64), np.add, 0), np.add) + (self.stop - self.start)
+        return accumulate(_pair_rings(self, np.ones(len(self.pair_row), dtype=np.int64), np.add, 0), np.add) + (self.stop - self.start)
 
 
 def select(wins, *, where=None):
@@ -170,8 +178,16 @@ def select(wins, *, where=None):
     chosen = where[wins.order]
     before = np.concatenate([[0], np.cumsum(chosen)])
     kept = where[wins.pair_row]
-    return Selection(wins.spans, before[wins.start], before[wins.stop], wins.order[chosen],
-                     wins.pair_observation[kept], wins.pair_row[kept], wins.pair_ring[kept], wins.as_of)
+    return Selection(
+        wins.spans,
+        before[wins.start],
+        before[wins.stop],
+        wins.order[chosen],
+        wins.pair_observation[kept],
+        wins.pair_row[kept],
+        wins.pair_ring[kept],
+        wins.as_of,
+    )
 
 
 def _pair_rings(chosen, values, ufunc, identity):
@@ -183,7 +199,8 @@ def _pair_rings(chosen, values, ufunc, identity):
     return rings
 
 
-def _accumulate(rings, ufunc):
+def accumulate(rings, ufunc):
+    """Rings (k, n) summed up outwards into windows by a ufunc."""
     return ufunc.accumulate(rings, axis=0)
 
 
@@ -192,20 +209,22 @@ def total(chosen, values):
 
     Raises RiskError when a sum might leave 64 bits.
     """
+    # prefix sums may wrap around, their differences are exact as long as the window's own sum fits
     largest = float(np.abs(values).max()) if len(values) else 0.0
-    if largest * float(chosen.counts.max(initial=0)) >= 2.0 ** 63:
+    if largest * float(chosen.counts.max(initial=0)) >= 2.0**63:
         raise RiskError(f"Sums of amounts as large as {largest:.3g} minor units may leave 64 bits; state the amounts in a larger unit.")
     before = np.concatenate([[0], np.cumsum(values[chosen.rows])])
     rings = _pair_rings(chosen, values[chosen.pair_row], np.add, 0)
-    return _accumulate(rings, np.add) + (before[chosen.stop] - before[chosen.start])
+    return accumulate(rings, np.add) + (before[chosen.stop] - before[chosen.start])
 
 
 def extreme(chosen, values, *, largest):
-    """Largest or smallest of int64 or float64 `values` (rows,) per window, in their type (k, n); the type's own limit where a window is empty."""
+    """Largest or smallest of int64 or float64 `values` (rows,) per window, in their type (k, n); the type's own limit where a window is
+    empty."""
     ufunc = np.maximum if largest else np.minimum
     identity = _limit(values.dtype, lowest=largest)
     rings = ufunc(_range_rings(chosen, values[chosen.rows], ufunc, identity), _pair_rings(chosen, values[chosen.pair_row], ufunc, identity))
-    return _accumulate(rings, ufunc)
+    return accumulate(rings, ufunc)
 
 
 def _limit(dtype, *, lowest):
@@ -266,7 +285,7 @@ def _two_pass(own, first, count):
 def _by_block(chosen, values, measure, *, depths, empty, least):
     answer = np.full(chosen.start.shape, empty)
     deepest = max(depths)
-    for begin, end in _blocks(chosen, deepest):
+    for begin, end in blocks(chosen, deepest):
         observation, row, ring = _visible_rows(chosen, begin, end, deepest)
         own = values[row].astype(np.float64)
         for depth in depths:
@@ -284,18 +303,19 @@ def _runs(number):
     return first, np.diff(first, append=len(number))
 
 
-def _blocks(chosen, depth):
+def blocks(chosen, depth):
     """Ranges of observations whose windows up to `depth` expand to about BLOCK_ROWS rows each."""
     size = np.cumsum(chosen.stop - chosen.start[depth])
     count = len(size)
     cuts = np.searchsorted(size, np.arange(BLOCK_ROWS, int(size[-1]) if count else 0, BLOCK_ROWS))
     edges = np.unique(np.concatenate([[0], cuts, [count]]))
-    return zip(edges[:-1].tolist(), edges[1:].tolist())
+    return zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
 
 
 def _visible_rows(chosen, begin, end, depth):
-    """All visible rows in the windows up to `depth` of observations [begin, end): observation, source row, ring; by observation and source order."""
-    observation, position, ring = _plain_rows(chosen, begin, end, depth)
+    """All visible rows in the windows up to `depth` of observations [begin, end): observation, source row, ring; by observation and source
+    order."""
+    observation, position, ring = plain_rows(chosen, begin, end, depth)
     low, high = np.searchsorted(chosen.pair_observation, [begin, end])
     pairs = low + np.flatnonzero(chosen.pair_ring[low:high] <= depth)
     row = chosen.rows[position]
@@ -307,68 +327,9 @@ def _visible_rows(chosen, begin, end, depth):
     return observation[by_time], row[by_time], np.concatenate([ring, chosen.pair_ring[pairs]])[by_time]
 
 
-def _plain_rows(chosen, begin, end, depth):
+def plain_rows(chosen, begin, end, depth):
     """The plain ranges up to `depth` of observations [begin, end) row by row: observation, position in `rows`, ring."""
     number, position = expand(chosen.start[depth, begin:end], chosen.stop[begin:end])
     edges = np.concatenate([chosen.start[depth::-1, begin:end], chosen.stop[None, begin:end]])
     ring = np.repeat(np.tile(np.arange(depth, -1, -1), end - begin), np.diff(edges, axis=0).T.ravel())
     return number + begin, position, ring
-
-
-def distinct(chosen, group):
-    """Different values per window, int64 (k, n), of a `group` (rows,): int64 numbers that no two entities share.
-
-    A value counts in the windows that hold its last visible row, so each plain row needs only its next row of the same value; the few rows outside
-    the plain ranges then correct the ranges' counts.
-    """
-    own = group[chosen.rows]
-    by_value = np.argsort(own, kind="stable")
-    rings = np.zeros(chosen.start.shape, dtype=np.int64)
-    following = _following(own, by_value)
-    deepest = len(rings) - 1
-    for begin, end in _blocks(chosen, deepest):
-        observation, position, ring = _plain_rows(chosen, begin, end, deepest)
-        last = following[position] >= chosen.stop[observation]
-        width = end - begin
-        cell = ring[last] * width + observation[last] - begin
-        rings[:, begin:end] += np.bincount(cell, minlength=len(rings) * width).reshape(len(rings), width)
-    _correct_by_pairs(rings, chosen, group, (own[by_value], by_value))
-    return _accumulate(rings, np.add)
-
-
-def _following(own, by_value):
-    """Position of the next row of the same value, past the end where there is none."""
-    following = np.full(len(own), len(own))
-    same = own[by_value][1:] == own[by_value][:-1]
-    following[by_value[:-1][same]] = by_value[1:][same]
-    return following
-
-
-def _correct_by_pairs(rings, chosen, group, by_value):
-    """Move the values seen in pairs from the ring of their last plain row, if any, to that of their last pair where this is the smaller."""
-    value = group[chosen.pair_row]
-    order = np.lexsort((-chosen.pair_ring, value, chosen.pair_observation))
-    observation, value, ring = chosen.pair_observation[order], value[order], chosen.pair_ring[order]
-    last = np.append((observation[1:] != observation[:-1]) | (value[1:] != value[:-1]), True)[: len(order)]
-    observation, value, ring = observation[last], value[last], ring[last]
-    plain = _last_plain_ring(chosen, observation, value, by_value)
-    moved = ring < plain
-    np.add.at(rings, (ring[moved], observation[moved]), 1)
-    moved &= plain < len(rings)
-    np.subtract.at(rings, (plain[moved], observation[moved]), 1)
-
-
-def _last_plain_ring(chosen, observation, value, by_value):
-    """Ring of the last plain row of that value before the observation's `stop`; k where the plain ranges hold none."""
-    values, position = by_value
-    depth = len(chosen.spans)
-    if not len(values) or not len(value):
-        return np.full(len(value), depth)
-    # ranks make (value, position) one number without overflowing
-    rank = np.cumsum(np.append(0, values[1:] != values[:-1]))
-    wanted = np.searchsorted(values[np.flatnonzero(np.diff(rank, prepend=-1))], value)
-    found = np.searchsorted(rank * SPAN + position, wanted * SPAN + chosen.stop[observation]) - 1
-    hit = (found >= 0) & (values[found] == value)
-    place = position[found]
-    ring = (place < chosen.start[:, observation]).sum(axis=0)
-    return np.where(hit, ring, depth)

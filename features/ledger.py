@@ -15,9 +15,9 @@ AGEING_DAYS = (30, 60, 90)
 class Ledger:
     """Invoices beside what was paid on them, both in the order of the invoices' rows.
 
-    `visible` (n,) is when an invoice could first be read and `settled` (n,) when its payments known by then reached its amount (NEVER while open). A payment
-    counts from the later of the day it happened and the day it was known; `effective` (p,) and `paid_before` (p + 1,) hold the matched payments by
-    invoice and that moment, `first` (n + 1,) where each invoice's begin. `settled_on` and `settled_kind` are the
+    `visible` (n,) is when an invoice could first be read and `settled` (n,) when its payments known by then reached its amount (NEVER while
+    open). A payment counts from the later of the day it happened and the day it was known; `effective` (p,) and `paid_before` (p + 1,) hold
+    the matched payments by invoice and that moment, `first` (n + 1,) where each invoice's begin. `settled_on` and `settled_kind` are the
     latest day of the settling payments and the kind of the last one.
     """
 
@@ -44,7 +44,16 @@ def ledger(invoices, payments):
     settled_on[found] = _latest_so_far(invoice, occurred)[settling[found]]
     settled_kind[found] = kind[settling[found]]
     levels = payments["kind"].levels if "kind" in payments else ("payment",)
-    return Ledger(invoices, visible, settled, settled_on, Category(settled_kind.astype(np.int32), levels), pack_edge(invoice, effective), paid_before, first)
+    return Ledger(
+        invoices,
+        visible,
+        settled,
+        settled_on,
+        Category(settled_kind.astype(np.int32), levels),
+        pack_edge(invoice, effective),
+        paid_before,
+        first,
+    )
 
 
 def _matched(invoices, payments):
@@ -53,6 +62,7 @@ def _matched(invoices, payments):
     kept = np.flatnonzero(row >= 0)
     row, occurred = row[kept], payments["occurred_at"][kept]
     effective = np.maximum(occurred, payments["known_at"][kept])
+    # by when they came to count, so that a payment known later never reorders those before it
     order = np.lexsort((occurred, effective, row))
     kind = payments["kind"].codes.astype(np.int64) if "kind" in payments else np.zeros(len(payments["amount"]), dtype=np.int64)
     return row[order], occurred[order], effective[order], payments["amount"][kept][order], kind[kept][order]
@@ -85,22 +95,31 @@ def _latest_so_far(invoice, occurred):
 
 
 def settlements(book):
-    """Dated rows of settled invoices: when they were settled and known to be, days late (negative: early), amount, kind of the settling payment."""
+    """Dated rows of settled invoices: when they were settled and known to be, days late (negative: early), amount, kind of the settling
+    payment."""
     invoices = book.invoices
     row = np.flatnonzero((book.settled != NEVER) & (invoices["due_at"] != MISSING_TIME))
     row = row[np.lexsort((row, book.settled_on[row], invoices["entity"][row]))]
+    # whole days by floor: paid on the due day is not late, at whatever hour
     days_late = (book.settled_on[row] - invoices["due_at"][row]) // DAY
     amount = invoices["amount"][row]
-    return {"entity": invoices["entity"][row], "occurred_at": book.settled_on[row], "known_at": np.maximum(book.settled[row], book.visible[row]),
-            "days_late": days_late, "amount": amount, "late_amount_days": np.maximum(days_late, 0) * amount, "kind": book.settled_kind[row]}
+    return {
+        "entity": invoices["entity"][row],
+        "occurred_at": book.settled_on[row],
+        "known_at": np.maximum(book.settled[row], book.visible[row]),
+        "days_late": days_late,
+        "amount": amount,
+        "late_amount_days": np.maximum(days_late, 0) * amount,
+        "kind": book.settled_kind[row],
+    }
 
 
 def open_figures(book, entity, as_of):
     """What is open at each as_of, from the items: a dict of float64 columns (m,), money in minor units, 0 where nothing is open.
 
-    open_amount, open_count, overdue_amount, overdue_count, oldest_days (days past due of the oldest overdue item), overdue_<from>d for each ageing bucket
-    (overdue amounts more than that many days and at most the next bucket's), partial_amount (paid on items still open). An item is overdue after its due
-    day. Observations must ascend by (entity, as_of).
+    open_amount, open_count, overdue_amount, overdue_count, oldest_days (days past due of the oldest overdue item), overdue_<from>d for each
+    ageing bucket (overdue amounts more than that many days and at most the next bucket's), partial_amount (paid on items still open). An
+    item is overdue after its due day. Observations must ascend by (entity, as_of).
     """
     item, observation = covering(book.invoices["entity"], book.visible, book.settled, observed=entity, as_of=as_of)
     paid = _paid_by(book, item, as_of[observation])
@@ -108,8 +127,14 @@ def open_figures(book, entity, as_of):
     days = (as_of[observation] - book.invoices["due_at"][item]) // DAY
     days = np.where(book.invoices["due_at"][item] == MISSING_TIME, 0, days)
     late = days > 0
-    figures = {"open_amount": left, "open_count": np.ones_like(left), "overdue_amount": left * late, "overdue_count": late.astype(np.int64),
-               "partial_amount": paid, **_ageing(left, days)}
+    figures = {
+        "open_amount": left,
+        "open_count": np.ones_like(left),
+        "overdue_amount": left * late,
+        "overdue_count": late.astype(np.int64),
+        "partial_amount": paid,
+        **_ageing(left, days),
+    }
     columns = {name: by_observation(observation, values, count=len(as_of)).astype(np.float64) for name, values in figures.items()}
     columns["oldest_days"] = by_observation(observation, np.maximum(days, 0), count=len(as_of), ufunc=np.maximum).astype(np.float64)
     return columns
@@ -117,7 +142,7 @@ def open_figures(book, entity, as_of):
 
 def _ageing(left, days):
     edges = (0, *AGEING_DAYS, NEVER)
-    return {f"overdue_{low}d": left * ((days > low) & (days <= high)) for low, high in zip(edges[:-1], edges[1:])}
+    return {f"overdue_{low}d": left * ((days > low) & (days <= high)) for low, high in zip(edges[:-1], edges[1:], strict=True)}
 
 
 def _paid_by(book, item, moment):
@@ -126,7 +151,8 @@ def _paid_by(book, item, moment):
 
 
 def contract_states(contracts):
-    """The spell of each contract row: from the moment it was known to the next row of the same contract, end not included (NEVER for the last)."""
+    """The spell of each contract row: from the moment it was known to the next row of the same contract, end not included (NEVER for the
+    last)."""
     order = np.lexsort((np.arange(len(contracts["contract_id"])), contracts["known_at"], contracts["contract_id"]))
     ids, known = contracts["contract_id"][order], contracts["known_at"][order]
     following = np.append(np.where(ids[1:] == ids[:-1], known[1:], NEVER), NEVER)[: len(ids)]
@@ -138,8 +164,8 @@ def contract_states(contracts):
 def contract_figures(contracts, entity, as_of, *, days):
     """How the contracts due in (as_of - days, as_of] stand, as known then: a dict of float64 counts (m,).
 
-    due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. Contracts without a due day, and contracts of later
-    signing, are not counted. Observations must ascend by (entity, as_of).
+    due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. A breached contract is
+    neither on time nor late; one without a due day is not counted. Observations must ascend by (entity, as_of).
     """
     begin, end = contract_states(contracts)
     item, observation = covering(contracts["entity"], begin, end, observed=entity, as_of=as_of)

@@ -7,6 +7,7 @@ import numpy as np
 from features.arrays import MISSING_TIME
 from features.kernel import expand, pack, pack_edge
 
+# Far beyond any moment, yet small enough to add to one.
 NEVER = 1 << 62
 
 
@@ -19,7 +20,8 @@ class States:
 
 
 def states(group, known, *, rank=None):
-    """The States of rows with int64 `group` (n,) and `known` (n,): of those known, the row of highest `rank` (n,) holds, without one the last known.
+    """The States of rows with int64 `group` (n,) and `known` (n,): of those known, the row of highest `rank` (n,) holds, without one the
+    last known.
 
     Among rows of equal rank, or known in the same second, the later row in the given order holds.
     """
@@ -61,8 +63,8 @@ def pick_time(values, row):
 def covering(entity, begin, end, *, observed, as_of):
     """Pairs (item, observation) whose spell [begin, end) covers as_of, by observation, then item.
 
-    entity, begin, end (n,) describe the items; `observed`, `as_of` (m,) the observations, which must ascend by (observed, as_of). The work grows with the
-    pairs found, not with items × observations.
+    entity, begin, end (n,) describe the items; `observed`, `as_of` (m,) the observations, which must ascend by (observed, as_of). The work
+    grows with the pairs found, not with items × observations.
     """
     key = pack(observed, as_of)
     first = np.searchsorted(key, pack_edge(entity, begin), side="left")

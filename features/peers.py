@@ -3,8 +3,18 @@
 from features.feature import feature
 from features.terms import last, peer
 
-COMPARED = ("stmt_current_ratio", "stmt_liabilities_to_assets", "stmt_roa", "stmt_interest_cover", "stmt_net_margin", "stmt_ocf_to_debt", "stmt_asset_turnover",
-            "stmt_revenue_growth_12m", "stmt_log_assets")
+# What differs more between industries and years than between good and bad customers.
+COMPARED = (
+    "stmt_current_ratio",
+    "stmt_liabilities_to_assets",
+    "stmt_roa",
+    "stmt_interest_cover",
+    "stmt_net_margin",
+    "stmt_ocf_to_debt",
+    "stmt_asset_turnover",
+    "stmt_revenue_growth_12m",
+    "stmt_log_assets",
+)
 NAMED = {"stmt_log_assets": "peer_size_rank"}
 
 
@@ -17,5 +27,12 @@ def declare(columns, declared):
 
 def _peer(base, industry):
     name = NAMED.get(base.name, f"peer_{base.name.removeprefix('stmt_')}_quantile")
-    return feature(name, peer(base.name, base.how, *industry), unit="quantile", factor=base.factor, direction=base.direction, scope="peer",
-                   missing=f"Missing when {base.name} is, or when too few customers were observed by that date.")
+    return feature(
+        name,
+        peer(base.name, base.how, *industry),
+        unit="quantile",
+        factor=base.factor,
+        direction=base.direction,
+        scope="peer",
+        missing=f"Missing when {base.name} is, or when too few customers were observed by that date.",
+    )

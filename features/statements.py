@@ -1,4 +1,5 @@
-"""Declared features of the statements: liquidity, leverage, coverage, profitability, turnover, growth, filing, and every line against total assets."""
+"""Declared features of the statements: liquidity, leverage, coverage, profitability, turnover, growth, filing, and every line against total
+assets."""
 
 from features.feature import feature
 from features.tables import LINES, TABLES
@@ -7,23 +8,50 @@ from features.terms import compare, growth, known_or, line, log, minus, plus, ra
 YEAR = 12
 HISTORY_DAYS = 1095
 GAP = "Missing when no statement is visible, a line is missing or the denominator is zero."
-GAP_YEAR = "Missing when the statement of the latest period or of the one a year before is not visible, a line is missing or a denominator is zero."
+GAP_YEAR = "Missing when the latest statement or the one a year before is not visible, a line is missing or a denominator is zero."
 NEVER = "Never missing."
 
 # Lines whose ratio to total assets has a name of its own in the field.
-KNOWN_AS = {"total_liabilities": "stmt_liabilities_to_assets", "equity": "stmt_equity_ratio", "net_income": "stmt_roa", "revenue": "stmt_asset_turnover"}
+KNOWN_AS = {
+    "total_liabilities": "stmt_liabilities_to_assets",
+    "equity": "stmt_equity_ratio",
+    "net_income": "stmt_roa",
+    "revenue": "stmt_asset_turnover",
+}
 DIRECTIONS = {"total_liabilities": 1, "equity": -1, "retained_earnings": -1}
-PROFITABILITY = {"revenue", "cost_of_sales", "gross_profit", "operating_expenses", "ebit", "pretax_income", "tax", "net_income", "retained_earnings"}
+PROFITABILITY = {
+    "revenue",
+    "cost_of_sales",
+    "gross_profit",
+    "operating_expenses",
+    "ebit",
+    "pretax_income",
+    "tax",
+    "net_income",
+    "retained_earnings",
+}
 CASH_FLOW = {"cash", "operating_cash_flow", "investing_cash_flow", "financing_cash_flow", "capex", "dividends"}
 
-# Altman (2000), "Predicting Financial Distress of Companies: Revisiting the Z-Score and ZETA Models": Z' for private firms, Z'' for any industry.
+# Altman (2000), "Predicting Financial Distress of Companies: Revisiting the Z-Score and ZETA Models":
+# Z' for private firms, Z'' for any industry.
 Z_PRIVATE = (0.717, 0.847, 3.107, 0.420, 0.998)
 Z_ANY = (6.56, 3.26, 6.72, 1.05)
 
 
 def declare(columns):
     """The statement features over tables with these columns."""
-    return [*_liquidity(), *_leverage(), *_profitability(), *_turnover(), *_changes(), *_scores(), *_size(), *_filing(), *_lines(columns), *_extras(columns)]
+    return [
+        *_liquidity(),
+        *_leverage(),
+        *_profitability(),
+        *_turnover(),
+        *_changes(),
+        *_scores(),
+        *_size(),
+        *_filing(),
+        *_lines(columns),
+        *_extras(columns),
+    ]
 
 
 def _working_capital(lag=0):
@@ -60,95 +88,146 @@ def _declare(factor, missing, *rows, unit="ratio"):
 
 def _liquidity():
     quick = minus(line("current_assets"), line("inventory"))
-    return _declare("solvency", GAP,
-                    ("stmt_current_ratio", _current_ratio(), 0),
-                    ("stmt_quick_ratio", ratio(quick, line("current_liabilities")), 0),
-                    ("stmt_cash_ratio", ratio(line("cash"), line("current_liabilities")), 0),
-                    ("stmt_working_capital_to_assets", ratio(_working_capital(), line("total_assets")), 0),
-                    ("stmt_working_capital_to_revenue", ratio(_working_capital(), line("revenue")), 0))
+    return _declare(
+        "solvency",
+        GAP,
+        ("stmt_current_ratio", _current_ratio(), 0),
+        ("stmt_quick_ratio", ratio(quick, line("current_liabilities")), 0),
+        ("stmt_cash_ratio", ratio(line("cash"), line("current_liabilities")), 0),
+        ("stmt_working_capital_to_assets", ratio(_working_capital(), line("total_assets")), 0),
+        ("stmt_working_capital_to_revenue", ratio(_working_capital(), line("revenue")), 0),
+    )
 
 
 def _leverage():
-    return [*_declare("solvency", GAP,
-                      ("stmt_debt_to_equity", ratio(_debt(), line("equity")), 0),
-                      ("stmt_debt_to_assets", ratio(_debt(), line("total_assets")), 0),
-                      ("stmt_short_term_debt_share", ratio(line("short_term_debt"), _debt()), 0),
-                      ("stmt_net_debt_to_ebitda", ratio(minus(_debt(), line("cash")), _ebitda()), 0),
-                      ("stmt_interest_cover", _interest_cover(), 0),
-                      ("stmt_current_liabilities_share", ratio(line("current_liabilities"), line("total_liabilities")), 0),
-                      ("stmt_equity_to_liabilities", ratio(line("equity"), line("total_liabilities")), 0)),
-            *_declare("cash_flow", GAP,
-                      ("stmt_ocf_to_debt", ratio(line("operating_cash_flow"), _debt()), 0),
-                      ("stmt_ocf_to_current_liabilities", ratio(line("operating_cash_flow"), line("current_liabilities")), 0),
-                      ("stmt_accruals_to_assets", ratio(minus(line("net_income"), line("operating_cash_flow")), line("total_assets")), 0),
-                      ("stmt_free_cash_flow_to_assets", ratio(minus(line("operating_cash_flow"), line("capex")), line("total_assets")), 0))]
+    return [
+        *_declare(
+            "solvency",
+            GAP,
+            ("stmt_debt_to_equity", ratio(_debt(), line("equity")), 0),
+            ("stmt_debt_to_assets", ratio(_debt(), line("total_assets")), 0),
+            ("stmt_short_term_debt_share", ratio(line("short_term_debt"), _debt()), 0),
+            ("stmt_net_debt_to_ebitda", ratio(minus(_debt(), line("cash")), _ebitda()), 0),
+            ("stmt_interest_cover", _interest_cover(), 0),
+            ("stmt_current_liabilities_share", ratio(line("current_liabilities"), line("total_liabilities")), 0),
+            ("stmt_equity_to_liabilities", ratio(line("equity"), line("total_liabilities")), 0),
+        ),
+        *_declare(
+            "cash_flow",
+            GAP,
+            ("stmt_ocf_to_debt", ratio(line("operating_cash_flow"), _debt()), 0),
+            ("stmt_ocf_to_current_liabilities", ratio(line("operating_cash_flow"), line("current_liabilities")), 0),
+            ("stmt_accruals_to_assets", ratio(minus(line("net_income"), line("operating_cash_flow")), line("total_assets")), 0),
+            ("stmt_free_cash_flow_to_assets", ratio(minus(line("operating_cash_flow"), line("capex")), line("total_assets")), 0),
+        ),
+    ]
 
 
 def _profitability():
-    return _declare("profitability", GAP,
-                    ("stmt_gross_margin", _margin("gross_profit"), 0),
-                    ("stmt_operating_margin", _margin("ebit"), 0),
-                    ("stmt_net_margin", _margin("net_income"), 0),
-                    ("stmt_ebitda_margin", ratio(_ebitda(), line("revenue")), 0),
-                    ("stmt_roe", ratio(line("net_income"), line("equity")), 0),
-                    ("stmt_net_income_to_liabilities", ratio(line("net_income"), line("total_liabilities")), 0),
-                    ("stmt_operating_expenses_to_revenue", _margin("operating_expenses"), 0))
+    return _declare(
+        "profitability",
+        GAP,
+        ("stmt_gross_margin", _margin("gross_profit"), 0),
+        ("stmt_operating_margin", _margin("ebit"), 0),
+        ("stmt_net_margin", _margin("net_income"), 0),
+        ("stmt_ebitda_margin", ratio(_ebitda(), line("revenue")), 0),
+        ("stmt_roe", ratio(line("net_income"), line("equity")), 0),
+        ("stmt_net_income_to_liabilities", ratio(line("net_income"), line("total_liabilities")), 0),
+        ("stmt_operating_expenses_to_revenue", _margin("operating_expenses"), 0),
+    )
 
 
 def _turnover():
     cycle = minus(plus(_days("receivables", "revenue"), _days("inventory", "cost_of_sales")), _days("payables", "cost_of_sales"))
-    return _declare("cash_flow", GAP,
-                    ("stmt_receivable_days", _days("receivables", "revenue"), 0),
-                    ("stmt_inventory_days", _days("inventory", "cost_of_sales"), 0),
-                    ("stmt_payable_days", _days("payables", "cost_of_sales"), 0),
-                    ("stmt_cash_conversion_days", cycle, 0), unit="days")
+    return _declare(
+        "cash_flow",
+        GAP,
+        ("stmt_receivable_days", _days("receivables", "revenue"), 0),
+        ("stmt_inventory_days", _days("inventory", "cost_of_sales"), 0),
+        ("stmt_payable_days", _days("payables", "cost_of_sales"), 0),
+        ("stmt_cash_conversion_days", cycle, 0),
+        unit="days",
+    )
 
 
 def _changes():
     def change(figure, *arguments):
         return minus(figure(*arguments), figure(*arguments, YEAR))
 
-    return [*_declare("solvency", GAP_YEAR,
-                      ("stmt_current_ratio_change_12m", change(_current_ratio), 0),
-                      ("stmt_interest_cover_change_12m", change(_interest_cover), 0),
-                      ("stmt_assets_growth_12m", growth(line("total_assets"), line("total_assets", YEAR)), 0),
-                      ("stmt_equity_growth_12m", growth(line("equity"), line("equity", YEAR)), 0),
-                      ("stmt_liabilities_growth_12m", growth(line("total_liabilities"), line("total_liabilities", YEAR)), 0)),
-            *_declare("profitability", GAP_YEAR,
-                      ("stmt_revenue_growth_12m", growth(line("revenue"), line("revenue", YEAR)), 0),
-                      ("stmt_gross_margin_change_12m", change(_margin, "gross_profit"), 0),
-                      ("stmt_operating_margin_change_12m", change(_margin, "ebit"), 0),
-                      ("stmt_net_margin_change_12m", change(_margin, "net_income"), 0)),
-            *_declare("cash_flow", GAP_YEAR,
-                      ("stmt_receivable_days_change_12m", change(_days, "receivables", "revenue"), 0),
-                      ("stmt_inventory_days_change_12m", change(_days, "inventory", "cost_of_sales"), 0), unit="days")]
+    return [
+        *_declare(
+            "solvency",
+            GAP_YEAR,
+            ("stmt_current_ratio_change_12m", change(_current_ratio), 0),
+            ("stmt_interest_cover_change_12m", change(_interest_cover), 0),
+            ("stmt_assets_growth_12m", growth(line("total_assets"), line("total_assets", YEAR)), 0),
+            ("stmt_equity_growth_12m", growth(line("equity"), line("equity", YEAR)), 0),
+            ("stmt_liabilities_growth_12m", growth(line("total_liabilities"), line("total_liabilities", YEAR)), 0),
+        ),
+        *_declare(
+            "profitability",
+            GAP_YEAR,
+            ("stmt_revenue_growth_12m", growth(line("revenue"), line("revenue", YEAR)), 0),
+            ("stmt_gross_margin_change_12m", change(_margin, "gross_profit"), 0),
+            ("stmt_operating_margin_change_12m", change(_margin, "ebit"), 0),
+            ("stmt_net_margin_change_12m", change(_margin, "net_income"), 0),
+        ),
+        *_declare(
+            "cash_flow",
+            GAP_YEAR,
+            ("stmt_receivable_days_change_12m", change(_days, "receivables", "revenue"), 0),
+            ("stmt_inventory_days_change_12m", change(_days, "inventory", "cost_of_sales"), 0),
+            unit="days",
+        ),
+    ]
 
 
 def _scores():
     assets = line("total_assets")
-    parts = (ratio(_working_capital(), assets), ratio(line("retained_earnings"), assets), ratio(line("ebit"), assets),
-             ratio(line("equity"), line("total_liabilities")), ratio(line("revenue"), assets))
-    return _declare("solvency", GAP,
-                    ("stmt_altman_z_any", plus(*(times(part, weight) for part, weight in zip(parts, Z_ANY))), -1),
-                    ("stmt_altman_z_private", plus(*(times(part, weight) for part, weight in zip(parts, Z_PRIVATE))), -1), unit="score")
+    parts = (
+        ratio(_working_capital(), assets),
+        ratio(line("retained_earnings"), assets),
+        ratio(line("ebit"), assets),
+        ratio(line("equity"), line("total_liabilities")),
+        ratio(line("revenue"), assets),
+    )
+    return _declare(
+        "solvency",
+        GAP,
+        ("stmt_altman_z_any", plus(*(times(part, weight) for part, weight in zip(parts, Z_ANY, strict=False))), -1),
+        ("stmt_altman_z_private", plus(*(times(part, weight) for part, weight in zip(parts, Z_PRIVATE, strict=True))), -1),
+        unit="score",
+    )
 
 
 def _size():
-    return _declare("solvency", GAP, ("stmt_log_assets", log(line("total_assets")), 0), ("stmt_log_revenue", log(line("revenue")), 0), unit="log currency units")
+    return _declare(
+        "solvency",
+        GAP,
+        ("stmt_log_assets", log(line("total_assets")), 0),
+        ("stmt_log_revenue", log(line("revenue")), 0),
+        unit="log currency units",
+    )
 
 
 def _filing():
     periods = window("statements", "distinct", "period", days=HISTORY_DAYS)
     versions = window("statements", "count", days=HISTORY_DAYS)
     series = window("statements", "distinct", "version_of", days=HISTORY_DAYS)
-    return [*_declare("background", "Missing when no statement is visible.",
-                      ("stmt_age_days", statement("age_days"), 0), ("stmt_filing_days", statement("filing_days"), 0), unit="days"),
-            *_declare("background", NEVER,
-                      ("stmt_count_1095d", periods, 0), ("stmt_restated_1095d", minus(versions, series), 0), unit="count"),
-            *_declare("background", NEVER, ("stmt_missing", statement("missing"), 0), unit="flag"),
-            *_declare("background", GAP, ("stmt_audited", line("audited"), 0), unit="flag"),
-            *_declare("profitability", NEVER, ("stmt_loss", known_or(compare(line("net_income"), "<", 0)), 0), unit="flag"),
-            *_declare("solvency", NEVER, ("stmt_negative_equity", known_or(compare(line("equity"), "<", 0)), 1), unit="flag")]
+    return [
+        *_declare(
+            "background",
+            "Missing when no statement is visible.",
+            ("stmt_age_days", statement("age_days"), 0),
+            ("stmt_filing_days", statement("filing_days"), 0),
+            unit="days",
+        ),
+        *_declare("background", NEVER, ("stmt_count_1095d", periods, 0), ("stmt_restated_1095d", minus(versions, series), 0), unit="count"),
+        *_declare("background", NEVER, ("stmt_missing", statement("missing"), 0), unit="flag"),
+        *_declare("background", GAP, ("stmt_audited", line("audited"), 0), unit="flag"),
+        *_declare("profitability", NEVER, ("stmt_loss", known_or(compare(line("net_income"), "<", 0)), 0), unit="flag"),
+        *_declare("solvency", NEVER, ("stmt_negative_equity", known_or(compare(line("equity"), "<", 0)), 1), unit="flag"),
+    ]
 
 
 def _factor(name):
@@ -163,8 +242,10 @@ def _to_assets(name, lag=0):
 
 def _against_assets(name):
     short = KNOWN_AS.get(name, f"stmt_{name}_to_assets")
-    return [*_declare(_factor(name), GAP, (short, _to_assets(name), DIRECTIONS.get(name, 0))),
-            *_declare(_factor(name), GAP_YEAR, (f"{short}_change_12m", minus(_to_assets(name), _to_assets(name, YEAR)), 0))]
+    return [
+        *_declare(_factor(name), GAP, (short, _to_assets(name), DIRECTIONS.get(name, 0))),
+        *_declare(_factor(name), GAP_YEAR, (f"{short}_change_12m", minus(_to_assets(name), _to_assets(name, YEAR)), 0)),
+    ]
 
 
 def _lines(columns):
@@ -178,7 +259,10 @@ def _extras(columns):
     declared = [each for name in numeric for each in _against_assets(name)]
     declared += _declare("solvency", GAP, *((f"stmt_{name}_log", signed_log(line(name)), 0) for name in numeric), unit="signed log")
     if "market_value" in numeric:
-        declared += _declare("solvency", GAP,
-                             ("stmt_market_to_liabilities", ratio(line("market_value"), line("total_liabilities")), 0),
-                             ("stmt_market_to_equity", ratio(line("market_value"), line("equity")), 0))
+        declared += _declare(
+            "solvency",
+            GAP,
+            ("stmt_market_to_liabilities", ratio(line("market_value"), line("total_liabilities")), 0),
+            ("stmt_market_to_equity", ratio(line("market_value"), line("equity")), 0),
+        )
     return declared

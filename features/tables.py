@@ -5,10 +5,39 @@ Times are naive UTC. Every table but `observations` has `known_at`, the moment a
 
 from dataclasses import dataclass
 
-STOCKS = ("cash", "receivables", "inventory", "current_assets", "fixed_assets", "total_assets", "payables", "short_term_debt", "current_liabilities",
-          "long_term_debt", "total_liabilities", "paid_in_capital", "retained_earnings", "equity")
-FLOWS = ("revenue", "cost_of_sales", "gross_profit", "operating_expenses", "depreciation", "ebit", "interest_expense", "pretax_income", "tax", "net_income",
-         "operating_cash_flow", "investing_cash_flow", "financing_cash_flow", "capex", "dividends")
+STOCKS = (
+    "cash",
+    "receivables",
+    "inventory",
+    "current_assets",
+    "fixed_assets",
+    "total_assets",
+    "payables",
+    "short_term_debt",
+    "current_liabilities",
+    "long_term_debt",
+    "total_liabilities",
+    "paid_in_capital",
+    "retained_earnings",
+    "equity",
+)
+FLOWS = (
+    "revenue",
+    "cost_of_sales",
+    "gross_profit",
+    "operating_expenses",
+    "depreciation",
+    "ebit",
+    "interest_expense",
+    "pretax_income",
+    "tax",
+    "net_income",
+    "operating_cash_flow",
+    "investing_cash_flow",
+    "financing_cash_flow",
+    "capex",
+    "dividends",
+)
 LINES = STOCKS + FLOWS
 
 
@@ -16,8 +45,8 @@ LINES = STOCKS + FLOWS
 class Column:
     """One column of a table.
 
-    `kind` is id, category (few levels), text (free, never a feature), time, money (int64 minor units), number (float64), flag (bool) or integer.
-    A required column must be there; its values may be null only where the table's contract says so.
+    `kind` is id, category (few levels), text (free, never a feature), time, money (int64 minor units), number (float64), flag (bool) or
+    integer. A required column must be there; its values may be null only where the table's contract says so.
     """
 
     name: str
@@ -89,37 +118,161 @@ _CUSTOMER = _id("customer_id")
 _CURRENCY = _category("currency")
 
 _ALL = (
-    Table("customers", ("customer_id", "known_at"), "known_at", (
-        _CUSTOMER, _KNOWN_AT, Column("name", "text"), _category("kind"), _category("industry"), Column("scope", "text"), _category("ownership"),
-        _category("region"), _time("founded_on"), _time("onboarded_on"))),
-    Table("statements", ("customer_id", "period_end", "period_months", "basis", "source", "known_at"), "period_end", (
-        _CUSTOMER, _time("period_end", required=True), Column("period_months", "integer", True, "months"), _category("basis"), _category("source"), _KNOWN_AT,
-        _CURRENCY, Column("audited", "flag"), *(_number(line, "currency units") for line in LINES))),
-    Table("contracts", ("contract_id", "known_at"), "known_at", (
-        _id("contract_id"), _KNOWN_AT, _CUSTOMER, _time("signed_on"), _time("due_on"), _time("fulfilled_on"), _money("amount"),
-        _category("status", required=True))),
-    Table("invoices", ("invoice_id",), "issued_at", (
-        _id("invoice_id"), _KNOWN_AT, _CUSTOMER, _time("issued_at", required=True), _time("due_at", required=True), _money("amount", required=True), _CURRENCY)),
-    Table("payments", ("payment_id",), "occurred_at", (
-        _id("payment_id"), _KNOWN_AT, _id("invoice_id", required=False), _CUSTOMER, _time("occurred_at", required=True), _money("amount", required=True),
-        _category("kind"))),
-    Table("transactions", ("transaction_id",), "occurred_at", (
-        _id("transaction_id"), _KNOWN_AT, _CUSTOMER, _time("occurred_at", required=True), _money("amount", required=True), _CURRENCY, _category("kind"),
-        _id("counterparty_id", required=False), _category("channel"), _money("balance"))),
-    Table("events", ("event_id",), "occurred_at", (
-        _id("event_id"), _KNOWN_AT, _CUSTOMER, _time("occurred_at", required=True), _category("kind", required=True), _money("amount"),
-        _number("severity", "1 to 5"), _category("source"), _number("confidence", "0 to 1"))),
-    Table("exposures", ("customer_id", "known_at"), "known_at", (
-        _CUSTOMER, _KNOWN_AT, _money("limit"), _money("exposure"), _money("collateral"), _CURRENCY)),
-    Table("series", ("name", "industry", "period_end", "known_at"), "period_end", (
-        _category("name", required=True), _category("industry"), _time("period_end", required=True), _KNOWN_AT,
-        Column("value", "number", True), Column("unit", "text"))),
-    Table("outcomes", ("customer_id", "transaction_id", "kind", "occurred_at"), "occurred_at", (
-        _id("customer_id", required=False), _id("transaction_id", required=False), _category("kind", required=True), _time("occurred_at", required=True),
-        _KNOWN_AT, _money("loss"), _time("cured_at"))),
-    Table("observations", ("observation_id",), "as_of", (
-        _id("observation_id"), _id("customer_id"), _id("transaction_id", required=False), _time("as_of", required=True), _number("target", "0 or 1"),
-        _time("target_known_at"))),
+    Table(
+        "customers",
+        ("customer_id", "known_at"),
+        "known_at",
+        (
+            _CUSTOMER,
+            _KNOWN_AT,
+            Column("name", "text"),
+            _category("kind"),
+            _category("industry"),
+            Column("scope", "text"),
+            _category("ownership"),
+            _category("region"),
+            _time("founded_on"),
+            _time("onboarded_on"),
+        ),
+    ),
+    Table(
+        "statements",
+        ("customer_id", "period_end", "period_months", "basis", "source", "known_at"),
+        "period_end",
+        (
+            _CUSTOMER,
+            _time("period_end", required=True),
+            Column("period_months", "integer", True, "months"),
+            _category("basis"),
+            _category("source"),
+            _KNOWN_AT,
+            _CURRENCY,
+            Column("audited", "flag"),
+            *(_number(line, "currency units") for line in LINES),
+        ),
+    ),
+    Table(
+        "contracts",
+        ("contract_id", "known_at"),
+        "known_at",
+        (
+            _id("contract_id"),
+            _KNOWN_AT,
+            _CUSTOMER,
+            _time("signed_on"),
+            _time("due_on"),
+            _time("fulfilled_on"),
+            _money("amount"),
+            _category("status", required=True),
+        ),
+    ),
+    Table(
+        "invoices",
+        ("invoice_id",),
+        "issued_at",
+        (
+            _id("invoice_id"),
+            _KNOWN_AT,
+            _CUSTOMER,
+            _time("issued_at", required=True),
+            _time("due_at", required=True),
+            _money("amount", required=True),
+            _CURRENCY,
+        ),
+    ),
+    Table(
+        "payments",
+        ("payment_id",),
+        "occurred_at",
+        (
+            _id("payment_id"),
+            _KNOWN_AT,
+            _id("invoice_id", required=False),
+            _CUSTOMER,
+            _time("occurred_at", required=True),
+            _money("amount", required=True),
+            _category("kind"),
+        ),
+    ),
+    Table(
+        "transactions",
+        ("transaction_id",),
+        "occurred_at",
+        (
+            _id("transaction_id"),
+            _KNOWN_AT,
+            _CUSTOMER,
+            _time("occurred_at", required=True),
+            _money("amount", required=True),
+            _CURRENCY,
+            _category("kind"),
+            _id("counterparty_id", required=False),
+            _category("channel"),
+            _money("balance"),
+        ),
+    ),
+    Table(
+        "events",
+        ("event_id",),
+        "occurred_at",
+        (
+            _id("event_id"),
+            _KNOWN_AT,
+            _CUSTOMER,
+            _time("occurred_at", required=True),
+            _category("kind", required=True),
+            _money("amount"),
+            _number("severity", "1 to 5"),
+            _category("source"),
+            _number("confidence", "0 to 1"),
+        ),
+    ),
+    Table(
+        "exposures",
+        ("customer_id", "known_at"),
+        "known_at",
+        (_CUSTOMER, _KNOWN_AT, _money("limit"), _money("exposure"), _money("collateral"), _CURRENCY),
+    ),
+    Table(
+        "series",
+        ("name", "industry", "period_end", "known_at"),
+        "period_end",
+        (
+            _category("name", required=True),
+            _category("industry"),
+            _time("period_end", required=True),
+            _KNOWN_AT,
+            Column("value", "number", True),
+            Column("unit", "text"),
+        ),
+    ),
+    Table(
+        "outcomes",
+        ("customer_id", "transaction_id", "kind", "occurred_at"),
+        "occurred_at",
+        (
+            _id("customer_id", required=False),
+            _id("transaction_id", required=False),
+            _category("kind", required=True),
+            _time("occurred_at", required=True),
+            _KNOWN_AT,
+            _money("loss"),
+            _time("cured_at"),
+        ),
+    ),
+    Table(
+        "observations",
+        ("observation_id",),
+        "as_of",
+        (
+            _id("observation_id"),
+            _id("customer_id"),
+            _id("transaction_id", required=False),
+            _time("as_of", required=True),
+            _number("target", "0 or 1"),
+            _time("target_known_at"),
+        ),
+    ),
 )
 
 TABLES = {table.name: table for table in _ALL}

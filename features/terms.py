@@ -94,7 +94,8 @@ def peer(name, value, *industry):
 
 
 def counterparty(measure, *, days):
-    """A figure of the observation's counterparty from the context: count of its transactions, or frauds among them, that became known in a window."""
+    """A figure of the observation's counterparty from the context: count of its transactions, or frauds among them, that became known in a
+    window."""
     return Term("counterparty", table="transactions", column="counterparty_id", measure=measure, span=days * DAY)
 
 

@@ -74,8 +74,10 @@ class Workspace:
 
     def contracts(self, days):
         """Counts of contracts due in a window, a dict of columns."""
-        return self.once(("contracts", days), lambda: contract_figures(
-            self.rows("contracts"), self.observations.entity, self.observations.as_of, days=days))
+        return self.once(
+            ("contracts", days),
+            lambda: contract_figures(self.rows("contracts"), self.observations.entity, self.observations.as_of, days=days),
+        )
 
     def held_row(self, table):
         """Row of the table's last visible state, -1 where there is none."""
@@ -124,6 +126,7 @@ class Workspace:
         own = recode(self.observations.columns[key], column.levels).codes
         wanted = self.observations.entity * width + own + 1
         place = np.searchsorted(codes, wanted)
+        # a missing counterparty is nobody's, not one that all such rows share
         found = (place < len(codes)) & (own >= 0)
         found[found] = codes[place[found]] == wanted[found]
         return row_pair.astype(np.int64), np.where(found, place, -1)
@@ -139,13 +142,16 @@ class Workspace:
         return column
 
     def series_step(self, name, industry):
-        """The market series of that name: its industries' levels, its rows' values, and two step functions over (industry, …): latest, and by period."""
+        """The market series of that name: its industries' levels, its rows' values, and two step functions over (industry, …): latest, and
+        by period."""
         return self.once(("series", name, industry), self._series_step, name, industry)
 
     def _series_step(self, name, industry):
         rows = self.rows("series")
         wanted = rows["name"].levels.index(name) if name in rows["name"].levels else -2
-        chosen = np.flatnonzero((rows["name"].codes == wanted) & ((rows["industry"].codes >= 0) == industry if "industry" in rows else not industry))
+        chosen = np.flatnonzero(
+            (rows["name"].codes == wanted) & ((rows["industry"].codes >= 0) == industry if "industry" in rows else not industry)
+        )
         group = rows["industry"].codes[chosen].astype(np.int64) + 1 if industry else np.zeros(len(chosen), dtype=np.int64)
         period, known = month_number(rows["period_end"][chosen]), rows["known_at"][chosen]
         latest = states(group, known, rank=kernel.pack(period, known))
@@ -208,5 +214,3 @@ def recode(column, levels):
     code = {level: place for place, level in enumerate(levels)}
     table = np.array([*(code.get(level, -1) for level in column.levels), -1], dtype=np.int32)
     return Category(table[column.codes], levels)
-
-

@@ -94,6 +94,7 @@ def save_bundle(bundle, folder):
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    # The manifest names its booster's hash, so this order leaves no pair that looks whole and is not.
     _replace(folder / BOOSTER_FILE, bundle.booster_text.encode())
     _replace(folder / MANIFEST_FILE, manifest_bytes(bundle.manifest))
     return bundle.hash

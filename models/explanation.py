@@ -1,9 +1,9 @@
 """What the model as a whole looks at: importance by column and factor, and how the strongest columns act; offline, checked against shap."""
-import lightgbm as lgb
 import numpy as np
 
 from features.errors import RiskError
 from models import scoring
+from models.lightgbm_core import lgb
 
 TOLERANCE = 1e-6
 
@@ -13,7 +13,8 @@ def importance(bundle, contributions):
 
     contributions: (rows, columns + 1) in log-odds. Returns {"columns": [dict: column, factor, direction, importance, share], "factors":
     [dict: factor, importance, share]}; share is of the sum over columns. A factor's importance is the mean absolute value of its columns'
-    sum per row, which is less than the sum of the columns' own where they pull against each other. """
+    sum per row, which is less than the sum of the columns' own where they pull against each other.
+    """
     values = contributions[:, :-1]
     columns = bundle.manifest.columns
     mean = np.abs(values).mean(axis=0)
@@ -31,7 +32,8 @@ def dependence(bundle, contributions, matrix, *, top=10, bins=20):
     """How the strongest columns act: mean value and mean contribution over quantile bins (or levels), with missing values apart.
 
     Returns a list of dict, one per column, strongest first: column, kind, points: list of dict (value, contribution, low, high, rows),
-    where low and high are the 10 % and 90 % points of the contribution in the bin, and value is None for missing. """
+    where low and high are the 10 % and 90 % points of the contribution in the bin, and value is None for missing.
+    """
     ranked = [row["column"] for row in importance(bundle, contributions)["columns"] if row["importance"] > 0][:top]
     places = [bundle.names.index(name) for name in ranked]
     return [_curve(bundle.manifest.columns[p], matrix[:, p], contributions[:, p], bins) for p in places]

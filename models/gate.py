@@ -26,7 +26,8 @@ def decide(candidate, champion=None, *, comparison=None, audit=(), stability=Non
     Each check passes, fails or, where the evidence is missing against a champion, fails as "not measured". The candidate is promoted when
     none fails. A first model has nobody to be compared with: it must rank better than chance, keep its directions and be calibrated within
     the margins; an unstable score is then noted, not refused. Returns {"verdict": "promote" | "keep", "first": bool, "reasons": [{"check",
-    "passed", "detail"}]}. """
+    "passed", "detail"}]}.
+    """
     first = champion is None
     rank = _better_than_chance(candidate, margins) if first else _not_worse(comparison, margins)
     checks = [rank, _calibrated(candidate, champion, margins), _directed(audit, margins), _stable(stability, first)]
@@ -56,6 +57,7 @@ def _not_worse(comparison, margins):
 def _calibrated(candidate, champion, margins):
     """The line's interval must meet the margins' band, and the ECE may not be clearly worse than the champion's."""
     line, ece = candidate["probability"]["line"], candidate["probability"]["ece"]
+    # An interval that meets the band passes: with few defaults the line is uncertain, and refusing on noise would freeze the champion.
     slope_met = line["slope_low"] <= margins.slope_high and line["slope_high"] >= margins.slope_low
     offset_met = line["offset_low"] <= margins.offset_max and line["offset_high"] >= -margins.offset_max
     before = None if champion is None else champion["probability"]["ece"]

@@ -14,7 +14,8 @@ def screen(columns_frame, target, as_of, *, columns, limit_auc=0.95, limit_missi
     by its levels' bad rates as learned on one half of the rows and tried on the other, so that an identifier does not look like a leak.
 
     Returns a list of dict (column, auc, reason: value, presence or future, detail), strongest first; empty when nothing is suspicious. A
-    finding is a question to the source's owner, not a proof. """
+    finding is a question to the source's owner, not a proof.
+    """
     known = np.asarray(pd.Series(target).notna())
     labels = need_both_classes(np.asarray(target, dtype=np.float64)[known])
     moments = pd.Series(np.asarray(as_of))[known].reset_index(drop=True)

@@ -125,7 +125,8 @@ def decide_fraud(policy, p_fraud, *, ahead=0):
     """Positions in FRAUD_ACTIONS for transactions: block, review, or pass.
 
     p_fraud: (n,); ahead: how many transactions of the same day stand before each in the reviewers' queue (`queue_ahead` for a batch, the
-    day's count so far for one). From `review_at` a transaction is reviewed while there is capacity, and passed beyond it. """
+    day's count so far for one). From `review_at` a transaction is reviewed while there is capacity, and passed beyond it.
+    """
     rules = policy.spec.fraud
     p_fraud = np.asarray(p_fraud, dtype=np.float64)
     _refuse_rows(~((p_fraud >= 0) & (p_fraud <= 1)), "p_fraud", "must lie between 0 and 1; score the transaction first")
@@ -156,6 +157,7 @@ def _decisions(policy, letter, route, bounds, stops, asked, amount_rules):
     risk_limit = np.where(stopped, 0, risk_limit)
     limit = np.minimum(risk_limit, asked)
     action = np.where(stopped | ((limit == 0) & (asked > 0)), 2, np.where(limit < asked, 1, 0)).astype(np.int8)
+    # Only the strictest route may go back on a hard stop.
     route = np.where(stopped, len(ROUTES) - 1, np.maximum(route, least)).astype(np.int8)
     tight = bounds.argmin(axis=0)
     causes = {"route.amount": amount_rules, "route.exposure": ~amount_rules}

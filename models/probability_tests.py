@@ -29,7 +29,8 @@ def reliability(target, probability, *, bins=10):
     """Predicted beside observed rate in bins of equal row counts, from low to high probability.
 
     Returns a list of dict: rows, bad, predicted, observed, low, high (95 % Jeffreys interval of the observed rate, rows taken as
-    independent). """
+    independent).
+    """
     order = np.argsort(probability, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     return [_bin(np.asarray(target)[part], np.asarray(probability)[part]) for part in parts]

@@ -25,9 +25,11 @@ def reasons(bundle, contributions, matrix, *, adverse=4, favourable=2):
 
     contributions: (rows, columns + 1) of `scoring.contributions`; matrix: the encoded rows they belong to. Columns that share a message id
     are one reason, so that ten windows of one fact do not fill the list. Only positive sums are adverse and only negative ones favourable;
-    ties keep the catalogue's order. Returns one tuple of Reason per row, adverse first, strongest first within each side. """
+    ties keep the catalogue's order. Returns one tuple of Reason per row, adverse first, strongest first within each side.
+    """
     groups = _groups(bundle)
     table = _group_sums(contributions, groups)
+    # Stable, so that equal contributions do not change places between machines.
     order = np.argsort(-table, axis=1, kind="stable")
     return [_row_reasons(bundle, groups, order[i], table[i], contributions[i], matrix[i], adverse, favourable) for i in range(len(table))]
 
@@ -36,7 +38,8 @@ def sub_scores(bundle, contributions):
     """Contributions summed by factor into the sub-scores, in log-odds around the base value (positive is riskier).
 
     Returns {name: (rows,)} for financial, behavioural, cash_flow and background (every factor not named elsewhere); with the base value
-    they add up to the raw score within 1e-12. """
+    they add up to the raw score within 1e-12.
+    """
     named = {factor: name for name, factors in SUB_SCORES.items() for factor in factors}
     totals = {name: np.zeros(len(contributions)) for name in SUB_SCORES}
     for place, column in enumerate(bundle.manifest.columns):

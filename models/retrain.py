@@ -24,7 +24,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     drift: verdict over columns and score (none, moderate, severe); faults: sentences about the month's records (feeds, units, duplicates);
     new_bad: matured bad customers since the cutoff; auc_development; auc, auc_low, auc_high: on matured cohorts since the cutoff; line:
-    `calibration_line` on them; age_days: since the cutoff; refits_failed: refits since the last promotion that the gate kept out. """
+    `calibration_line` on them; age_days: since the cutoff; refits_failed: refits since the last promotion that the gate kept out.
+    """
 
     drift: str | None = None
     faults: tuple[str, ...] = ()

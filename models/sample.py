@@ -78,6 +78,7 @@ def check_split(observations, samples, *, horizon_days, embargo_days, by="time",
     unripe = used[(used["status"] != "matured") | used["target"].isna()]
     if len(unripe):
         raise RiskError(f"samples: {len(unripe)} used observations are not matured; only matured ones may train or judge")
+    # By time a customer may stand in the past and be judged later: the book is scored again every month.
     scopes = IN_SAMPLE if by == "time" else USED
     _refuse_shared(used[used["sample"].isin(scopes)])
     if by == "time":
@@ -144,6 +145,7 @@ def _by_customer(observations, usable, *, hold_out_share, validation_share, cali
 def _places(rows, *, seed, group):
     """Each row's customer as a place in [0, 1), ordered by hash within the customers that have a bad row and those that have none."""
     bad = rows["target"].groupby(rows[group]).max()
+    # Dealt apart: with some hundred bad customers a plain hash would give one sample twice the bad rate of another.
     order = pd.DataFrame({"bad": bad, "hash": [_hash(customer, seed) for customer in bad.index]})
     order = order.sort_values(["bad", "hash"], kind="stable")
     by_class = order.groupby("bad")
@@ -152,6 +154,7 @@ def _places(rows, *, seed, group):
 
 
 def _hash(customer, seed):
+    # Not Python's hash, which changes with every process, nor pandas', which may change with its version.
     return hashlib.blake2b(f"{seed}/{customer}".encode(), digest_size=8).hexdigest()
 
 

@@ -80,7 +80,8 @@ def contributions(bundle, matrix, *, threads=1, chunk=CHUNK):
     """Exact TreeSHAP values in log-odds: (rows, columns + 1), the last column the base value.
 
     A row's sum equals its raw score within 1e-12, not to the bit. Source: Lundberg et al., Nature Machine Intelligence 2020
-    (path-dependent). """
+    (path-dependent).
+    """
     matrix = _fitting(bundle, matrix)
     chunks = [matrix[start:start + chunk] for start in range(0, len(matrix), chunk)]
     parts = [bundle.booster.predict(rows, pred_contrib=True, num_threads=threads) for rows in chunks]
@@ -109,6 +110,7 @@ def _numbers(values, name):
 
 
 def _codes(values, name, frozen):
+    # LightGBM sends codes it never saw the way of the missing ones; the bucket beyond the last level was trained on rare levels.
     place = {level: float(code) for code, level in enumerate(frozen)}
     if hasattr(values, "codes"):
         table = np.array([*(place.get(level, float(len(frozen))) for level in values.levels), np.nan])

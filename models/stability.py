@@ -41,7 +41,8 @@ def freeze(column, values, *, bins=10):
     """Bins of a reference column: at most `bins` quantile bins of a number, or the levels of a category.
 
     values: float array (NaN missing), Category, or sequence of strings and Nones. A number with few distinct values gets one bin each; cuts
-    are values themselves, so ties never straddle them. """
+    are values themselves, so ties never straddle them.
+    """
     if _is_category(values):
         return Bins(column=column, levels=tuple(sorted({v for v in _strings(values) if isinstance(v, str)})))
     present = np.asarray(values, dtype=np.float64)
@@ -97,6 +98,7 @@ def column_shift(column, reference, current, *, effect=1.0, current_effect=1.0):
     unseen_current, p_distribution, p_missing, p_unseen, and p, their Bonferroni-joined smallest.
     """
     need_same_bins(reference, current, column)
+    # Three tests of one column: Bonferroni keeps their smallest honest whatever their dependence.
     p_distribution = homogeneity(np.asarray(reference.counts) / effect, np.asarray(current.counts) / current_effect)
     totals = [_rows(h) for h in (reference, current)]
     p_missing = _share_test(reference.missing, totals[0], current.missing, totals[1], (effect, current_effect))
@@ -114,7 +116,8 @@ def homogeneity(reference, current):
     """p-value that two count vectors share one distribution (Pearson's chi-square); None when fewer than two bins can be compared.
 
     Neighbouring bins are merged until each expects LEAST_EXPECTED rows on the smaller side; the merging looks at both sides together only,
-    so it does not spoil the test. """
+    so it does not spoil the test.
+    """
     reference, current = _merged(np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64))
     n, m = reference.sum(), current.sum()
     if len(reference) < 2 or not n or not m:

@@ -32,13 +32,16 @@ def label_defaults(observations, outcomes, *, horizon_days, reporting_lag_days, 
                         "a row could mature before its cure is seen; raise reporting_lag_days")
     _need(observations, "observations", ("customer_id", "as_of"))
     events = _events(outcomes, "default", complete_to, key="customer_id")
-    first = _first_after(observations, events, key="customer_id")
+    # A slip must not hide a real default later in the same window, so each kind is looked up on its own.
+    quick = (events["cured_at"] - events["occurred_at"] <= pd.Timedelta(days=grey_days)) & (grey_days > 0)
+    first, slip = (_first_after(observations, kind, key="customer_id") for kind in (events[~quick], events[quick]))
     as_of = observations["as_of"].astype(TIME)
     window_end = as_of + pd.Timedelta(days=horizon_days)
-    inside = first["occurred_at"] <= window_end
-    known_at = np.maximum(window_end + pd.Timedelta(days=reporting_lag_days), first["known_at"].where(inside).fillna(as_of))
-    grey = inside & (first["cured_at"] - first["occurred_at"] <= pd.Timedelta(days=grey_days)) if grey_days else inside & False
-    return _labels(window_end + pd.Timedelta(days=reporting_lag_days), first["occurred_at"].where(inside), grey, known_at, complete_to)
+    mature_at, inside = window_end + pd.Timedelta(days=reporting_lag_days), first["occurred_at"] <= window_end
+    known_at = np.maximum(mature_at, first["known_at"].where(inside).fillna(as_of))
+    grey = (slip["occurred_at"] <= window_end) & ~inside
+    labels = _labels(mature_at, first["occurred_at"].where(inside), grey, known_at, complete_to)
+    return labels.assign(event_seen=inside | grey)
 
 
 def label_fraud(observations, outcomes, *, feedback_days, complete_to):
@@ -56,6 +59,7 @@ def label_fraud(observations, outcomes, *, feedback_days, complete_to):
     events = _events(outcomes, "fraud", complete_to, key="transaction_id").drop_duplicates("transaction_id")
     found = events.set_index("transaction_id").reindex(observations["transaction_id"].to_numpy()).set_axis(observations.index)
     mature_at = observations["as_of"].astype(TIME) + pd.Timedelta(days=feedback_days)
+    # A report that comes after the feedback days makes the label younger, not the transaction good.
     known_at = np.maximum(mature_at, found["known_at"].fillna(mature_at))
     return _labels(mature_at, found["occurred_at"], found["occurred_at"].isna() & False, known_at, complete_to)
 
@@ -89,11 +93,13 @@ def drop_in_default(observations, outcomes):
 
     A customer is in default from occurred_at (inclusive) until cured_at (exclusive; null: not cured). Read by when it happened, not by when
     it was known: a row whose default happened before as_of has nothing left to predict. For a book scored today pass the outcomes known
-    today. """
+    today.
+    """
     _need(observations, "observations", ("customer_id", "as_of"))
     events = _events(outcomes, "default", FOREVER, key="customer_id")
     if events.empty:
         return observations
+    # The latest end so far, because a short default may lie inside an older one that was never cured.
     ends = events["cured_at"].fillna(FOREVER).groupby(events["customer_id"]).cummax()
     spans = events.assign(until=ends)[["customer_id", "occurred_at", "until"]].astype({"customer_id": observations["customer_id"].dtype})
     last = pd.merge_asof(_asked(observations, "customer_id"), spans, left_on="as_of", right_on="occurred_at", by="customer_id",

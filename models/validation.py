@@ -62,7 +62,8 @@ def grade_table(frame, grades, *, asset_correlation=0.0, estimated_from=None):
 
     frame: target, probability, grade, customer_id. The expectation is the rows' mean probability; `pd` is the grade's own. Binomial and
     Jeffreys tests take rows as independent, as their published forms do, and so are too strict on repeated customers; `inside` is not.
-    Returns a list of dict, one per grade of the scale, safest first; a grade without rows has rows 0 and no tests. """
+    Returns a list of dict, one per grade of the scale, safest first; a grade without rows has rows 0 and no tests.
+    """
     repeats = truth.design_effect(frame["target"], frame["customer_id"])
     by_grade = dict(tuple(frame.groupby("grade", sort=False, observed=True)))
     return [_grade_row(grade, by_grade.get(grade.name), repeats, asset_correlation, estimated_from) for grade in grades]

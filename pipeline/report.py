@@ -25,15 +25,16 @@ def report(use_case):
     reported = 0 if use_case == "fraud" else len(book) if params.report.customers < 0 else min(params.report.customers, len(book))
     site = Site(book)
     with replacing(case_path(use_case, "reports")) as folder:
-        (folder / "customers").mkdir(parents=True)
+        folder.mkdir(parents=True)
         _write_index(folder, site, connection, reported)
-        _write_reports(folder / "customers", site, connection, reported)
+        if reported:
+            _write_reports(folder / "customers", site, connection, reported)
     connection.close()
 
 
 def _write_index(folder, site, connection, reported):
     rows = next(riskiest(site.book, LISTED))
-    policy, by_customer = load_policy(POLICY).spec, industries(connection)
+    policy, by_customer = load_policy(POLICY).spec, industries(connection) if site.book.use_case == "default" else {}
     known = names(connection, {row["customer_id"] for row in rows})
     addresses = {language: index_name(language) for language in LANGUAGES}
     for language in LANGUAGES:
@@ -43,7 +44,8 @@ def _write_index(folder, site, connection, reported):
 
 
 def _write_reports(folder, site, connection, reported):
-    medians = industry_medians(connection, as_of=site.book.as_of) if reported else {}
+    folder.mkdir()
+    medians = industry_medians(connection, as_of=site.book.as_of)
     bar = progress(reported, what="report", unit="customer")
     for rows in riskiest(site.book, reported):
         facts = read_facts(connection, rows)

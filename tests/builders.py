@@ -10,8 +10,16 @@ import pyarrow.parquet as pq
 from features.tables import LINES, TABLES
 
 _NUMBER = count(1)
-ARROW = {"id": pa.string(), "category": pa.string(), "text": pa.string(), "time": pa.timestamp("us"), "money": pa.int64(), "number": pa.float64(),
-         "flag": pa.bool_(), "integer": pa.int64()}
+ARROW = {
+    "id": pa.string(),
+    "category": pa.string(),
+    "text": pa.string(),
+    "time": pa.timestamp("us"),
+    "money": pa.int64(),
+    "number": pa.float64(),
+    "flag": pa.bool_(),
+    "integer": pa.int64(),
+}
 
 
 def day(text):
@@ -25,19 +33,43 @@ def _next(prefix):
 
 def _row(defaults, changes):
     row = {**defaults, **changes}
-    return {name: day(value) if isinstance(value, str) and name.endswith(("_at", "_on", "_end", "as_of")) else value for name, value in row.items()}
+    return {
+        name: day(value) if isinstance(value, str) and name.endswith(("_at", "_on", "_end", "as_of")) else value
+        for name, value in row.items()
+    }
 
 
 def customer(customer_id="C1", **changes):
     """A company known since 2020."""
-    return _row({"customer_id": customer_id, "known_at": "2020-01-01", "name": "Example Ltd", "kind": "company", "industry": "manufacturing", "scope": "widgets",
-                 "ownership": "private", "region": "north", "founded_on": "2000-01-01", "onboarded_on": "2020-01-01"}, changes)
+    return _row(
+        {
+            "customer_id": customer_id,
+            "known_at": "2020-01-01",
+            "name": "Example Ltd",
+            "kind": "company",
+            "industry": "manufacturing",
+            "scope": "widgets",
+            "ownership": "private",
+            "region": "north",
+            "founded_on": "2000-01-01",
+            "onboarded_on": "2020-01-01",
+        },
+        changes,
+    )
 
 
 def statement(customer_id="C1", **changes):
     """The annual statement of 2022, known three months later; lines that are not given are missing."""
-    defaults = {"customer_id": customer_id, "period_end": "2022-12-31", "period_months": 12, "basis": "separate", "source": "filing", "currency": "EUR", "audited": True,
-                **dict.fromkeys(LINES)}
+    defaults = {
+        "customer_id": customer_id,
+        "period_end": "2022-12-31",
+        "period_months": 12,
+        "basis": "separate",
+        "source": "filing",
+        "currency": "EUR",
+        "audited": True,
+        **dict.fromkeys(LINES),
+    }
     row = _row(defaults, changes)
     row.setdefault("known_at", row["period_end"] + timedelta(days=90))
     return row
@@ -45,13 +77,33 @@ def statement(customer_id="C1", **changes):
 
 def contract(customer_id="C1", **changes):
     """A contract signed and due in 2023, still open."""
-    return _row({"contract_id": changes.get("contract_id") or _next("K"), "known_at": "2023-01-02", "customer_id": customer_id, "signed_on": "2023-01-01",
-                 "due_on": "2023-06-01", "fulfilled_on": None, "amount": 100_000, "status": "open"}, changes)
+    return _row(
+        {
+            "contract_id": changes.get("contract_id") or _next("K"),
+            "known_at": "2023-01-02",
+            "customer_id": customer_id,
+            "signed_on": "2023-01-01",
+            "due_on": "2023-06-01",
+            "fulfilled_on": None,
+            "amount": 100_000,
+            "status": "open",
+        },
+        changes,
+    )
 
 
 def invoice(customer_id="C1", **changes):
     """An invoice of 1,000.00, issued on 2023-01-01, known at once, due 30 days later."""
-    row = _row({"invoice_id": changes.get("invoice_id") or _next("I"), "customer_id": customer_id, "issued_at": "2023-01-01", "amount": 100_000, "currency": "EUR"}, changes)
+    row = _row(
+        {
+            "invoice_id": changes.get("invoice_id") or _next("I"),
+            "customer_id": customer_id,
+            "issued_at": "2023-01-01",
+            "amount": 100_000,
+            "currency": "EUR",
+        },
+        changes,
+    )
     row.setdefault("known_at", row["issued_at"])
     row.setdefault("due_at", row["issued_at"] + timedelta(days=30))
     return row
@@ -59,35 +111,88 @@ def invoice(customer_id="C1", **changes):
 
 def payment(customer_id="C1", **changes):
     """A payment of 1,000.00 on 2023-01-31, known at once; give it the invoice_id it pays."""
-    row = _row({"payment_id": _next("P"), "invoice_id": None, "customer_id": customer_id, "occurred_at": "2023-01-31", "amount": 100_000, "kind": "payment"}, changes)
+    row = _row(
+        {
+            "payment_id": _next("P"),
+            "invoice_id": None,
+            "customer_id": customer_id,
+            "occurred_at": "2023-01-31",
+            "amount": 100_000,
+            "kind": "payment",
+        },
+        changes,
+    )
     row.setdefault("known_at", row["occurred_at"])
     return row
 
 
 def transaction(customer_id="C1", **changes):
     """Money in, 500.00 on 2023-03-01 at noon, known at once."""
-    row = _row({"transaction_id": _next("T"), "customer_id": customer_id, "occurred_at": "2023-03-01T12:00:00", "amount": 50_000, "currency": "EUR", "kind": "transfer",
-                "counterparty_id": "B1", "channel": "online", "balance": 1_000_000}, changes)
+    row = _row(
+        {
+            "transaction_id": _next("T"),
+            "customer_id": customer_id,
+            "occurred_at": "2023-03-01T12:00:00",
+            "amount": 50_000,
+            "currency": "EUR",
+            "kind": "transfer",
+            "counterparty_id": "B1",
+            "channel": "online",
+            "balance": 1_000_000,
+        },
+        changes,
+    )
     row.setdefault("known_at", row["occurred_at"])
     return row
 
 
 def event(customer_id="C1", **changes):
     """A complaint on 2023-03-01, known at once."""
-    row = _row({"event_id": _next("E"), "customer_id": customer_id, "occurred_at": "2023-03-01", "kind": "complaint", "amount": 10_000, "severity": 2.0, "source": "crm",
-                "confidence": 1.0}, changes)
+    row = _row(
+        {
+            "event_id": _next("E"),
+            "customer_id": customer_id,
+            "occurred_at": "2023-03-01",
+            "kind": "complaint",
+            "amount": 10_000,
+            "severity": 2.0,
+            "source": "crm",
+            "confidence": 1.0,
+        },
+        changes,
+    )
     row.setdefault("known_at", row["occurred_at"])
     return row
 
 
 def exposure(customer_id="C1", **changes):
     """A limit of 10,000.00 of which half is used, known since 2023."""
-    return _row({"customer_id": customer_id, "known_at": "2023-01-01", "limit": 1_000_000, "exposure": 500_000, "collateral": 100_000, "currency": "EUR"}, changes)
+    return _row(
+        {
+            "customer_id": customer_id,
+            "known_at": "2023-01-01",
+            "limit": 1_000_000,
+            "exposure": 500_000,
+            "collateral": 100_000,
+            "currency": "EUR",
+        },
+        changes,
+    )
 
 
 def outcome(customer_id="C1", **changes):
     """A default on 2023-09-01, known a week later."""
-    row = _row({"customer_id": customer_id, "transaction_id": None, "kind": "default", "occurred_at": "2023-09-01", "loss": None, "cured_at": None}, changes)
+    row = _row(
+        {
+            "customer_id": customer_id,
+            "transaction_id": None,
+            "kind": "default",
+            "occurred_at": "2023-09-01",
+            "loss": None,
+            "cured_at": None,
+        },
+        changes,
+    )
     row.setdefault("known_at", row["occurred_at"] + timedelta(days=7))
     return row
 

@@ -9,7 +9,14 @@ from features.derived import BUILT
 from features.tables import TABLES
 
 NAN = float("nan")
-TESTS = {"==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
+TESTS = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -26,6 +33,7 @@ class Naive:
         self.as_of = math.floor((observation["as_of"] - EPOCH) / timedelta(seconds=1))
         self.tables = {name: self._readable(name, rows) for name, rows in tables.items() if name in TABLES}
         self.customer = observation["customer_id"]
+        self._known = {}
 
     def _readable(self, name, rows):
         table = TABLES[name]
@@ -41,8 +49,10 @@ class Naive:
 
     def value(self, term):
         """The value of a term: a float (NaN missing), or a string or None for a category."""
-        parts = [self.value(part) for part in term.parts]
-        return getattr(self, f"_{term.op}")(term, *parts)
+        if term not in self._known:
+            parts = [self.value(part) for part in term.parts]
+            self._known[term] = getattr(self, f"_{term.op}")(term, *parts)
+        return self._known[term]
 
     def _window(self, term):
         rows = [row for row in self.rows(term.table) if self.as_of - term.span < self._occurred(term.table, row) <= self.as_of]
@@ -66,8 +76,13 @@ class Naive:
         if not values or (measure == "sd" and len(values) < 2):
             return NAN
         mean = sum(values) / len(values) if not isinstance(values[0], str) else NAN
-        return {"mean": lambda: mean, "min": lambda: float(min(values)), "max": lambda: float(max(values)), "last": lambda: float(values[-1]),
-                "sd": lambda: math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))}[measure]()
+        return {
+            "mean": lambda: mean,
+            "min": lambda: float(min(values)),
+            "max": lambda: float(max(values)),
+            "last": lambda: float(values[-1]),
+            "sd": lambda: math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1)),
+        }[measure]()
 
     def _occurred(self, table, row):
         return up(row[TABLES[table].occurred if table in TABLES else "occurred_at"])
@@ -167,13 +182,20 @@ class Naive:
     def _open_items(self, term):
         items = list(self._open_invoices())
         late = [(left, days) for left, _, days in items if days > 0]
-        edges = {"overdue_0d": (0, 30), "overdue_30d": (30, 60), "overdue_60d": (60, 90), "overdue_90d": (90, 10 ** 9)}
+        edges = {"overdue_0d": (0, 30), "overdue_30d": (30, 60), "overdue_60d": (60, 90), "overdue_90d": (90, 10**9)}
         if term.measure in edges:
             low, high = edges[term.measure]
             return float(sum(left for left, days in late if low < days <= high))
-        return float({"open_amount": sum(left for left, _, _ in items), "open_count": len(items), "overdue_amount": sum(left for left, _ in late),
-                      "overdue_count": len(late), "oldest_days": max((days for _, days in late), default=0),
-                      "partial_amount": sum(paid for _, paid, _ in items)}[term.measure])
+        return float(
+            {
+                "open_amount": sum(left for left, _, _ in items),
+                "open_count": len(items),
+                "overdue_amount": sum(left for left, _ in late),
+                "overdue_count": len(late),
+                "oldest_days": max((days for _, days in late), default=0),
+                "partial_amount": sum(paid for _, paid, _ in items),
+            }[term.measure]
+        )
 
     def settlements(self):
         """Settled invoices as dated rows."""
@@ -188,8 +210,15 @@ class Naive:
             if total >= invoice["amount"] and up(invoice["issued_at"]) <= self.as_of:
                 on = max(up(row["occurred_at"]) for row in paid)
                 days = (on - up(invoice["due_at"])) // 86400
-                found.append({"occurred_at": EPOCH + timedelta(seconds=on), "days_late": days, "amount": invoice["amount"], "kind": paid[-1]["kind"],
-                              "late_amount_days": max(days, 0) * invoice["amount"]})
+                found.append(
+                    {
+                        "occurred_at": EPOCH + timedelta(seconds=on),
+                        "days_late": days,
+                        "amount": invoice["amount"],
+                        "kind": paid[-1]["kind"],
+                        "late_amount_days": max(days, 0) * invoice["amount"],
+                    }
+                )
         return found
 
     def _contracts(self, term):
@@ -206,7 +235,11 @@ class Naive:
 
     def _series(self, term):
         own = self._last_industry() if term.measure == "industry" else None
-        rows = [row for row in self.rows("series") if row["name"] == term.column and row.get("industry") == own] if own or not term.measure else []
+        rows = (
+            [row for row in self.rows("series") if row["name"] == term.column and row.get("industry") == own]
+            if own or not term.measure
+            else []
+        )
         best = None
         for row in rows:
             if best is None or (month_of(row["period_end"]), up(row["known_at"])) >= (month_of(best["period_end"]), up(best["known_at"])):
@@ -226,7 +259,13 @@ class Naive:
 
     def _own(self, term):
         value = self.own.get(term.column)
-        return value if isinstance(value, str) or (value is None and term.column in ("kind", "channel", "currency", "counterparty_id")) else NAN if value is None else float(value)
+        return (
+            value
+            if isinstance(value, str) or (value is None and term.column in ("kind", "channel", "currency", "counterparty_id"))
+            else NAN
+            if value is None
+            else float(value)
+        )
 
     def _moment(self, term):
         if term.measure == "remainder":
@@ -277,7 +316,7 @@ def month_of(moment):
 
 
 def random_tables(seed, *, customers=3, extra=True):
-    """A seeded history with what hurts: ties in time, rows known at once, overnight, or by an import years later, missing values, unseen kinds."""
+    """A seeded history with what hurts: ties in time, rows known at once, overnight or by a late import, missing values, unseen kinds."""
     rng = np.random.default_rng(seed)
     tables = {name: [] for name in TABLES if name not in ("outcomes", "observations")}
     for number in range(customers):
@@ -292,7 +331,7 @@ START = datetime(2021, 1, 1)
 def _moment(rng, days=900):
     """A moment, often on the hour so that ties happen, at times with a fraction of a second."""
     moment = START + timedelta(hours=int(rng.integers(0, days * 24)))
-    return moment + timedelta(microseconds=int(rng.integers(0, 10 ** 6))) if rng.random() < 0.2 else moment
+    return moment + timedelta(microseconds=int(rng.integers(0, 10**6))) if rng.random() < 0.2 else moment
 
 
 def _known(rng, moment):
@@ -312,50 +351,123 @@ def _pick(rng, *values):
 
 def _add_customer(rng, tables, who, extra):
     def dated(**row):
-        return {"customer_id": who, **row, "known_at": _known(rng, row.get("occurred_at") or row.get("issued_at") or row.get("period_end") or _moment(rng))}
+        return {
+            "customer_id": who,
+            **row,
+            "known_at": _known(rng, row.get("occurred_at") or row.get("issued_at") or row.get("period_end") or _moment(rng)),
+        }
 
     size = int(rng.integers(0, 3))  # none, one or many rows
     many = (0, 1, int(rng.integers(5, 40)))[size]
-    for place in range(max(1, many // 10)):
-        tables["customers"].append(dated(kind="company", industry=_maybe(rng, _pick(rng, "retail", "steel")), ownership=_maybe(rng, "state"), region="north",
-                                         founded_on=_maybe(rng, datetime(1999, 5, 1)), onboarded_on=datetime(2020, 1, 1)))
-        tables["exposures"].append(dated(limit=_maybe(rng, int(rng.integers(0, 10 ** 7))), exposure=int(rng.integers(0, 10 ** 7)), collateral=_maybe(rng, 5)))
+    for _ in range(max(1, many // 10)):
+        tables["customers"].append(
+            dated(
+                kind="company",
+                industry=_maybe(rng, _pick(rng, "retail", "steel")),
+                ownership=_maybe(rng, "state"),
+                region="north",
+                founded_on=_maybe(rng, datetime(1999, 5, 1)),
+                onboarded_on=datetime(2020, 1, 1),
+            )
+        )
+        tables["exposures"].append(
+            dated(limit=_maybe(rng, int(rng.integers(0, 10**7))), exposure=int(rng.integers(0, 10**7)), collateral=_maybe(rng, 5))
+        )
     for place in range(many):
         _add_trade(rng, tables, dated, f"{who}-{place}")
-        tables["transactions"].append(dated(transaction_id=f"{who}T{place}", occurred_at=_moment(rng), amount=int(rng.integers(-10 ** 6, 10 ** 6)),
-                                            currency="EUR", kind=_maybe(rng, _pick(rng, "card", "transfer")), channel=_maybe(rng, "online"),
-                                            counterparty_id=_maybe(rng, _pick(rng, "B1", "B2", "B3", "B4")), balance=_maybe(rng, int(rng.integers(-10 ** 6, 10 ** 6)))))
-        tables["events"].append(dated(event_id=f"{who}E{place}", occurred_at=_moment(rng), kind=_pick(rng, "complaint", "dispute", "lawsuit", "rumour"),
-                                      amount=_maybe(rng, int(rng.integers(0, 10 ** 6))), severity=_maybe(rng, float(rng.integers(1, 6)) / 3), source="crm", confidence=0.5))
+        tables["transactions"].append(
+            dated(
+                transaction_id=f"{who}T{place}",
+                occurred_at=_moment(rng),
+                amount=int(rng.integers(-(10**6), 10**6)),
+                currency="EUR",
+                kind=_maybe(rng, _pick(rng, "card", "transfer")),
+                channel=_maybe(rng, "online"),
+                counterparty_id=_maybe(rng, _pick(rng, "B1", "B2", "B3", "B4")),
+                balance=_maybe(rng, int(rng.integers(-(10**6), 10**6))),
+            )
+        )
+        tables["events"].append(
+            dated(
+                event_id=f"{who}E{place}",
+                occurred_at=_moment(rng),
+                kind=_pick(rng, "complaint", "dispute", "lawsuit", "rumour"),
+                amount=_maybe(rng, int(rng.integers(0, 10**6))),
+                severity=_maybe(rng, float(rng.integers(1, 6)) / 3),
+                source="crm",
+                confidence=0.5,
+            )
+        )
         _add_statement(rng, tables, dated, extra)
 
 
 def _add_trade(rng, tables, dated, name):
     issued = _moment(rng)
-    tables["invoices"].append(dated(invoice_id=f"I{name}", issued_at=issued, due_at=issued + timedelta(days=30), amount=int(rng.integers(1, 1000)), currency="EUR"))
+    tables["invoices"].append(
+        dated(
+            invoice_id=f"I{name}", issued_at=issued, due_at=issued + timedelta(days=30), amount=int(rng.integers(1, 1000)), currency="EUR"
+        )
+    )
     for part in range(int(rng.integers(0, 4))):
-        tables["payments"].append(dated(payment_id=f"P{name}-{part}", invoice_id=_maybe(rng, f"I{name}", 0.05), occurred_at=issued + timedelta(days=int(rng.integers(0, 90))),
-                                        amount=int(rng.integers(1, 900)), kind=_pick(rng, "payment", "payment", "credit_note", "write_off")))
+        tables["payments"].append(
+            dated(
+                payment_id=f"P{name}-{part}",
+                invoice_id=_maybe(rng, f"I{name}", 0.05),
+                occurred_at=issued + timedelta(days=int(rng.integers(0, 90))),
+                amount=int(rng.integers(1, 900)),
+                kind=_pick(rng, "payment", "payment", "credit_note", "write_off"),
+            )
+        )
     signed = _moment(rng)
-    for version in range(int(rng.integers(0, 3))):
-        row = dated(contract_id=f"K{name}", signed_on=signed, due_on=_maybe(rng, signed + timedelta(days=100)), amount=5,
-                    fulfilled_on=_maybe(rng, signed + timedelta(days=int(rng.integers(50, 150))), 0.5), status=_pick(rng, "open", "fulfilled", "late", "breached"))
+    for _ in range(int(rng.integers(0, 3))):
+        row = dated(
+            contract_id=f"K{name}",
+            signed_on=signed,
+            due_on=_maybe(rng, signed + timedelta(days=100)),
+            amount=5,
+            fulfilled_on=_maybe(rng, signed + timedelta(days=int(rng.integers(50, 150))), 0.5),
+            status=_pick(rng, "open", "fulfilled", "late", "breached"),
+        )
         tables["contracts"].append(row | {"known_at": signed + timedelta(days=int(rng.integers(0, 300)), seconds=len(tables["contracts"]))})
 
 
 def _add_statement(rng, tables, dated, extra):
-    end = [datetime(2020 + quarter // 4, 3 * (quarter % 4) + 3, 30 + (quarter % 4 in (0, 3))) for quarter in range(12)][int(rng.integers(0, 12))]
+    end = [datetime(2020 + quarter // 4, 3 * (quarter % 4) + 3, 30 + (quarter % 4 in (0, 3))) for quarter in range(12)][
+        int(rng.integers(0, 12))
+    ]
     months = 12 if end.month == 12 and rng.random() < 0.5 else 3
-    lines = {name: _maybe(rng, float(np.round(rng.normal(100, 80), 2)), 0.1) for name in TABLES["statements"].names if TABLES["statements"].column(name).kind == "number"}
+    lines = {
+        name: _maybe(rng, float(np.round(rng.normal(100, 80), 2)), 0.1)
+        for name in TABLES["statements"].names
+        if TABLES["statements"].column(name).kind == "number"
+    }
     more = {"headcount": _maybe(rng, float(rng.integers(0, 50)))} if extra else {}
-    row = dated(period_end=end, period_months=months, basis=_pick(rng, "separate", "separate", "consolidated"), source=_pick(rng, "filing", "mail"), currency="EUR",
-                audited=_maybe(rng, True), **lines, **more)
-    tables["statements"].append(row | {"known_at": row["known_at"] + timedelta(days=int(rng.integers(20, 120)), seconds=len(tables["statements"]))})
+    row = dated(
+        period_end=end,
+        period_months=months,
+        basis=_pick(rng, "separate", "separate", "consolidated"),
+        source=_pick(rng, "filing", "mail"),
+        currency="EUR",
+        audited=_maybe(rng, True),
+        **lines,
+        **more,
+    )
+    tables["statements"].append(
+        row | {"known_at": row["known_at"] + timedelta(days=int(rng.integers(20, 120)), seconds=len(tables["statements"]))}
+    )
 
 
 def _add_series(rng, tables):
     for month in range(24):
         end = START + timedelta(days=30 * month)
         for name, industry in (("gdp", None), ("orders", "retail"), ("orders", "steel")):
-            tables["series"].append({"name": name, "industry": industry, "period_end": end, "known_at": end + timedelta(days=int(rng.integers(5, 50))),
-                                     "value": _maybe(rng, float(rng.integers(1, 100)), 0.0), "unit": "index"})
+            tables["series"].append(
+                {
+                    "name": name,
+                    "industry": industry,
+                    "period_end": end,
+                    "known_at": end + timedelta(days=int(rng.integers(5, 50))),
+                    "value": _maybe(rng, float(rng.integers(1, 100)), 0.0),
+                    "unit": "index",
+                }
+            )

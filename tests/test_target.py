@@ -63,6 +63,13 @@ def test_a_default_cured_within_the_grey_days_is_indeterminate():
     assert labels["target"].isna().tolist() == [True, False]
 
 
+def test_a_slip_does_not_hide_a_real_default_later_in_the_window():
+    known = outcomes(("c1", "2022-03-01", "2022-03-02", "2022-03-05"), ("c1", "2022-09-01", "2022-09-02", None))
+    labels = label_defaults(observation("2022-01-01"), known, grey_days=20, **RULES)
+    assert (labels["status"].item(), labels["target"].item()) == ("matured", 1.0)
+    assert labels["default_at"].item() == pd.Timestamp("2022-09-01")
+
+
 def test_the_label_may_be_learned_from_the_end_of_the_window_and_lag_or_a_later_report():
     late = ("c2", "2022-12-31", "2023-06-01", None)
     asked = pd.concat([observation("2022-01-01", "c1"), observation("2022-01-01", "c2")], ignore_index=True)

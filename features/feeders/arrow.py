@@ -1,6 +1,5 @@
 """Arrow columns as the kernel's arrays, and the context table as a Parquet file."""
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -10,8 +9,17 @@ from features.context import Context
 from features.errors import RiskError
 
 _MISSING = pa.scalar(MISSING_MONEY, pa.int64())
-CONTEXT_SCHEMA = pa.schema([("part", pa.string()), ("name", pa.string()), ("industry", pa.string()), ("date", pa.int64()),
-                            ("knots", pa.list_(pa.float64())), ("count", pa.int64()), ("frauds", pa.int64())])
+CONTEXT_SCHEMA = pa.schema(
+    [
+        ("part", pa.string()),
+        ("name", pa.string()),
+        ("industry", pa.string()),
+        ("date", pa.int64()),
+        ("knots", pa.list_(pa.float64())),
+        ("count", pa.int64()),
+        ("frauds", pa.int64()),
+    ]
+)
 
 
 def as_array(chunked):
@@ -70,5 +78,7 @@ def read_context(path):
     try:
         table = pq.read_table(path, schema=CONTEXT_SCHEMA)
     except (OSError, pa.ArrowInvalid) as error:
-        raise RiskError(f"Context table {path} cannot be read ({str(error).splitlines()[0]}); run the stage that writes it again.") from None
+        raise RiskError(
+            f"Context table {path} cannot be read ({str(error).splitlines()[0]}); run the stage that writes it again."
+        ) from None
     return Context.from_rows({name: table[name].to_pylist() for name in table.column_names})

@@ -1,6 +1,6 @@
 """The feeder of one customer: rows as an interface receives them become the kernel's arrays, in the very order the batch feeder gives."""
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 
 import numpy as np
 
@@ -17,15 +17,20 @@ NOT_READ = ("outcomes", "observations")
 def from_rows(tables, *, customer_id):
     """Records of one customer from {table: rows}, each row a mapping of column to value; tables that are not given are empty.
 
-    Moments are ISO 8601 strings, dates or datetimes, naive ones UTC; money is whole minor units. Columns beyond the contract are kept: numbers and flags as
-    numbers, text as categories. Rows without a value that the contract requires are left out; `customer_id` may be left out of the rows.
+    Moments are ISO 8601 strings, dates or datetimes, naive ones UTC; money is whole minor units. Columns beyond the contract are kept:
+    numbers and flags as numbers, text as categories. Rows without a value that the contract requires are left out; `customer_id` may be
+    left out of the rows.
     Raises RiskError for an unknown table, rows of another customer, or a value that is not of its column's kind.
     """
     unknown = sorted(set(tables) - set(TABLES))
     if unknown:
         raise RiskError(f"There is no table {', '.join(unknown)}; the tables are {', '.join(TABLES)}.")
+    # invoices and payments must give one invoice one code
     ids = {name: {} for name in SHARED_IDS}
-    return Records((customer_id,), {name: _rows(table, tables.get(name, ()), customer_id, ids) for name, table in TABLES.items() if name not in NOT_READ})
+    return Records(
+        (customer_id,),
+        {name: _rows(table, tables.get(name, ()), customer_id, ids) for name, table in TABLES.items() if name not in NOT_READ},
+    )
 
 
 def observations_of(rows, *, use_case="default"):
@@ -35,11 +40,16 @@ def observations_of(rows, *, use_case="default"):
     """
     as_of = seconds_down(_microseconds("observations", "as_of", [row.get("as_of") for row in rows]))
     if (as_of == MISSING_TIME).any():
-        raise RiskError(f"Table observations: {int((as_of == MISSING_TIME).sum())} of {len(rows)} rows lack as_of; say the moment to be judged from.")
+        raise RiskError(
+            f"Table observations: {int((as_of == MISSING_TIME).sum())} of {len(rows)} rows lack as_of; say the moment to be judged from."
+        )
     judged = JUDGED if use_case == "fraud" else ()
     names = dict.fromkeys([*judged, *(name for row in rows for name in row)])
-    own = {name: _column("transactions" if name in judged else "observations", name, [row.get(name) for row in rows], None)
-           for name in names if TABLES["observations"].column(name) is None}
+    own = {
+        name: _column("transactions" if name in judged else "observations", name, [row.get(name) for row in rows], None)
+        for name in names
+        if TABLES["observations"].column(name) is None
+    }
     return Observations(np.zeros(len(rows), dtype=np.int64), as_of, own)
 
 
@@ -62,7 +72,9 @@ def _rows(table, rows, customer_id, ids):
 def _check_owner(table, rows, customer_id):
     others = sum(1 for row in rows if row.get("customer_id") not in (None, customer_id))
     if others:
-        raise RiskError(f"Table {table}: {others} of {len(rows)} rows belong to another customer than {customer_id}; send one customer's rows.")
+        raise RiskError(
+            f"Table {table}: {others} of {len(rows)} rows belong to another customer than {customer_id}; send one customer's rows."
+        )
 
 
 def _kind(table, name):
@@ -84,7 +96,9 @@ def _order(table, rows, moments):
             order = order[np.argsort(np.where(moments[name] == MISSING_TIME, np.iinfo(np.int64).max, moments[name])[order], kind="stable")]
         else:
             values = [rows[place].get(name) for place in order]
-            order = order[sorted(range(len(values)), key=lambda place: (values[place] is None, values[place] if values[place] is not None else 0))]
+            order = order[
+                sorted(range(len(values)), key=lambda place: (values[place] is None, values[place] if values[place] is not None else 0))
+            ]
     return order
 
 
@@ -112,22 +126,28 @@ def _beyond(table, name, values):
 def _text(table, name, values):
     wrong = [value for value in values if value is not None and not isinstance(value, str)]
     if wrong:
-        raise RiskError(f"Table {table}, column {name}: {len(wrong)} of {len(values)} values are not text, first {wrong[0]!r}; send strings.")
+        raise RiskError(
+            f"Table {table}, column {name}: {len(wrong)} of {len(values)} values are not text, first {wrong[0]!r}; send strings."
+        )
     return categorize(values)
 
 
 def _whole(table, name, values):
     wrong = [value for value in values if value is not None and (isinstance(value, (str, bool)) or value != value or int(value) != value)]
     if wrong:
-        raise RiskError(f"Table {table}, column {name}: {len(wrong)} of {len(values)} values are not whole numbers, first {wrong[0]!r}; "
-                        "send money in minor units.")
+        raise RiskError(
+            f"Table {table}, column {name}: {len(wrong)} of {len(values)} values are not whole numbers, first {wrong[0]!r}; "
+            "send money in minor units."
+        )
     return np.array([MISSING_MONEY if value is None else int(value) for value in values], dtype=np.int64)
 
 
 def _number(table, name, values):
     wrong = [value for value in values if value is not None and not isinstance(value, (int, float, np.number, np.bool_))]
     if wrong:
-        raise RiskError(f"Table {table}, column {name}: {len(wrong)} of {len(values)} values are not numbers, first {wrong[0]!r}; send numbers.")
+        raise RiskError(
+            f"Table {table}, column {name}: {len(wrong)} of {len(values)} values are not numbers, first {wrong[0]!r}; send numbers."
+        )
     return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
 
 
@@ -146,7 +166,7 @@ def _naive(value):
     elif not isinstance(value, (datetime, date)):
         raise TypeError(value)
     if isinstance(value, datetime) and value.tzinfo is not None:
-        value = value.astimezone(timezone.utc).replace(tzinfo=None)
+        value = value.astimezone(UTC).replace(tzinfo=None)
     return value
 
 
@@ -156,5 +176,3 @@ def _is_moment(value):
     except (TypeError, ValueError):
         return False
     return True
-
-

@@ -19,7 +19,8 @@ class Book:
     """One use case as the pages see it.
 
     arrays: {column: array}, one place per row of the book, with probability, grade, route (for fraud the action), and exposure or
-    amount in minor units (NaN missing); about: ingest.json; model: model.json of the bundle that scored; evaluation: full.json; importance: importance.json.
+    amount in minor units (NaN missing); about: ingest.json; model: model.json of the bundle that scored; evaluation: full.json; importance:
+    importance.json.
     """
 
     use_case: str
@@ -55,21 +56,24 @@ def read_book(use_case):
     model = kept if kept.is_dir() else case_path(use_case, "model")
     return Book(
         use_case=use_case, arrays=arrays, as_of=first["as_of"], bundle=first["bundle"], policy_hash=first["policy"],
-        about=read_json(INGEST), model=read_json(model / "model.json"), evaluation=read_json(case_path(use_case, "evaluation", "full.json")),
+        about=read_json(INGEST), model=read_json(model / "model.json"),
+        evaluation=read_json(case_path(use_case, "evaluation", "full.json")),
         importance=read_json(case_path(use_case, "explanation", "importance.json")))
 
 
 def riskiest(book, limit, *, size=1000):
     """Yield the book's `limit` riskiest rows from the top down, in lists of up to `size`.
 
-    A row is a dict of the score file's columns, with probability, route (for fraud the action), rank (0 is the riskiest) and for fraud the transaction's
-    own columns. Equal probabilities stand in order of observation_id.
+    A row is a dict of the score file's columns, with probability, route (for fraud the action), rank (0 is the riskiest) and for fraud the
+    transaction's own columns. Equal probabilities stand in order of observation_id.
     """
-    fraud, scores, own = book.use_case == "fraud", case_path(book.use_case, "scores.parquet"), case_path(book.use_case, "book", "observations.parquet")
-    joined = f"LEFT JOIN (SELECT observation_id, COLUMNS('{_OWN}') FROM read_parquet('{own}')) USING (observation_id)" if fraud else ""
+    fraud, scores = book.use_case == "fraud", case_path(book.use_case, "scores.parquet")
+    own = f"(SELECT observation_id, COLUMNS('{_OWN}') FROM read_parquet('{case_path(book.use_case, 'book', 'observations.parquet')}'))"
+    probability = PROBABILITY[book.use_case]
     connection = duckdb.connect()
     found = connection.execute(f"""
-        SELECT *, "{PROBABILITY[book.use_case]}" AS probability {", action AS route" if fraud else ""} FROM read_parquet('{scores}') {joined}
+        SELECT *, "{probability}" AS probability {", action AS route" if fraud else ""}
+        FROM read_parquet('{scores}') {f"LEFT JOIN {own} USING (observation_id)" if fraud else ""}
         ORDER BY probability DESC, observation_id LIMIT {int(limit)}""")
     names, rank = [column[0] for column in found.description], 0
     while rows := found.fetchmany(size):
@@ -84,8 +88,9 @@ def _arrays(scores, own, probability):
         raise RiskError(f"{scores} is missing: run `risk run`.")
     connection = duckdb.connect()
     connection.execute("SET threads = 1; SET TimeZone = 'UTC'")
+    summary = f"SELECT max(as_of), min(bundle), min(policy), count(*) FROM read_parquet('{scores}')"
     try:
-        *first, rows = connection.execute(f"SELECT max(as_of), min(bundle), min(policy), count(*) FROM read_parquet('{scores}')").fetchone()
+        *first, rows = connection.execute(summary).fetchone()
         arrays = _numbers(connection, scores, own, probability)
     except duckdb.Error as error:
         raise RiskError(f"{scores} cannot be read ({str(error).splitlines()[0]}): delete it and run `risk run`.") from None

@@ -50,26 +50,27 @@ def _lying(bar, top, length):
             box(0, top + 18, WIDTH, 7, css="track"), box(0, top + 18, length, 7, css=f"t-{bar.tone}", hint=f"{bar.label}: {bar.words}"))
 
 
-def histogram(counts, edges, *, words, height=200, **about):
-    """Counts between edges of a logarithmic probability axis; `words` writes an edge."""
+def histogram(counts, edges, *, axis, words, height=200, **about):
+    """Counts between edges of a logarithmic probability axis; `axis` writes a tick, `words` an edge."""
     scale_x = linear(math.log(edges[0]), math.log(edges[-1]), 8, WIDTH - 8)
     scale_y = linear(0, max(max(counts), 1), height - 26, 14)
     marks = [line(0, height - 26, WIDTH, height - 26, css="axis")]
     for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
         start, end, top = scale_x(math.log(low)), scale_x(math.log(high)), scale_y(count)
-        marks.append(box(start + 0.5, top, end - start - 1, height - 26 - top, css="t-main", hint=f"{words(low)} – {words(high)}: {count:,}"))
+        hint = f"{words(low)} – {words(high)}: {count:,}"
+        marks.append(box(start + 0.5, top, end - start - 1, height - 26 - top, css="t-main", hint=hint))
     for value in _spaced(_probability_ticks(edges[0], edges[-1]), lambda value: scale_x(math.log(value)), room=44):
         place = scale_x(math.log(value))
         marks.append(line(place, height - 26, place, height - 21, css="axis"))
-        marks.append(text(place, height - 8, words(value), anchor="middle"))
+        marks.append(text(place, height - 8, axis(value), anchor="middle"))
     return drawing(*marks, height=height, **about)
 
 
-def calibration(rows, *, words, height=250, **about):
+def calibration(rows, *, axis, words, height=250, **about):
     """Expected beside observed rate per grade on a logarithmic axis.
 
     rows: mappings with grade, expected (rate), observed (rate), low and high (rates: the interval in which the observed rate was expected).
-    What lies below the axis is drawn on its edge, as an open mark.
+    What lies below the axis is drawn on its edge, as an open mark. axis writes a tick, words a rate.
     """
     floor, ceiling = _limits(rows)
     scale = linear(math.log(floor), math.log(ceiling), height - 30, 12)
@@ -77,7 +78,7 @@ def calibration(rows, *, words, height=250, **about):
     def at(rate):
         return scale(math.log(min(max(rate, floor), ceiling)))
 
-    marks = [mark for value in _spaced(_probability_ticks(floor, ceiling), at, room=28) for mark in _grid(at(value), words(value))]
+    marks = [mark for value in _spaced(_probability_ticks(floor, ceiling), at, room=28) for mark in _grid(at(value), axis(value))]
     room = (WIDTH - 56) / max(len(rows), 1)
     for place, row in enumerate(rows):
         x = 56 + room * (place + 0.5)

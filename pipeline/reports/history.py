@@ -2,10 +2,10 @@
 
 from datetime import date
 
+from pipeline.reports.records import MONTHS
 from pipeline.reports.trends import curve, flows, stacked, timeline
 
-MONTHS = 24
-# Reports an event may carry: its mark grows with the severity from 1 to 5; unknown severity is drawn as mild.
+# A mark grows with the event's severity from 1 to 5; an unknown severity is drawn as mild.
 _RADIUS = {1: 4.0, 2: 5.0, 3: 6.0, 4: 7.5, 5: 9.0}
 _PAID = (("paid", "on_time"), ("late", "late"), ("verylate", "very_late"), ("open", "open"))
 _GRAVE = 4
@@ -17,7 +17,7 @@ def months_to(as_of, *, count=MONTHS):
     return [date(place // 12, place % 12 + 1, 1) for place in range(last - count + 1, last + 1)]
 
 
-def payment_figures(rows, months, words, *, currency):
+def payment_figures(rows, months, words):
     """How late each month's due amounts were paid, and how much of them; nothing without an invoice."""
     if not rows:
         return []
@@ -26,7 +26,7 @@ def payment_figures(rows, months, words, *, currency):
     parts = [(tone, words(f"paid.{name}"), [by_month.get(month, {}).get(name, 0) for month in months]) for tone, name in _PAID]
     legend = [(tone, name) for tone, name, values in parts if any(values)]
     about = words.caption("days_late", description=_listed(months, late, words.number, words))
-    paid = words.caption("paid", description=_shares(parts, words), legend=legend, currency=currency or "")
+    paid = words.caption("paid", description=_shares(parts, words), legend=legend, currency=rows[-1]["currency"] or "")
     return [curve(months, late, axis=lambda value: f"{value:g}", month_words=words.month, **about),
             stacked(months, parts, axis=words.money, month_words=words.month, **paid)]
 
@@ -39,7 +39,8 @@ def cash_figures(rows, months, words):
     inflow, outflow = ([by_month.get(month, {}).get(name, 0) for month in months] for name in ("inflow", "outflow"))
     names = tuple(words(f"cash.{name}") for name in ("in", "out", "net"))
     described = f"{names[0]}: {words.money(sum(inflow))}, {names[1]}: {words.money(sum(outflow))}"
-    about = words.caption("cash", description=described, legend=zip(("in", "out", "net"), names, strict=True), currency=rows[-1]["currency"] or "")
+    legend = zip(("in", "out", "net"), names, strict=True)
+    about = words.caption("cash", description=described, legend=legend, currency=rows[-1]["currency"] or "")
     found = [flows(months, inflow, outflow, axis=words.money, month_words=words.month, words=names, **about)]
     return found + _balance([by_month.get(month, {}).get("balance") for month in months], months, words)
 

@@ -1,6 +1,7 @@
 """From views to HTML: the templates, the addresses of the pages, and the language switch between them."""
 
 import hashlib
+from functools import cache
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,12 +18,17 @@ class Site:
     def __init__(self, book):
         self.book = book
         self.words = {language: Words(language) for language in LANGUAGES}
-        self._templates = Environment(loader=PackageLoader("pipeline.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
     def page(self, template, view, *, language, addresses, home):
         """One page as text; addresses: {language: address of this page}, home: the address of the portfolio page, or None on it."""
-        return self._templates.get_template(template).render(
+        return _templates().get_template(template).render(
             **view, t=self.words[language], language=language, book=self.book, addresses=addresses, home=home, languages=LANGUAGES)
+
+
+@cache
+def _templates():
+    return Environment(loader=PackageLoader("pipeline.reports"), autoescape=True, undefined=StrictUndefined, auto_reload=False,
+                       trim_blocks=True, lstrip_blocks=True)
 
 
 def index_name(language):

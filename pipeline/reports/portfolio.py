@@ -5,7 +5,6 @@ import numpy as np
 from models.policy import FRAUD_ACTIONS, ROUTES
 from pipeline.reports import performance
 from pipeline.reports.charts import Bar, calibration, columns, histogram, ranked
-from pipeline.reports.svg import Figure
 from pipeline.reports.text import tone_of
 
 # Six bins a decade: bins of one width on a logarithmic axis.
@@ -17,64 +16,70 @@ REVIEW_SHARE = 0.05
 # What the route column of the book holds: who signs for a customer, what happens to a transaction.
 DECIDED = {"default": "route", "fraud": "action"}
 GROUPED = {"default": "industry", "fraud": "channel"}
+REASONS_LISTED = {"default": 1, "fraud": 2}
 
 
 def portfolio_view(book, rows, *, policy, industries, names, links, words):
     """Everything the portfolio page shows, in one language.
 
-    rows: the riskiest of the book, from the top; policy: the Spec in force; industries: {customer_id: industry}; names: {customer_id: name};
-    links: {customer_id: address of its report} for those that have one.
+    rows: the riskiest of the book, from the top; policy: the Spec in force; industries: {customer_id: industry}; names: {customer_id:
+    name}; links: {customer_id: address of its report} for those that have one.
     """
+    case = book.use_case
+    routes = sorted({row["route"] for row in rows if row["route"] is not None})
     return {
-        "title": words(f"title.{book.use_case}"), "tiles": tiles(book, policy, words), "performance": _performance(book, words),
-        "currency": policy.currency, "figures": [_grades(book, words), _probabilities(book, words), _calibration(book, words), *_groups(book, industries, words)],
-        "workload": _workload(book, words), "drivers": [_factors(book, words), _columns(book, words)],
+        "title": words(f"title.{case}"), "currency": policy.currency, "tiles": tiles(book, policy, words),
+        "figures": [_grades(book, words), _probabilities(book, words), _calibration(book, words), *_groups(book, industries, words)],
+        "workload": _workload(book, words), "performance": _performance(book, words),
+        "drivers": [_factors(book, words), _columns(book, words)],
         "rows": [_listed(row, book, names, links, words) for row in rows], "grades": sorted({row["grade"][:1] for row in rows}),
-        "routes": [(name, words.named(DECIDED[book.use_case], name)) for name in sorted({row["route"] for row in rows if row["route"] is not None})],
+        "routes": [(name, words.named(DECIDED[case], name)) for name in routes],
     }
 
 
 def tiles(book, policy, words):
-    """The figures a manager asks for first: (label, figure, note)."""
-    probability, where = book.arrays["probability"], book.use_case
-    shown = [(words(f"tile.rows.{where}"), words.count(len(book)), ""),
-             (words(f"tile.expected.{where}"), words.count(probability.sum()), words(f"tile.expected.{where}.note", mean=words.probability(float(probability.mean()))))]
-    weight = book.arrays["exposure" if where == "default" else "amount"]
+    """The figures a manager asks for first: (label, figure, note). Without any exposure the book's loss is left out, not zero."""
+    probability, case = book.arrays["probability"], book.use_case
+    mean = words.probability(float(probability.mean()))
+    shown = [(words(f"tile.rows.{case}"), words.count(len(book)), ""),
+             (words(f"tile.expected.{case}"), words.expected(float(probability.sum())), words(f"tile.expected.{case}.note", mean=mean))]
+    weight = book.arrays["exposure" if case == "default" else "amount"]
     known = ~np.isnan(weight)
     if not weight[known].any():
         return shown
-    loss = float((probability[known] * weight[known]).sum())
-    rate = policy.default.limits.loss_given_default if where == "default" else 1.0
-    return [*shown,
-            (words(f"tile.weight.{where}"), words.money(float(weight[known].sum()), policy.currency), "" if known.all() else words("tile.weight.note", share=words.percent(float(known.mean()), 0))),
-            (words(f"tile.loss.{where}"), words.money(loss * rate, policy.currency), words(f"tile.loss.{where}.note", rate=words.percent(rate, 0)))]
+    rate = policy.default.limits.loss_given_default if case == "default" else 1.0
+    loss = rate * float((probability[known] * weight[known]).sum())
+    note = "" if known.all() else words("tile.weight.note", share=words.percent(float(known.mean()), 0))
+    return [*shown, (words(f"tile.weight.{case}"), words.money(float(weight[known].sum()), policy.currency), note),
+            (words(f"tile.loss.{case}"), words.money(loss, policy.currency), words(f"tile.loss.{case}.note", rate=words.percent(rate, 0)))]
 
 
 def _grades(book, words):
-    count = {name: int((book.arrays["grade"] == name).sum()) for name in (grade["name"] for grade in book.grades)}
+    count = {grade["name"]: int((book.arrays["grade"] == grade["name"]).sum()) for grade in book.grades}
     bars = [Bar(name, rows, words.count(rows), tone_of(name), words.percent(rows / len(book))) for name, rows in count.items()]
-    title = words(f"figure.grades.{book.use_case}")
-    return Figure(title, columns(bars, key="grades", title=title, description=_said(bars)), note=words("figure.grades.note"))
+    return columns(bars, **words.caption(f"grades.{book.use_case}", description=_said(bars), note="figure.grades.note"))
 
 
 def _probabilities(book, words):
     probability = book.arrays["probability"]
-    counts = np.histogram(np.clip(probability, EDGES[0], 1.0), EDGES)[0].tolist()
-    title = words(f"figure.probability.{book.use_case}")
-    described = ", ".join(f"{words.probability(low)}–{words.probability(high)}: {count}" for low, high, count in zip(EDGES[:-1], EDGES[1:], counts, strict=True) if count)
-    middle, high = (words.probability(float(np.quantile(probability, share))) for share in (0.5, 0.99))
-    return Figure(title, histogram(counts, EDGES, words=words.tick, key="probability", title=title, description=described),
-                  note=words("figure.probability.note", middle=middle, high=high))
+    counts = np.histogram(np.clip(probability, EDGES[0], 1.0), EDGES)[0]
+    filled = np.flatnonzero(counts)
+    counts, edges = counts[filled[0] : filled[-1] + 1].tolist(), EDGES[filled[0] : filled[-1] + 2]
+    bins = zip(edges[:-1], edges[1:], counts, strict=True)
+    described = ", ".join(f"{words.probability(low)}–{words.probability(high)}: {count}" for low, high, count in bins)
+    middle, high = (words.probability(max(float(np.quantile(probability, share)), EDGES[0])) for share in (0.5, 0.99))
+    about = words.caption(f"probability.{book.use_case}", description=described, note="figure.probability.note", middle=middle, high=high)
+    return histogram(counts, edges, axis=words.tick, words=words.probability, **about)
 
 
 def _calibration(book, words):
     rows = performance.by_grade(book.evaluation)
-    title = words("figure.calibration")
-    described = "; ".join(words("figure.calibration.row", grade=row["grade"], rows=words.count(row["rows"]), expected=words.probability(row["expected"]),
-                                observed=words.probability(row["observed"])) for row in rows)
-    note = words("figure.calibration.note", inside=sum(row["inside"] for row in rows), grades=len(rows))
-    drawn = calibration(rows, words=words.tick, key="calibration", title=title, description=described)
-    return Figure(title, drawn, (("observed", words("calibration.observed")), ("expectedline", words("calibration.expected")), ("band", words("calibration.band"))), note)
+    described = "; ".join(words("figure.calibration.row", grade=row["grade"], rows=words.count(row["rows"]),
+                                expected=words.probability(row["expected"]), observed=words.probability(row["observed"])) for row in rows)
+    legend = [(tone, words(f"calibration.{tone}")) for tone in ("observed", "expected", "band")]
+    inside = sum(row["inside"] for row in rows)
+    about = words.caption("calibration", description=described, legend=legend, inside=inside, grades=len(rows))
+    return calibration(rows, axis=words.tick, words=words.probability, **about)
 
 
 def _workload(book, words):
@@ -85,52 +90,61 @@ def _workload(book, words):
 
 
 def _factors(book, words):
-    bars = [Bar(words.named("factor", line["factor"]), line["share"], words.percent(line["share"], 0)) for line in book.importance["factors"] if line["share"] > 0]
-    title = words("figure.factors")
-    return Figure(title, ranked(bars, key="factors", title=title, description=_said(bars)), note=words("figure.factors.note", rows=words.count(book.importance["rows"])))
+    lines = [line for line in book.importance["factors"] if line["share"] > 0]
+    bars = [Bar(words.named("factor", line["factor"]), line["share"], words.percent(line["share"], 0)) for line in lines]
+    return ranked(bars, **words.caption("factors", description=_said(bars), rows=words.count(book.importance["rows"])))
 
 
 def _columns(book, words):
-    bars = [Bar(words.feature(line["column"]), line["share"], words.percent(line["share"])) for line in book.importance["columns"][:COLUMNS] if line["share"] > 0]
-    title = words("figure.columns", count=len(bars))
-    return Figure(title, ranked(bars, key="columns", title=title, description=_said(bars)))
+    lines = [line for line in book.importance["columns"][:COLUMNS] if line["share"] > 0]
+    bars = [Bar(words.feature(line["column"]), line["share"], words.percent(line["share"])) for line in lines]
+    return ranked(bars, **words.caption("columns", description=_said(bars), count=len(bars)))
 
 
 def _groups(book, industries, words):
-    """What is expected by industry, for fraud by channel, the largest first and the rest together; nothing where the source knows neither."""
+    """What is expected by industry, for fraud by channel, the largest first and the rest together; nothing where neither is known."""
     kind = GROUPED[book.use_case]
-    given = [industries.get(customer) for customer in book.arrays["customer_id"]] if kind == "industry" else book.arrays["channel"]
+    given = book.arrays["channel"] if kind == "channel" else [industries.get(customer) for customer in book.arrays["customer_id"]]
     if not any(given):
         return []
-    of_row, probability = np.array([name or "" for name in given], dtype=object), book.arrays["probability"]
-    sums = [(name, float(probability[of_row == name].sum()), int((of_row == name).sum())) for name in sorted(set(of_row))]
-    ordered = sorted(sums, key=lambda line: (-line[1], line[0]))
-    lines = [(words.named(kind, name or None), expected, rows) for name, expected, rows in ordered[:GROUPS]]
-    rest = ordered[GROUPS:]
+    sums = _sums(np.array([name or "" for name in given], dtype=object), book.arrays["probability"])
+    lines = [(words.named(kind, name or None), expected, rows) for name, expected, rows in sums[:GROUPS]]
+    rest = sums[GROUPS:]
     lines += [(words("group.rest", count=len(rest)), sum(line[1] for line in rest), sum(line[2] for line in rest))] if rest else []
-    bars = [Bar(label, expected, words("group.words", expected=words.number(expected), rate=words.probability(expected / rows))) for label, expected, rows in lines]
-    title = words(f"figure.groups.{book.use_case}")
-    return [Figure(title, ranked(bars, key="groups", title=title, description=_said(bars)), note=words(f"figure.groups.{book.use_case}.note"))]
+    bars = [Bar(label, expected, words("group.words", expected=words.expected(expected), rate=words.probability(expected / rows)))
+            for label, expected, rows in lines]
+    return [ranked(bars, **words.caption(f"groups.{book.use_case}", description=_said(bars)))]
+
+
+def _sums(group, probability):
+    """(group, sum of probabilities, rows) with the largest sum first."""
+    names, code = np.unique(group.astype(str), return_inverse=True)
+    lines = zip(names.tolist(), np.bincount(code, weights=probability).tolist(), np.bincount(code).tolist(), strict=True)
+    return sorted(lines, key=lambda line: (-line[1], line[0]))
 
 
 def _performance(book, words):
-    first, last = performance.span(book.evaluation)
-    lines = [(words(f"performance.{name}"), words.number(value, 3), f"{words.number(low, 3)} – {words.number(high, 3)}", words(f"performance.{name}.note"))
-             for name, value, low, high in performance.headline(book.evaluation)]
-    caught = performance.capture_at(book.evaluation, REVIEW_SHARE)
-    sample = words(f"performance.sample.{book.use_case}", rows=words.count(book.evaluation["rows"]), customers=words.count(book.evaluation["customers"]),
-                   bad=words.count(book.evaluation["bad"]), first=first, last=last)
-    return {
-        "lines": lines, "sample": sample, "other": book.evaluation.get("bundle") not in (None, book.bundle),
-        "caught": caught and words(f"performance.caught.{book.use_case}", share=words.percent(caught["share"], 0), captured=words.percent(caught["captured"], 0),
-                                   lift=words.number(caught["lift"])),
-    }
+    evaluation, case = book.evaluation, book.use_case
+    lines = [(words(f"performance.{name}"), words.number(value, 3), f"{words.number(low, 3)} – {words.number(high, 3)}",
+              words(f"performance.{name}.note")) for name, value, low, high in performance.headline(evaluation)]
+    first, last = performance.span(evaluation)
+    counts = {name: words.count(evaluation[name]) for name in ("rows", "customers", "bad")}
+    return {"lines": lines, "sample": words(f"performance.sample.{case}", **counts, first=first, last=last),
+            "other": evaluation.get("bundle") not in (None, book.bundle), "caught": _caught(evaluation, case, words)}
+
+
+def _caught(evaluation, case, words):
+    line = performance.capture_at(evaluation, REVIEW_SHARE)
+    if line is None:
+        return ""
+    share, captured = (words.percent(line[name], 0) for name in ("share", "captured"))
+    return words(f"performance.caught.{case}", share=share, captured=captured, lift=words.number(line["lift"]))
 
 
 def _listed(row, book, names, links, words):
-    reasons = [words.reason(reason, book.columns) for reason in (row["adverse"] or ())[: 1 if book.use_case == "default" else 2]]
-    return {"row": row, "name": names.get(row["customer_id"]), "link": links.get(row["customer_id"]), "tone": tone_of(row["grade"]), "reasons": reasons,
-            "route": words.named(DECIDED[book.use_case], row["route"])}
+    reasons = [words.reason(reason, book.columns) for reason in (row["adverse"] or ())[: REASONS_LISTED[book.use_case]]]
+    return {"row": row, "name": names.get(row["customer_id"]), "link": links.get(row["customer_id"]), "tone": tone_of(row["grade"]),
+            "reasons": reasons, "route": words.named(DECIDED[book.use_case], row["route"])}
 
 
 def _said(bars):

@@ -4,7 +4,8 @@ import duckdb
 
 from features.tables import TABLES
 
-_TYPES = {"id": "VARCHAR", "category": "VARCHAR", "text": "VARCHAR", "time": "TIMESTAMP", "money": "BIGINT", "number": "DOUBLE", "flag": "BOOLEAN", "integer": "BIGINT"}
+_TYPES = {"id": "VARCHAR", "category": "VARCHAR", "text": "VARCHAR", "time": "TIMESTAMP", "money": "BIGINT", "number": "DOUBLE",
+          "flag": "BOOLEAN", "integer": "BIGINT"}
 USED = ("customers", "statements", "contracts", "invoices", "payments", "transactions", "events", "exposures")
 MONTHS = 24
 # Ratios of a statement: name, numerator, denominator (None: the line itself), unit, and +1 where more is better.
@@ -32,22 +33,25 @@ def open_tables(folder, *, as_of, threads):
     connection = duckdb.connect()
     connection.execute(f"SET threads = {int(threads)}; SET TimeZone = 'UTC'; SET preserve_insertion_order = true")
     for name in USED:
-        connection.execute(f"CREATE VIEW all_{name} AS SELECT * FROM ({_whole(folder / f'{name}.parquet', TABLES[name])}) WHERE known_at <= '{as_of}'::TIMESTAMP")
+        whole = _whole(folder / f"{name}.parquet", TABLES[name])
+        connection.execute(f"CREATE VIEW all_{name} AS SELECT * FROM ({whole}) WHERE known_at <= '{as_of}'::TIMESTAMP")
     return connection
 
 
 def _whole(path, table):
     columns = ", ".join(f'NULL::{_TYPES[column.kind]} AS "{column.name}"' for column in table.columns)
-    given = f"FROM read_parquet('{str(path).replace(chr(39), chr(39) * 2)}') UNION ALL BY NAME " if path.exists() else ""
+    given = f"FROM read_parquet('{path}') UNION ALL BY NAME " if path.exists() else ""
     return f"{given}SELECT {columns} WHERE false"
 
 
 def take(connection, customers):
-    """Copy the records of these customers into tables of their own; customers: (customer_id, as_of) pairs. Nothing known after as_of is taken."""
+    """Copy what was known of these customers into tables of their own; customers: (customer_id, as_of) pairs, as_of inclusive."""
     connection.execute("CREATE OR REPLACE TEMP TABLE reported (customer_id VARCHAR, as_of TIMESTAMP)")
     connection.executemany("INSERT INTO reported VALUES (?, ?)", customers)
     for name in USED:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT t.*, r.as_of FROM all_{name} t JOIN reported r USING (customer_id) WHERE t.known_at <= r.as_of")
+        connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE {name} AS
+            SELECT t.*, r.as_of FROM all_{name} t JOIN reported r USING (customer_id) WHERE t.known_at <= r.as_of""")
 
 
 def profiles(connection):
@@ -60,13 +64,14 @@ def profiles(connection):
 
 def industries(connection):
     """The industry of every customer as last known: {customer_id: name or None}; not only of those taken."""
-    return dict(connection.execute("SELECT customer_id, arg_max_null(industry, known_at) FROM all_customers GROUP BY customer_id").fetchall())
+    query = "SELECT customer_id, arg_max_null(industry, known_at) FROM all_customers GROUP BY customer_id"
+    return dict(connection.execute(query).fetchall())
 
 
 def names(connection, customers):
     """The name of some customers as last known: {customer_id: name or None}."""
-    found = connection.execute("SELECT customer_id, arg_max_null(name, known_at) FROM all_customers WHERE list_contains(?, customer_id) GROUP BY customer_id", [list(customers)])
-    return dict(found.fetchall())
+    query = "SELECT customer_id, arg_max_null(name, known_at) FROM all_customers WHERE list_contains(?, customer_id) GROUP BY customer_id"
+    return dict(connection.execute(query, [list(customers)]).fetchall())
 
 
 def statements(connection):
@@ -75,7 +80,8 @@ def statements(connection):
     Consolidated statements where a customer has any, else separate ones: a trend over both would compare two different firms.
     """
     return _by_customer(_rows(connection, f"""
-        WITH annual AS (SELECT * REPLACE (coalesce(equity, total_assets - total_liabilities) AS equity) FROM statements WHERE period_months = 12),
+        WITH annual AS (SELECT * REPLACE (coalesce(equity, total_assets - total_liabilities) AS equity)
+                        FROM statements WHERE period_months = 12),
              latest AS (SELECT * FROM annual QUALIFY basis IS NOT DISTINCT FROM min(basis) OVER (PARTITION BY customer_id)
                         AND row_number() OVER (PARTITION BY customer_id, period_end, basis ORDER BY known_at DESC, source) = 1),
              recent AS (SELECT * FROM latest QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY period_end DESC) <= 4)
@@ -84,16 +90,18 @@ def statements(connection):
 
 
 def industry_medians(connection, *, as_of):
-    """The middle of each ratio over an industry's latest annual statements of the last two years: {industry: {ratio: value}, None: over all}."""
+    """The median of each ratio over an industry's latest annual statements of the last two years: {industry: {ratio: value, "customers":
+    number}, None: over all customers}; an industry with fewer than five is left out."""
     rows = _rows(connection, f"""
-        WITH who AS (SELECT customer_id, industry FROM all_customers QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY known_at DESC) = 1),
+        WITH who AS (SELECT customer_id, arg_max_null(industry, known_at) AS industry FROM all_customers GROUP BY customer_id),
              annual AS (SELECT * REPLACE (coalesce(equity, total_assets - total_liabilities) AS equity) FROM all_statements
                         WHERE period_months = 12 AND period_end > '{as_of}'::TIMESTAMP - INTERVAL 2 YEAR),
-             latest AS (SELECT * FROM annual QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY period_end DESC, known_at DESC, basis, source) = 1),
+             latest AS (SELECT * FROM annual
+                        QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY period_end DESC, known_at DESC, basis, source) = 1),
              ratios AS (SELECT industry, {_ratio_columns()} FROM latest LEFT JOIN who USING (customer_id))
         SELECT industry, count(*) AS customers, grouping(industry) AS whole, {', '.join(f'median({name}) AS {name}' for name, *_ in RATIOS)}
         FROM ratios GROUP BY ROLLUP (industry) HAVING count(*) >= {FEWEST_PEERS} ORDER BY ALL""")
-    return {None if row["whole"] else row["industry"] or "": row for row in rows}
+    return {row["industry"]: row for row in rows if row["whole"] or row["industry"] is not None}
 
 
 def _ratio_columns():
@@ -101,11 +109,12 @@ def _ratio_columns():
 
 
 # The moment at which the payments up to it covered an invoice; a write-off is no payment.
-_SETTLED = f"""
-    WITH paid AS (SELECT invoice_id, occurred_at, sum(amount) OVER (PARTITION BY invoice_id ORDER BY occurred_at, payment_id) AS so_far
+_SETTLED = """
+    WITH paid AS (SELECT invoice_id, occurred_at,
+                         sum(amount) OVER (PARTITION BY invoice_id ORDER BY occurred_at, payment_id) AS so_far
                   FROM payments WHERE kind IS DISTINCT FROM 'write_off'),
-         settled AS (SELECT i.customer_id, i.invoice_id, i.due_at, i.amount, i.currency, i.as_of, coalesce(max(p.so_far), 0) AS received,
-                            min(p.occurred_at) FILTER (p.so_far >= i.amount) AS settled_at
+         settled AS (SELECT i.customer_id, i.invoice_id, i.due_at, i.amount, i.currency, i.as_of,
+                            coalesce(max(p.so_far), 0) AS received, min(p.occurred_at) FILTER (p.so_far >= i.amount) AS settled_at
                      FROM invoices i LEFT JOIN paid p USING (invoice_id) GROUP BY ALL),
          dated AS (SELECT *, greatest(date_diff('day', due_at, coalesce(settled_at, as_of)), 0) AS days_late FROM settled)"""
 
@@ -113,8 +122,8 @@ _SETTLED = f"""
 def payments_by_month(connection):
     """What fell due in each of the last 24 months and when it was paid: {customer_id: [dict]}.
 
-    month, and in minor units: on_time, late (1 to 30 days), very_late (over 30 days), open; days_late is weighted by amount, an early payment
-    counts as 0 and an open invoice as late as it is at as_of.
+    month, and in minor units: on_time, late (1 to 30 days), very_late (over 30 days), open; days_late is weighted by amount, an early
+    payment counts as 0 and an open invoice as late as it is at as_of.
     """
     return _by_customer(_rows(connection, _SETTLED + f"""
         SELECT customer_id, date_trunc('month', due_at)::DATE AS month,
@@ -122,7 +131,7 @@ def payments_by_month(connection):
                coalesce(sum(amount) FILTER (settled_at IS NOT NULL AND days_late BETWEEN 1 AND 30), 0)::BIGINT AS late,
                coalesce(sum(amount) FILTER (settled_at IS NOT NULL AND days_late > 30), 0)::BIGINT AS very_late,
                coalesce(sum(amount) FILTER (settled_at IS NULL), 0)::BIGINT AS open,
-               sum(amount::HUGEINT * days_late) / sum(amount) AS days_late
+               sum(amount::HUGEINT * days_late) / sum(amount) AS days_late, min(currency) AS currency
         FROM dated WHERE due_at <= as_of AND due_at >= date_trunc('month', as_of) - INTERVAL {MONTHS - 1} MONTH
         GROUP BY ALL ORDER BY customer_id, month"""))
 
@@ -130,8 +139,8 @@ def payments_by_month(connection):
 def overdue(connection):
     """What is unpaid past its due day at as_of: {customer_id: dict of amount (minor units), invoices, oldest_days, currency}."""
     return _one_each(_rows(connection, _SETTLED + """
-        SELECT customer_id, coalesce(sum(amount - received) FILTER (due_at < as_of), 0)::BIGINT AS amount, count(*) FILTER (due_at < as_of) AS invoices,
-               max(days_late) AS oldest_days, min(currency) AS currency
+        SELECT customer_id, coalesce(sum(amount - received) FILTER (due_at < as_of), 0)::BIGINT AS amount,
+               count(*) FILTER (due_at < as_of) AS invoices, max(days_late) AS oldest_days, min(currency) AS currency
         FROM dated WHERE settled_at IS NULL GROUP BY customer_id ORDER BY customer_id"""))
 
 
@@ -139,8 +148,8 @@ def cash_by_month(connection):
     """Money in, money out (both positive, minor units) and the last balance of each of the last 24 months: {customer_id: [dict]}."""
     return _by_customer(_rows(connection, f"""
         SELECT customer_id, date_trunc('month', occurred_at)::DATE AS month, coalesce(sum(amount) FILTER (amount > 0), 0)::BIGINT AS inflow,
-               coalesce(-sum(amount) FILTER (amount < 0), 0)::BIGINT AS outflow, last(balance ORDER BY occurred_at, transaction_id) AS balance,
-               min(currency) AS currency
+               coalesce(-sum(amount) FILTER (amount < 0), 0)::BIGINT AS outflow,
+               last(balance ORDER BY occurred_at, transaction_id) AS balance, min(currency) AS currency
         FROM transactions WHERE occurred_at <= as_of AND occurred_at >= date_trunc('month', as_of) - INTERVAL {MONTHS - 1} MONTH
         GROUP BY ALL ORDER BY customer_id, month"""))
 
@@ -164,7 +173,8 @@ def contracts(connection):
     """Contracts by their latest status: {customer_id: [dict of status, contracts, amount]}."""
     return _by_customer(_rows(connection, """
         WITH latest AS (SELECT * FROM contracts QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY known_at DESC) = 1)
-        SELECT customer_id, status, count(*) AS contracts, sum(amount)::BIGINT AS amount FROM latest GROUP BY ALL ORDER BY customer_id, status"""))
+        SELECT customer_id, status, count(*) AS contracts, sum(amount)::BIGINT AS amount
+        FROM latest GROUP BY ALL ORDER BY customer_id, status"""))
 
 
 def exposures(connection):
@@ -175,8 +185,9 @@ def exposures(connection):
 
 def freshness(connection):
     """Rows and the latest known_at of each table: {customer_id: [dict of table, rows, known_at]}, only tables with rows."""
-    parts = " UNION ALL ".join(f"SELECT customer_id, '{name}' AS \"table\", {place} AS place, count(*) AS rows, max(known_at) AS known_at FROM {name} GROUP BY ALL"
-                               for place, name in enumerate(USED))
+    parts = " UNION ALL ".join(f"""
+        SELECT customer_id, '{name}' AS "table", {place} AS place, count(*) AS rows, max(known_at) AS known_at FROM {name} GROUP BY ALL"""
+        for place, name in enumerate(USED))
     return _by_customer(_rows(connection, f"SELECT * FROM ({parts}) ORDER BY customer_id, place"))
 
 

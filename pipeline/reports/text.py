@@ -11,6 +11,9 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # The steps in which large numbers are said: thousands in English, ten-thousands in Chinese.
 _STEPS = {"en": ((1e12, " tn"), (1e9, " bn"), (1e6, " m"), (1e3, " k")), "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万"))}
 
+# Kinds of words that a category of the model may hold.
+_LEVELS = ("transaction", "channel", "industry", "region", "event", "status")
+
 
 class Words:
     """The words of one language; templates call it with an id."""
@@ -26,14 +29,22 @@ class Words:
         return words.format(**values) if values else words
 
     def caption(self, name, *, description, note=None, legend=(), **values):
-        """The caption of a figure, as `svg.drawing` takes it: title "figure.<name>", and its note where there is one ("figure.<name>.note")."""
+        """The caption of a figure, as `svg.drawing` takes it: title "figure.<name>", and "figure.<name>.note" where there is one."""
         note = f"figure.{name}.note" if note is None else note
         return {"key": name.replace(".", "-"), "title": self(f"figure.{name}", **values), "description": description, "legend": legend,
                 "note": self(note, **values) if note in self._own else ""}
 
     def points(self, value):
         """A change of points with its sign."""
-        return self("points", value=f"{value:+,.0f}".replace("-", "−"))
+        return self("points", value=f"{value:+,.{0 if abs(value) >= 10 else 1}f}".replace("-", "−"))
+
+    def days(self, value):
+        """A number of days."""
+        return self("day") if value == 1 else self("days", days=self.count(value))
+
+    def expected(self, value):
+        """An expected count: whole, with one decimal where it is small."""
+        return self.number(value, 1 if value < 10 else 0)
 
     def named(self, kind, name):
         """The words for a named thing, id "<kind>.<name>"; what a source named itself is shown as it is, with spaces for underscores."""
@@ -54,12 +65,17 @@ class Words:
         """One reason as a sentence, with the value and what is typical; `columns`: the bundle's description of its columns by name."""
         strongest = reason["features"][0]
         about = columns.get(strongest["name"], {})
-        value = strongest["value"] if strongest["text"] is None else strongest["text"]
-        sentence = reason_sentence(strongest["name"], value, unit=about.get("unit", ""), contribution=reason["contribution"], language=self.language)
-        typical = about.get("typical")
+        value = strongest["value"] if strongest["text"] is None else self._category(strongest["text"])
+        unit, typical = about.get("unit", ""), about.get("typical")
+        typical = self._category(typical) if isinstance(typical, str) else typical
+        sentence = reason_sentence(strongest["name"], value, unit=unit, contribution=reason["contribution"], language=self.language)
         if typical is None or value is None or typical == value:
             return sentence
-        return sentence + self("reason.typical", value=format_value(typical, about.get("unit", ""), language=self.language))
+        return sentence + self("reason.typical", value=format_value(typical, unit, language=self.language))
+
+    def _category(self, level):
+        """The words for a level of a category, whatever column it stands in; a level without words is shown as it is."""
+        return next((self._own[f"{kind}.{level}"] for kind in _LEVELS if f"{kind}.{level}" in self._own), level)
 
     def cause(self, code):
         """The words for one reason of a decision, such as limit.ceiling or stop.open_lawsuit."""

@@ -96,7 +96,7 @@ def _event(x, y, radius, tone, hint):
     return element("circle", element("title", hint), cx=x, cy=y, r=radius, class_=f"event t-{tone}")
 
 
-def sparkline(values, *, **about):
+def sparkline(values, **about):
     """A line of a few values without axes, its last point marked; None breaks it."""
     known = [value for value in values if value is not None]
     scale = linear(min(known, default=0), max(known, default=1), HIGH - 5, 5)
@@ -105,7 +105,7 @@ def sparkline(values, *, **about):
     marks = [element("path", d=_path(points), class_="curve")]
     if points and points[-1]:
         marks.append(element("circle", cx=points[-1][0], cy=points[-1][1], r=3, class_="t-main"))
-    return drawing(*marks@@, width=width, height=height)
+    return drawing(*marks, width=WIDE, height=HIGH, **about)
 
 
 def _path(points):

@@ -9,6 +9,7 @@ from pipeline.sources._simulated_world import BLOCK, DAY, HOUR, INDUSTRIES, NULL
 COMPLAINT, DISPUTE, LAWSUIT, INQUIRY = range(4)
 # A month; complaints and inquiries come and go without bearing on default.
 RATES = np.array([0.06, DISPUTE_RATE, LAWSUIT_RATE, 0.05])
+SEVERITY = np.array([0.3, 0.5, 0.7, 0.2])
 SOURCES, CONFIDENCE = np.array([0, 0, 1, 2]), np.array([0.8, 0.9, 1.0, 1.0])
 PUBLISHED_AFTER = 20 * DAY
 
@@ -28,9 +29,10 @@ class Events:
         n = len(customer)
         at = moments(rng, n, span.start, span.end)
         claim = np.round(self.profile.ticket[customer] * np.exp(0.8 * rng.standard_normal(n)) * 100).astype(np.int64) + 100
-        rows = {"customer": customer, "kind": kind, "occurred_at": at, "known_at": np.maximum(at + rng.integers(0, 48, n) * HOUR, not_before),
-                "amount": np.where((kind == DISPUTE) | (kind == LAWSUIT), claim, NULL), "severity": 1 + rng.binomial(4, np.array([0.3, 0.5, 0.7, 0.2])[kind]).astype(float),
-                "source": SOURCES[kind], "confidence": CONFIDENCE[kind]}
+        known_at = np.maximum(at + rng.integers(0, 48, n) * HOUR, not_before)
+        rows = {"customer": customer, "kind": kind, "occurred_at": at, "known_at": known_at,
+                "amount": np.where((kind == DISPUTE) | (kind == LAWSUIT), claim, NULL),
+                "severity": 1.0 + rng.binomial(4, SEVERITY[kind]), "source": SOURCES[kind], "confidence": CONFIDENCE[kind]}
         rows = take(rows, np.flatnonzero(span.within(customer, at)))
         return self._numbered(rows), _weights(rows)
 
@@ -51,4 +53,5 @@ def published(economy, calendar, not_before):
     n = 1 + len(INDUSTRIES)
     end = calendar.period_end(economy.month)
     return {"name": np.minimum(np.arange(n), 1), "industry": np.arange(n) - 1, "period_end": np.full(n, end),
-            "known_at": np.full(n, max(end + PUBLISHED_AFTER, not_before)), "value": 100 + 10 * np.append(economy.climate, economy.index), "unit": np.zeros(n, dtype=np.int64)}
+            "known_at": np.full(n, max(end + PUBLISHED_AFTER, not_before)), "value": 100 + 10 * np.append(economy.climate, economy.index),
+            "unit": np.zeros(n, dtype=np.int64)}

@@ -6,7 +6,17 @@ import numpy as np
 
 from pipeline.sources._simulated_events import Events, published
 from pipeline.sources._simulated_reference import Known, Reference
-from pipeline.sources._simulated_state import THIN_BUFFER, FRAILTY_SD, LATENESS, LEAVE_A_MONTH, STATE_NAMES, Economy, States, effects, fixed_terms
+from pipeline.sources._simulated_state import (
+    FRAILTY_SD,
+    LATENESS,
+    LEAVE_A_MONTH,
+    STATE_NAMES,
+    THIN_BUFFER,
+    Economy,
+    States,
+    effects,
+    fixed_terms,
+)
 from pipeline.sources._simulated_statements import FILED, Accounts
 from pipeline.sources._simulated_tables import SCHEMAS
 from pipeline.sources._simulated_trade import Contracts, Trade
@@ -40,7 +50,8 @@ class PortfolioBlock:
         self.profile = profile = draw_profile(seed, block, calendar)
         self.economy, self.states = Economy(seed, drift), States(seed, block, profile)
         self.accounts, self.trade = Accounts(seed, block, profile, calendar), Trade(seed, block, profile)
-        self.contracts, self.transactions, self.events = Contracts(seed, block, profile), Transactions(seed, block, profile), Events(seed, block, profile)
+        self.contracts, self.transactions = Contracts(seed, block, profile), Transactions(seed, block, profile)
+        self.events = Events(seed, block, profile)
         self.month, self.opened = 0, calendar.start(0)
         self.status = np.where(profile.entry_month < 0, TRADING, WAITING)
         self.ownership = profile.ownership
@@ -71,15 +82,18 @@ class PortfolioBlock:
         who = np.flatnonzero(self.status == TRADING)
         as_of = np.full(len(who), self.calendar.start(self.month) - 1)
         reference = Reference(self.seed, self.drift, self.month - 1, draws).pd_12m(self._known(who))
-        hidden = dict(zip(STATE_NAMES, self.states.x[who].T)) | {"frailty": self.states.frailty[who], "monthly_hazard": np.exp(self.states.log_hazard[who])}
+        hidden = dict(zip(STATE_NAMES, self.states.x[who].T, strict=True)) | {"frailty": self.states.frailty[who]}
+        hidden["monthly_hazard"] = np.exp(self.states.log_hazard[who])
         key = {"customer": who, "as_of": as_of}
         return {"reference": key | {"reference_pd_12m": reference}, "state": key | hidden}
 
     def _known(self, who):
         states, last = self.states, self.month - 1
+        # Age half-way through the year ahead.
+        fixed = fixed_terms(self.profile, self.calendar.start(self.month + 6))
         known = Known(
             filed=self.filed, age=last - self.filed_month, lateness=states.before[:, LATENESS], buffer=states.x[:, THIN_BUFFER],
-            index=self.economy.previous_index[self.profile.industry], events=states.events, fixed=fixed_terms(self.profile, self.calendar.start(self.month + 6)),
+            index=self.economy.previous_index[self.profile.industry], events=states.events, fixed=fixed,
             mean=states.mean, variance=states.variance)
         return Known(**take(vars(known), who))
 
@@ -94,7 +108,7 @@ class PortfolioBlock:
             self.states.advance(month)
             self._close_quarter(month, 1.0)
             if month >= -HISTORY:
-                self._put("series", published(self.economy, self.calendar, self.opened)) if self.block == 0 else None
+                self._publish()
                 self._happen(month, Span(start, end, np.where(self.status == TRADING, always, never), never))
 
     def _happen(self, month, span):
@@ -115,7 +129,8 @@ class PortfolioBlock:
     def _customers(self, who, known_at):
         profile = self.profile
         return {"customer": who, "known_at": known_at[who], "name": profile.name[who], "kind": np.zeros(len(who), dtype=np.int64),
-                "industry": profile.industry[who], "scope": profile.scope[who], "ownership": self.ownership[who], "region": profile.region[who],
+                "industry": profile.industry[who], "scope": profile.scope[who], "ownership": self.ownership[who],
+                "region": profile.region[who],
                 "founded_on": profile.founded[who], "onboarded_on": profile.entry_at[who] // DAY * DAY}
 
     def _live(self, effect):
@@ -127,7 +142,8 @@ class PortfolioBlock:
         trading = self.status == TRADING
         failed, left = trading & fallen, trading & ~fallen & (rng.random(BLOCK) < LEAVE_A_MONTH)
         self.states.renew((self.status == WAITING) & fallen, self.month)
-        arrived, cured = (self.status == WAITING) & (self.profile.entry_month == self.month), (self.status == DEFAULTED) & (self.cured_at < end)
+        arrived = (self.status == WAITING) & (self.profile.entry_month == self.month)
+        cured = (self.status == DEFAULTED) & (self.cured_at < end)
         start_at = np.select([trading, arrived, cured], [start, self.profile.entry_at, self.cured_at], end)
         self.status = np.select([failed, left, arrived | cured], [DEFAULTED, LEFT, TRADING], self.status)
         self._enter(arrived)
@@ -168,11 +184,12 @@ class PortfolioBlock:
     def _move(self, span, effect):
         """Account transactions, frauds among them, and their reports."""
         rows = self.transactions.move(self.month, span, self.states.x[:, THIN_BUFFER], effect)
-        self.fraud_truth = {name: rows[name] for name in ("customer", "transaction_id", "known_at")} | {"reference_probability": rows["_probability"]}
+        self.fraud_truth = {name: rows[name] for name in ("customer", "transaction_id", "known_at")}
+        self.fraud_truth["reference_probability"] = rows["_probability"]
         frauds = take(rows, np.flatnonzero(rows["_fraud"]))
         known_at = frauds["occurred_at"] + frauds["_report"]
-        loss = -frauds["amount"] * (20 + frauds["_report"] % 80) // 100
-        self._put("outcomes", _outcome(frauds["customer"], frauds["transaction_id"], 1, frauds["occurred_at"], known_at, loss, np.full(len(loss), NULL)))
+        loss, cured_at = -frauds["amount"] * (20 + frauds["_report"] % 80) // 100, np.full(len(known_at), NULL)
+        self._put("outcomes", _outcome(frauds["customer"], frauds["transaction_id"], 1, frauds["occurred_at"], known_at, loss, cured_at))
         self._put("transactions", {name: column for name, column in rows.items() if not name.startswith("_")})
 
     def _report(self, span, effect):
@@ -185,6 +202,9 @@ class PortfolioBlock:
         self._close_quarter(self.month, effect.amounts)
         if self.calendar.number(self.month) % 3 == 0:
             self._put("statements", self.accounts.rows(self.status == TRADING, last=1, not_before=np.full(BLOCK, NULL + DAY)))
+        self._publish()
+
+    def _publish(self):
         if self.block == 0:
             self._put("series", published(self.economy, self.calendar, self.opened))
 
@@ -213,5 +233,5 @@ class PortfolioBlock:
 
 
 def _outcome(customer, transaction, kind, occurred_at, known_at, loss, cured_at):
-    return {"customer": customer, "transaction_id": transaction, "kind": np.full(len(customer), kind), "occurred_at": occurred_at, "known_at": known_at,
-            "loss": loss, "cured_at": cured_at}
+    return {"customer": customer, "transaction_id": transaction, "kind": np.full(len(customer), kind), "occurred_at": occurred_at,
+            "known_at": known_at, "loss": loss, "cured_at": cured_at}

@@ -5,8 +5,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.sources._simulated_state import (
-    DISPUTE_RATE, THIN_BUFFER, FRAILTY_SD, ILLIQUIDITY, INDEX_WEIGHT, INTERCEPT, KINK, LATENESS, LAWSUIT_COUNTS, LAWSUIT_RATE, LEAVE_A_MONTH, LEVERAGE, RHO, RHO_FRAILTY, RHO_INDEX,
-    RHO_SHOCK, SHOCK_SD, WEAK_MARGIN, effects,
+    DISPUTE_RATE,
+    FRAILTY_SD,
+    ILLIQUIDITY,
+    INDEX_WEIGHT,
+    INTERCEPT,
+    KINK,
+    LATENESS,
+    LAWSUIT_COUNTS,
+    LAWSUIT_RATE,
+    LEAVE_A_MONTH,
+    LEVERAGE,
+    RHO,
+    RHO_FRAILTY,
+    RHO_INDEX,
+    RHO_SHOCK,
+    SHOCK_SD,
+    THIN_BUFFER,
+    WEAK_MARGIN,
+    effects,
 )
 from pipeline.sources._simulated_world import Purpose, stream
 
@@ -19,10 +36,10 @@ CHUNK = 250
 class Known:
     """What the tables record of each observed customer at the end of a month; one row each.
 
-    `filed` holds leverage, illiquidity and weak margin at the end of the last statement known, `age` the months since; `lateness` is
-    that of a month ago, which the payments known by now reveal; `buffer` is the thin buffer of today, which the balance shows; `index` is the industry's last published one;
-    `events` the weighted disputes and lawsuits of each of the last twelve months, the newest last; `fixed` age, size and industry;
-    `mean` and `variance` those of the frailty given survival.
+    `filed` holds leverage, illiquidity and weak margin at the end of the last statement known, `age` the months since; `lateness` is that
+    of a month ago, which the payments known by now reveal; `buffer` is the thin buffer of today, which the balance shows; `index` is the
+    industry's last published one; `events` the weighted disputes and lawsuits of each of the last twelve months, the newest last; `fixed`
+    age, size and industry; `mean` and `variance` those of the frailty given survival.
     """
 
     filed: np.ndarray
@@ -66,7 +83,8 @@ class Reference:
         decay = RHO[LEVERAGE] ** known.age
         spread = np.sqrt(1 - decay**2)
         start = np.float32(decay * known.filed[:, 0])[:, None] + np.float32(spread)[:, None] * self.draws.start[0]
-        margin, frailty = np.float32(spread)[:, None] * self.draws.start[1], np.float32(np.sqrt(known.variance))[:, None] * self.draws.start[2]
+        margin = np.float32(spread)[:, None] * self.draws.start[1]
+        frailty = np.float32(np.sqrt(known.variance))[:, None] * self.draws.start[2]
         total = np.zeros_like(start)
         for place, effect in enumerate(self.path):
             # Who has left alive cannot default any more.
@@ -123,7 +141,8 @@ def _rest_covariance(path):
     """Covariance of everything that enters linearly: margin and liquidity, account buffer, industry index, frailty, common shock."""
     margin, buffer = np.array([_margin_weight(effect) for effect in path]), np.array([effect.weights[THIN_BUFFER] for effect in path])
     shock = SHOCK_SD**2 * RHO_SHOCK ** np.abs(np.subtract.outer(STEP, STEP))
-    return (np.outer(margin, margin) * _path_covariance(RHO[WEAK_MARGIN], STEP - 1) + np.outer(buffer, buffer) * _path_covariance(RHO[THIN_BUFFER], STEP - 1)
+    return (np.outer(margin, margin) * _path_covariance(RHO[WEAK_MARGIN], STEP - 1)
+            + np.outer(buffer, buffer) * _path_covariance(RHO[THIN_BUFFER], STEP - 1)
             + INDEX_WEIGHT**2 * _path_covariance(RHO_INDEX, STEP) + FRAILTY_SD**2 * _path_covariance(RHO_FRAILTY, STEP - 1) + shock)
 
 

@@ -14,8 +14,9 @@ RHO = np.array([0.98, 0.98, 0.98, 0.975, 0.97])
 RHO_INDEX, RHO_SHOCK, RHO_FRAILTY = 0.95, 0.8, 0.92
 SHOCK_SD, FRAILTY_SD = 0.1, 0.45
 
-# log monthly hazard = INTERCEPT + WEIGHTS · states + CROSS · (leverage − KINK)+ · (lateness − KINK)+ + EVENT_WEIGHT · events in twelve months
-#   + AGE_WEIGHT · exp(−age / 4 years) + SIZE_WEIGHT · size + industry + INDEX_WEIGHT · industry index + frailty + common shock
+# log monthly hazard = INTERCEPT + WEIGHTS · states + CROSS · (leverage − KINK)+ · (lateness − KINK)+
+#   + EVENT_WEIGHT · events in twelve months + AGE_WEIGHT · exp(−age / 4 years) + SIZE_WEIGHT · size + industry
+#   + INDEX_WEIGHT · industry index + frailty + common shock
 INTERCEPT = -7.88
 WEIGHTS = np.array([1.25, 0.25, 0.2, 1.3, 0.7])
 CROSS, KINK = 0.35, 0.5
@@ -56,12 +57,12 @@ def _calibration(drift, month):
 
 
 def _concept(drift, month):
-    # Lateness stops mattering and the account's buffer and legal trouble take its place: who defaults changes, how many hardly.
+    # Lateness stops mattering and the account's buffer takes its place: who defaults changes, how many hardly.
     share = min(drift.size, 1.0)
     weights = WEIGHTS.copy()
     weights[LATENESS] = (1 - share) * WEIGHTS[LATENESS]
     weights[THIN_BUFFER] = np.sqrt(WEIGHTS[THIN_BUFFER] ** 2 + WEIGHTS[LATENESS] ** 2 - weights[LATENESS] ** 2)
-    return Effects(weights=weights, cross=(1 - share) * CROSS, event_weight=EVENT_WEIGHT * (1 + 0.5 * share), intercept=0.12 * share)
+    return Effects(weights=weights, cross=(1 - share) * CROSS)
 
 
 def _feed(drift, month):
@@ -76,7 +77,9 @@ def _recession(drift, month):
     return Effects(climate=-drift.size if month == drift.month else 0.0)
 
 
-_DRIFTS = {"covariate": _covariate, "calibration": _calibration, "concept": _concept, "feed": _feed, "fraud": _fraud, "recession": _recession}
+_DRIFTS = {
+    "covariate": _covariate, "calibration": _calibration, "concept": _concept, "feed": _feed, "fraud": _fraud, "recession": _recession,
+}
 DRIFT_KINDS = tuple(_DRIFTS)
 
 
@@ -144,7 +147,8 @@ class States:
 
     def _recorded(self, economy, start, effect):
         index = economy.previous_index[self.profile.industry]
-        return INTERCEPT + state_terms(self.x, effect) + effect.event_weight * self.events.sum(axis=1) + fixed_terms(self.profile, start) + INDEX_WEIGHT * index
+        legal = effect.event_weight * self.events.sum(axis=1)
+        return INTERCEPT + state_terms(self.x, effect) + legal + fixed_terms(self.profile, start) + INDEX_WEIGHT * index
 
     def _learn(self, hazard):
         """Gaussian update of the frailty by one month survived (one step of Laplace's method on exp(-hazard · e^u))."""

@@ -10,11 +10,13 @@ from pipeline.sources._simulated_world import BLOCK, DAY, HOUR, NEVER, Purpose, 
 
 FILED = (LEVERAGE, ILLIQUIDITY, WEAK_MARGIN)
 RESTATED_SHARE = 0.04
+# A quarterly statement is filed 45 to 75 days after its end, an annual one 75 to 150.
+LAG_DAYS = (45, 76), (75, 151)
 
 
 @dataclass(frozen=True)
 class Quarter:
-    """One closed quarter of a block: its month, lines by name, the states it records (customers, 3) and when each statement would be filed."""
+    """One closed quarter of a block: its month, lines by name, the states it records (customers, 3), when each statement would be filed."""
 
     month: int
     stocks: dict
@@ -28,8 +30,8 @@ class Quarter:
 class Accounts:
     """The books of one block: one quarter after the other, and the rows they become.
 
-    Equity over assets is 0.40 - 0.17 x leverage, current ratio exp(0.45 - 0.35 x illiquidity), operating margin 0.06 - 0.045 x weak margin,
-    with the states of the quarter's end: a statement records them exactly. Capital moves by contributions and dividends as these ratios ask.
+    Equity over assets is 0.40 - 0.17 x leverage, current ratio exp(0.45 - 0.35 x illiquidity), operating margin 0.06 - 0.045 x weak
+    margin, with the states of the quarter's end: a statement records them exactly. Contributions and dividends follow from these ratios.
     """
 
     def __init__(self, seed, block, profile, calendar):
@@ -52,13 +54,12 @@ class Accounts:
 
     def _quarter(self, month, states, flows, rng):
         end = self.calendar.period_end(month)
-        at = lambda low, high: end + rng.integers(low, high, BLOCK) * DAY + rng.integers(8, 19, BLOCK) * HOUR
-        quarterly_at, annual_at = at(45, 76), at(75, 151)
+        quarterly_at, annual_at = (end + rng.integers(low, high, BLOCK) * DAY + rng.integers(8, 19, BLOCK) * HOUR for low, high in LAG_DAYS)
         restated_at = np.where(rng.random(BLOCK) < RESTATED_SHARE, rng.integers(40, 260, BLOCK) * DAY, NEVER)
         return Quarter(month, self.stocks, flows, states[:, FILED], quarterly_at, annual_at, restated_at)
 
     def rows(self, chosen, *, last, not_before):
-        """Statement rows of the chosen customers for the last `last` quarters, restatements among them, known no earlier than `not_before`."""
+        """Statement rows of the chosen customers for the last `last` quarters, restatements too, known no earlier than `not_before`."""
         parts = [self._file(place, chosen) for place in range(max(len(self.quarters) - last, 3), len(self.quarters))]
         rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         # An hour apart, so that a statement and its restatement of before that moment stay two rows.
@@ -81,11 +82,11 @@ class Accounts:
         return np.column_stack([self.quarters[place].stocks[line][who] for line in STOCKS] + sums)
 
     def _columns(self, quarter, who, annual, known_at):
-        n = len(who)
+        n, only = len(who), np.zeros(len(who), dtype=np.int64)
         return {
             "customer": who, "period_end": np.full(n, self.calendar.period_end(quarter.month)), "period_months": np.where(annual, 12, 3),
-            "basis": np.zeros(n, dtype=np.int64), "source": np.zeros(n, dtype=np.int64), "known_at": known_at, "currency": np.zeros(n, dtype=np.int64),
-            "audited": annual, "_month": np.full(n, quarter.month), "_states": quarter.states[who]}
+            "basis": only, "source": only, "known_at": known_at, "currency": only, "audited": annual,
+            "_month": np.full(n, quarter.month), "_states": quarter.states[who]}
 
 
 def _stocks(profile, states, assets):
@@ -102,8 +103,9 @@ def _stocks(profile, states, assets):
     payables = np.round(current_liabilities * (0.4 + 0.2 * traits[:, 3]))
     return {
         "cash": cash, "receivables": receivables, "inventory": current_assets - cash - receivables, "current_assets": current_assets,
-        "fixed_assets": total - current_assets, "total_assets": total, "payables": payables, "short_term_debt": current_liabilities - payables,
-        "current_liabilities": current_liabilities, "long_term_debt": liabilities - current_liabilities, "total_liabilities": liabilities, "equity": equity}
+        "fixed_assets": total - current_assets, "total_assets": total, "payables": payables,
+        "short_term_debt": current_liabilities - payables, "current_liabilities": current_liabilities,
+        "long_term_debt": liabilities - current_liabilities, "total_liabilities": liabilities, "equity": equity}
 
 
 def _income(profile, states, stocks, month_number, rng):
@@ -140,7 +142,8 @@ def _cash_flow(before, stocks, income, paid_in):
 
 # A restatement corrects a cut-off: this share of receivables was booked too early, so cost rises and equity falls by it.
 _CORRECTED = 0.02
-_DOWN = ("receivables", "current_assets", "total_assets", "retained_earnings", "equity", "gross_profit", "ebit", "pretax_income", "net_income")
+_DOWN = ("receivables", "current_assets", "total_assets", "retained_earnings", "equity", "gross_profit", "ebit", "pretax_income",
+         "net_income")
 
 
 def _with_restatements(columns, lines, later):

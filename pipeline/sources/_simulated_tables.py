@@ -27,26 +27,29 @@ CNY = ("CNY",)
 SCHEMAS = {
     "customers": {"customer_id": CUSTOMER, "known_at": TIME, "name": TEXT, "kind": ("company",), "industry": INDUSTRIES, "scope": SCOPES,
                   "ownership": OWNERSHIPS, "region": REGIONS, "founded_on": TIME, "onboarded_on": TIME},
-    "statements": {"customer_id": CUSTOMER, "period_end": TIME, "period_months": WHOLE, "basis": ("separate",), "source": ("filing",), "known_at": TIME,
-                   "currency": CNY, "audited": FLAG} | dict.fromkeys(LINES, NUMBER),
-    "contracts": {"contract_id": Id("D", 10), "known_at": TIME, "customer_id": CUSTOMER, "signed_on": TIME, "due_on": TIME, "fulfilled_on": TIME,
-                  "amount": MONEY, "status": ("open", "fulfilled", "late", "breached")},
-    "invoices": {"invoice_id": Id("I", 12), "known_at": TIME, "customer_id": CUSTOMER, "issued_at": TIME, "due_at": TIME, "amount": MONEY, "currency": CNY},
-    "payments": {"payment_id": Id("P", 12), "known_at": TIME, "invoice_id": Id("I", 12), "customer_id": CUSTOMER, "occurred_at": TIME, "amount": MONEY,
-                 "kind": ("payment", "credit_note", "write_off")},
-    "transactions": {"transaction_id": Id("T", 13), "known_at": TIME, "customer_id": CUSTOMER, "occurred_at": TIME, "amount": MONEY, "currency": CNY,
-                     "kind": KINDS, "counterparty_id": Id("K", 7), "channel": CHANNELS, "balance": MONEY},
-    "events": {"event_id": Id("E", 10), "known_at": TIME, "customer_id": CUSTOMER, "occurred_at": TIME, "kind": ("complaint", "dispute", "lawsuit", "inquiry"),
-               "amount": MONEY, "severity": NUMBER, "source": ("crm", "court", "register"), "confidence": NUMBER},
+    "statements": {"customer_id": CUSTOMER, "period_end": TIME, "period_months": WHOLE, "basis": ("separate",), "source": ("filing",),
+                   "known_at": TIME, "currency": CNY, "audited": FLAG} | dict.fromkeys(LINES, NUMBER),
+    "contracts": {"contract_id": Id("D", 10), "known_at": TIME, "customer_id": CUSTOMER, "signed_on": TIME, "due_on": TIME,
+                  "fulfilled_on": TIME, "amount": MONEY, "status": ("open", "fulfilled", "late", "breached")},
+    "invoices": {"invoice_id": Id("I", 12), "known_at": TIME, "customer_id": CUSTOMER, "issued_at": TIME, "due_at": TIME, "amount": MONEY,
+                 "currency": CNY},
+    "payments": {"payment_id": Id("P", 12), "known_at": TIME, "invoice_id": Id("I", 12), "customer_id": CUSTOMER, "occurred_at": TIME,
+                 "amount": MONEY, "kind": ("payment", "credit_note", "write_off")},
+    "transactions": {"transaction_id": Id("T", 13), "known_at": TIME, "customer_id": CUSTOMER, "occurred_at": TIME, "amount": MONEY,
+                     "currency": CNY, "kind": KINDS, "counterparty_id": Id("K", 7), "channel": CHANNELS, "balance": MONEY},
+    "events": {"event_id": Id("E", 10), "known_at": TIME, "customer_id": CUSTOMER, "occurred_at": TIME,
+               "kind": ("complaint", "dispute", "lawsuit", "inquiry"), "amount": MONEY, "severity": NUMBER,
+               "source": ("crm", "court", "register"), "confidence": NUMBER},
     "exposures": {"customer_id": CUSTOMER, "known_at": TIME, "limit": MONEY, "exposure": MONEY, "collateral": MONEY, "currency": CNY},
-    "series": {"name": ("business_climate", "industry_index"), "industry": INDUSTRIES, "period_end": TIME, "known_at": TIME, "value": NUMBER, "unit": ("index",)},
-    "outcomes": {"customer_id": CUSTOMER, "transaction_id": Id("T", 13), "kind": ("default", "fraud"), "occurred_at": TIME, "known_at": TIME, "loss": MONEY,
-                 "cured_at": TIME},
+    "series": {"name": ("business_climate", "industry_index"), "industry": INDUSTRIES, "period_end": TIME, "known_at": TIME,
+               "value": NUMBER, "unit": ("index",)},
+    "outcomes": {"customer_id": CUSTOMER, "transaction_id": Id("T", 13), "kind": ("default", "fraud"), "occurred_at": TIME,
+                 "known_at": TIME, "loss": MONEY, "cured_at": TIME},
 }
 TRUTH_SCHEMAS = {
     "reference": {"customer_id": CUSTOMER, "as_of": TIME, "reference_pd_12m": NUMBER},
-    "state": {"customer_id": CUSTOMER, "as_of": TIME, "leverage": NUMBER, "illiquidity": NUMBER, "weak_margin": NUMBER, "lateness": NUMBER, "thin_buffer": NUMBER,
-              "frailty": NUMBER, "monthly_hazard": NUMBER},
+    "state": {"customer_id": CUSTOMER, "as_of": TIME, "leverage": NUMBER, "illiquidity": NUMBER, "weak_margin": NUMBER, "lateness": NUMBER,
+              "thin_buffer": NUMBER, "frailty": NUMBER, "monthly_hazard": NUMBER},
     "fraud": {"transaction_id": Id("T", 13), "reference_probability": NUMBER},
 }
 _TYPES = {TIME: pa.timestamp("us"), MONEY: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_(), WHOLE: pa.int64(), TEXT: pa.string()}
@@ -63,7 +66,7 @@ def encode(rows, schema, *, block_start):
     if "customer" in rows:
         rows["customer_id"] = np.where(rows["customer"] < 0, -1, rows["customer"] + block_start + 1)
     if "lines" in rows:
-        rows |= dict(zip(LINES, rows["lines"].T))
+        rows |= dict(zip(LINES, rows["lines"].T, strict=True))
     return {name: _column(rows[name], kind) for name, kind in schema.items()}
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from pipeline.sources._simulated_state import LATENESS
 from pipeline.sources._simulated_world import BLOCK, DAY, HOUR, NEVER, NULL, Purpose, join, next_posting, rank_within, stream, take
 
 INVOICES_A_MONTH, CONTRACTS_A_MONTH = 2.5, 0.15
@@ -30,8 +29,9 @@ class Trade:
         self.seed, self.block, self.profile = seed, block, profile
         self.issued = np.zeros(BLOCK, dtype=np.int64)
         self.paid = np.zeros(BLOCK, dtype=np.int64)
-        none = np.zeros(0, dtype=np.int64)
-        self.parts = dict.fromkeys(("customer", "invoice", "kind", "amount", "issued_at", "due_at", "pay_at", "after"), none) | {"noise": np.zeros(0)}
+        whole = ("customer", "invoice", "kind", "amount", "issued_at", "due_at", "pay_at", "after")
+        self.parts = dict.fromkeys(whole, np.zeros(0, dtype=np.int64))
+        self.parts["noise"] = np.zeros(0)
 
     def invoice(self, month, span, business, amounts):
         """New invoices of the month for customers in business, and their parts; `business` scales amounts, zero stops them."""
@@ -46,8 +46,9 @@ class Trade:
         rows["due_at"] = rows["issued_at"] // DAY * DAY + self.profile.terms[rows["customer"]] * DAY
         rows["invoice"] = self._number(rows["customer"])
         self._open(rows)
-        return {"invoice_id": rows["invoice"], "known_at": rows["issued_at"] + HOUR, "customer": rows["customer"], "issued_at": rows["issued_at"],
-                "due_at": rows["due_at"], "amount": rows["amount"], "currency": np.zeros(len(rows["invoice"]), dtype=np.int64)}
+        return {"invoice_id": rows["invoice"], "known_at": rows["issued_at"] + HOUR, "customer": rows["customer"],
+                "issued_at": rows["issued_at"], "due_at": rows["due_at"], "amount": rows["amount"],
+                "currency": np.zeros(len(rows["invoice"]), dtype=np.int64)}
 
     def _number(self, customer):
         number = self.issued[customer] + rank_within(customer)
@@ -58,9 +59,9 @@ class Trade:
         amount, split = rows["amount"], rows["split"]
         second = np.where(split < PARTIAL_SHARE, amount * 2 // 5, 0)
         credit = np.where((split >= PARTIAL_SHARE) & (split < PARTIAL_SHARE + CREDIT_SHARE), (amount * CREDIT_PART).astype(np.int64), 0)
-        nothing = np.zeros_like(amount)
-        self.parts = join([self.parts, self._part(rows, amount - second - credit, PAYMENT, nothing), self._part(rows, second, PAYMENT, rows["after"]),
-                           self._part(rows, credit, CREDIT_NOTE, nothing)])
+        at_once = np.zeros_like(amount)
+        parts = (amount - second - credit, PAYMENT, at_once), (second, PAYMENT, rows["after"]), (credit, CREDIT_NOTE, at_once)
+        self.parts = join([self.parts, *(self._part(rows, *part) for part in parts)])
 
     def _part(self, rows, amount, kind, after):
         part = {name: rows[name] for name in ("customer", "invoice", "issued_at", "due_at", "noise")}
@@ -93,8 +94,9 @@ class Trade:
         customer = rows["customer"]
         number = self.paid[customer] + rank_within(customer)
         self.paid = self.paid + np.bincount(customer, minlength=BLOCK)
-        return {"payment_id": (self.block * BLOCK + customer + 1) * 100_000 + number, "known_at": next_posting(rows["pay_at"]), "invoice_id": rows["invoice"],
-                "customer": customer, "occurred_at": rows["pay_at"], "amount": rows["amount"], "kind": rows["kind"]}
+        return {"payment_id": (self.block * BLOCK + customer + 1) * 100_000 + number, "known_at": next_posting(rows["pay_at"]),
+                "invoice_id": rows["invoice"], "customer": customer, "occurred_at": rows["pay_at"], "amount": rows["amount"],
+                "kind": rows["kind"]}
 
     def collect(self, month, lost, default_at):
         """What a default leaves of the open parts: a recovered payment and a write-off each, and the loss per customer in minor units."""
@@ -114,8 +116,8 @@ class Trade:
         owed = np.bincount(self.parts["customer"], weights=self.parts["amount"], minlength=BLOCK).astype(np.int64)
         limit = np.round(self.profile.ticket * 12 * factor * amounts).astype(np.int64) * 100
         collateral = np.round(limit * self.profile.collateral).astype(np.int64)
-        return {"customer": who, "known_at": np.full(len(who), span.end - 1), "limit": limit[who], "exposure": owed[who], "collateral": collateral[who],
-                "currency": np.zeros(len(who), dtype=np.int64)}
+        return {"customer": who, "known_at": np.full(len(who), span.end - 1), "limit": limit[who], "exposure": owed[who],
+                "collateral": collateral[who], "currency": np.zeros(len(who), dtype=np.int64)}
 
 
 class Contracts:
@@ -136,7 +138,8 @@ class Contracts:
         due_on = signed_on // DAY * DAY + rng.integers(60, 181, n) * DAY
         days = np.round(-4 + 9 * lateness[customer] + 8 * rng.standard_normal(n)).astype(np.int64)
         amount = np.round(self.profile.ticket[customer] * np.exp(1 + 0.6 * rng.standard_normal(n)) * business[customer] * amounts * 100)
-        rows = {"customer": customer, "signed_on": signed_on, "due_on": due_on, "done_on": due_on + np.clip(days, -30, 90) * DAY + 15 * HOUR,
+        done_on = due_on + np.clip(days, -30, 90) * DAY + 15 * HOUR
+        rows = {"customer": customer, "signed_on": signed_on, "due_on": due_on, "done_on": done_on,
                 "amount": np.maximum(amount, 100).astype(np.int64)}
         rows = take(rows, np.flatnonzero(span.within(customer, signed_on) & (business[customer] > 0)))
         rows["contract_id"] = self._number(rows["customer"])
@@ -162,5 +165,6 @@ class Contracts:
 
 def _contract_rows(rows, status, known_at):
     fulfilled = (status == FULFILLED) | (status == LATE)
-    return {"contract_id": rows["contract_id"], "known_at": known_at, "customer": rows["customer"], "signed_on": rows["signed_on"], "due_on": rows["due_on"],
-            "fulfilled_on": np.where(fulfilled, rows["done_on"], NULL), "amount": rows["amount"], "status": status}
+    return {"contract_id": rows["contract_id"], "known_at": known_at, "customer": rows["customer"], "signed_on": rows["signed_on"],
+            "due_on": rows["due_on"], "fulfilled_on": np.where(fulfilled, rows["done_on"], NULL), "amount": rows["amount"],
+            "status": status}

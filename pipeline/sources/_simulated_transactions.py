@@ -3,18 +3,30 @@
 import numpy as np
 
 from pipeline.sources._simulated_world import (
-    BLOCK, CASUAL_POOL, DAY, HOUR, REGULAR_POOL, REGULARS, Purpose, join, next_posting, rank_within, stream, take,
+    BLOCK,
+    CASUAL_POOL,
+    DAY,
+    HOUR,
+    REGULAR_POOL,
+    REGULARS,
+    Purpose,
+    join,
+    next_posting,
+    rank_within,
+    stream,
+    take,
 )
 
 CHANNELS = ("online", "transfer", "card", "branch", "cheque")
 ELECTRONIC = 3
 KINDS = ("receipt", "supplier", "payroll", "tax", "rent", "fee")
-# What stands on the account at a month's end, in months of turnover: BUFFER - BUFFER_SLOPE x thin buffer. Money out is what leaves it there.
+# What stands on the account at a month's end, in months of turnover: BUFFER - BUFFER_SLOPE x thin buffer. Outflows leave it there.
 BUFFER, BUFFER_SLOPE = 1.2, 0.9
 INFLOW_NOISE, SPLIT_NOISE, LEAST_OUTFLOW = 0.15, 0.7, 0.15
 
 IN_CHANNEL = np.array([0.3, 0.5, 0.0, 0.1, 0.1])
 OUT_CHANNEL, FRAUD_CHANNEL = np.array([0.40, 0.30, 0.15, 0.10, 0.05]), np.array([0.55, 0.15, 0.30, 0.0, 0.0])
+IN_KIND = np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 OUT_KIND, FRAUD_KIND = np.array([0.0, 0.55, 0.15, 0.1, 0.1, 0.1]), np.array([0.0, 0.85, 0.0, 0.0, 0.0, 0.15])
 NIGHT, FRAUD_NIGHT = 0.06, 0.35
 # Who the money goes to: a regular partner, a one-off partner, a mule account that others reported, a mule account nobody knows yet.
@@ -23,7 +35,7 @@ MULE_MONTHS, MULE_UNKNOWN_MONTHS = 10, 2
 
 SPELLS_A_MONTH, MORE_IN_SPELL, SPELL_GAP = 0.005, 2.2, 18 * HOUR
 FRAUD_LIFT, FRAUD_SPREAD = 0.5, 0.7
-# Mean and spread of log(amount / usual) of genuine outflows, fitted once to five million of them.
+# Mean and spread of log(amount / usual) of genuine outflows, fitted once to a third of a million of them.
 GENUINE_LIFT, GENUINE_SPREAD = -0.3, 0.85
 
 
@@ -45,8 +57,8 @@ class Transactions:
         customer, amount = rows["customer"], rows["amount"]
         known_at = np.where(rows["channel"] < ELECTRONIC, rows["occurred_at"], next_posting(rows["occurred_at"]))
         fixed = {"transaction_id": self._number(customer), "known_at": known_at, "customer": customer, "occurred_at": rows["occurred_at"],
-                 "amount": amount, "currency": np.zeros(len(customer), dtype=np.int64), "kind": rows["kind"], "counterparty_id": rows["counterparty"],
-                 "channel": rows["channel"], "balance": self._balances(customer, amount)}
+                 "amount": amount, "currency": np.zeros(len(customer), dtype=np.int64), "kind": rows["kind"],
+                 "counterparty_id": rows["counterparty"], "channel": rows["channel"], "balance": self._balances(customer, amount)}
         return fixed | {"_fraud": rows["fraud"], "_probability": self._probability(rows, effect), "_report": rows["report"]}
 
     def _number(self, customer):
@@ -70,11 +82,8 @@ class Transactions:
         paid_in = turnover * np.exp(INFLOW_NOISE * rng.standard_normal(BLOCK))
         left = turnover * (BUFFER - BUFFER_SLOPE * thin_buffer)
         paid_out = np.maximum(paid_in + self.balance / 100 - left, LEAST_OUTFLOW * turnover)
-        received, spent = _split(rng, paid_in), _split(rng, -paid_out)
-        received |= _partners(rng, received["customer"], self.profile, month, PARTNER) | {
-            "kind": np.zeros(len(received["customer"]), dtype=np.int64), "channel": _pick(rng, _online(IN_CHANNEL, effect), len(received["customer"]))}
-        spent |= _partners(rng, spent["customer"], self.profile, month, PARTNER) | {
-            "kind": _pick(rng, OUT_KIND, len(spent["customer"])), "channel": _pick(rng, _online(OUT_CHANNEL, effect), len(spent["customer"]))}
+        received = _marked(rng, _split(rng, paid_in), self.profile, month, IN_KIND, _online(IN_CHANNEL, effect))
+        spent = _marked(rng, _split(rng, -paid_out), self.profile, month, OUT_KIND, _online(OUT_CHANNEL, effect))
         rows = join([received, spent])
         n = len(rows["customer"])
         day = span.start + rng.integers(0, (span.end - span.start) // DAY, n) * DAY
@@ -150,6 +159,13 @@ def _split(rng, totals):
     share = weight / np.bincount(customer, weights=weight, minlength=BLOCK)[customer]
     amount = np.round(totals[customer] * share * 100).astype(np.int64)
     return {"customer": customer, "amount": np.where(amount == 0, 1, amount)}
+
+
+def _marked(rng, rows, profile, month, kinds, channels):
+    """Genuine rows with their partner, kind and channel."""
+    n = len(rows["customer"])
+    partners = _partners(rng, rows["customer"], profile, month, PARTNER)
+    return rows | partners | {"kind": _pick(rng, kinds, n), "channel": _pick(rng, channels, n)}
 
 
 def _pick(rng, shares, count):

@@ -16,8 +16,10 @@ HISTORY = 15
 ENTRY_MONTHS = 84
 ENTRY_SHARE = 0.2
 
-INDUSTRIES = ("manufacturing", "wholesale", "retail", "construction", "transport", "hospitality", "technology", "energy", "agriculture", "services")
+INDUSTRIES = ("manufacturing", "wholesale", "retail", "construction", "transport", "hospitality", "technology", "energy", "agriculture",
+              "services")
 INDUSTRY_SHARE = np.array([0.2, 0.15, 0.12, 0.12, 0.08, 0.06, 0.09, 0.03, 0.05, 0.1])
+REGION_SHARE, OWNERSHIP_SHARE = np.array([0.2, 0.2, 0.25, 0.15, 0.15, 0.05]), np.array([0.75, 0.1, 0.1, 0.05])
 REGIONS = ("north", "south", "east", "west", "centre", "abroad")
 OWNERSHIPS = ("private", "state", "foreign", "listed")
 SCOPES = ("local", "national", "international")
@@ -111,12 +113,13 @@ def draw_profile(seed, block, calendar):
     assets = np.exp(15.5 + 1.2 * size)
     entry_month, entry_at, founded = _dates(rng, calendar)
     return Profile(
-        industry=industry, region=rng.choice(6, n, p=[0.2, 0.2, 0.25, 0.15, 0.15, 0.05]), ownership=rng.choice(4, n, p=[0.75, 0.1, 0.1, 0.05]),
+        industry=industry, region=rng.choice(6, n, p=REGION_SHARE), ownership=rng.choice(4, n, p=OWNERSHIP_SHARE),
         scope=np.clip(np.round(1 + 0.6 * size + 0.5 * rng.standard_normal(n)), 0, 2).astype(np.int64), size=size, assets=assets,
-        turnover=assets * np.exp(-2.6 + 0.3 * rng.standard_normal(n)), ticket=assets * np.exp(-5.5 + 0.3 * rng.standard_normal(n)), founded=founded,
-        entry_month=entry_month, entry_at=entry_at, fiscal_month=rng.choice([12, 6, 3], n, p=[0.85, 0.1, 0.05]), quarterly=rng.random(n) < 0.8,
-        terms=rng.choice([15, 30, 45, 60], n, p=[0.1, 0.6, 0.2, 0.1]), collateral=np.where(rng.random(n) < 0.25, rng.uniform(0.2, 0.8, n), 0.0),
-        traits=rng.random((n, 8)), regulars=rng.integers(0, REGULAR_POOL, (n, REGULARS)), name=_names(rng, industry))
+        turnover=assets * np.exp(-2.6 + 0.3 * rng.standard_normal(n)), ticket=assets * np.exp(-5.5 + 0.3 * rng.standard_normal(n)),
+        founded=founded, entry_month=entry_month, entry_at=entry_at, fiscal_month=rng.choice([12, 6, 3], n, p=[0.85, 0.1, 0.05]),
+        quarterly=rng.random(n) < 0.8, terms=rng.choice([15, 30, 45, 60], n, p=[0.1, 0.6, 0.2, 0.1]),
+        collateral=np.where(rng.random(n) < 0.25, rng.uniform(0.2, 0.8, n), 0.0), traits=rng.random((n, 8)),
+        regulars=rng.integers(0, REGULAR_POOL, (n, REGULARS)), name=_names(rng, industry))
 
 
 def _dates(rng, calendar):
@@ -130,18 +133,21 @@ def _dates(rng, calendar):
     return entry_month, entry_at, founded // DAY * DAY
 
 
-_FIRST = ("Northgate", "Silver", "Harbour", "Blue River", "Summit", "Oak", "Meridian", "Falcon", "Sterling", "Lakeside", "Granite", "Pioneer", "Orchid", "Amber")
+_FIRST = ("Northgate", "Silver", "Harbour", "Blue River", "Summit", "Oak", "Meridian", "Falcon", "Sterling", "Lakeside", "Granite",
+          "Pioneer", "Orchid", "Amber")
 _SECOND = ("Bridge", "Field", "Point", "Star", "Line", "Works", "Gate", "Crest", "Stone", "Wave", "Union", "Delta", "Horizon", "Forge")
-_LAST = ("Manufacturing Ltd", "Trading Ltd", "Stores Ltd", "Construction Ltd", "Logistics Ltd", "Hotels Ltd", "Systems Ltd", "Energy Ltd", "Farms Ltd", "Services Ltd")
+_LAST = ("Manufacturing Ltd", "Trading Ltd", "Stores Ltd", "Construction Ltd", "Logistics Ltd", "Hotels Ltd", "Systems Ltd", "Energy Ltd",
+         "Farms Ltd", "Services Ltd")
 _CITY = ("华东", "江南", "北辰", "岭南", "滨海", "云川", "金陵", "锦城", "长洲", "东湖", "西岭", "辽原", "桂林", "渝中")
 _WORD = ("恒信", "瑞丰", "华盛", "鼎新", "博远", "安泰", "同创", "嘉禾", "明德", "宏图", "天成", "启航", "永昌", "兴业")
-_TRADE = ("制造有限公司", "商贸有限公司", "百货有限公司", "建设有限公司", "物流有限公司", "酒店有限公司", "科技有限公司", "能源有限公司", "农业有限公司", "服务有限公司")
+_TRADE = ("制造有限公司", "商贸有限公司", "百货有限公司", "建设有限公司", "物流有限公司",
+          "酒店有限公司", "科技有限公司", "能源有限公司", "农业有限公司", "服务有限公司")
 
 
 def _names(rng, industry):
     first, second, chinese = rng.integers(0, 14, BLOCK), rng.integers(0, 14, BLOCK), rng.random(BLOCK) < 0.45
-    english = [f"{_FIRST[a]} {_SECOND[b]} {_LAST[c]}" for a, b, c in zip(first, second, industry)]
-    local = [f"{_CITY[a]}{_WORD[b]}{_TRADE[c]}" for a, b, c in zip(first, second, industry)]
+    english = [f"{_FIRST[a]} {_SECOND[b]} {_LAST[c]}" for a, b, c in zip(first, second, industry, strict=True)]
+    local = [f"{_CITY[a]}{_WORD[b]}{_TRADE[c]}" for a, b, c in zip(first, second, industry, strict=True)]
     return np.where(chinese, np.array(local, dtype=object), np.array(english, dtype=object))
 
 

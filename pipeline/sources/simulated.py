@@ -29,9 +29,10 @@ class Drift:
 
 @dataclass(frozen=True)
 class Settings:
-    """What to simulate: `customers` over `months` from `first_month` (YYYY-MM or its first day); a fifth of them arrive over the first seven years.
+    """What to simulate: `customers` over `months` from `first_month` (YYYY-MM or its first day).
 
-    A reference PD is written for every `reference_every_months`-th month end, from `reference_draws` draws (200 at least).
+    Four fifths of the customers open the book, the others arrive evenly over the first seven years. A reference PD is written for every
+    `reference_every_months`-th month end, from `reference_draws` draws (200 at least).
     """
 
     customers: int = 5000
@@ -57,7 +58,8 @@ class Settings:
 
 
 def _check(settings):
-    limits = {"customers": (1, 9_999_999), "months": (1, 1_000), "seed": (0, 2**63), "reference_draws": (200, 100_000), "reference_every_months": (1, 1_000)}
+    limits = {"customers": (1, 9_999_999), "months": (1, 1_000), "seed": (0, 2**63 - 1), "reference_draws": (200, 100_000),
+              "reference_every_months": (1, 1_000)}
     for name, (low, high) in limits.items():
         if not low <= getattr(settings, name) <= high:
             raise RiskError(f"simulated: {name} = {getattr(settings, name)} is out of range; give a number from {low} to {high}")
@@ -101,8 +103,8 @@ class Portfolio:
         """Simulate one month and return the rows that became known in it: {table: {column: array}}.
 
         decisions: customer_id -> (limit factor, stop); they hold from this month until changed. The factor scales new invoices, contracts
-        and the limit; a stopped customer gets no new invoice or contract. Customers of other blocks are ignored.
-        Each inner dictionary is a valid argument of pyarrow.table. A cured default comes a second time, with cured_at, when its cure is known.
+        and the limit; a stopped customer gets no new invoice or contract. Customers of other blocks are ignored. Each inner dictionary
+        is a valid argument of pyarrow.table. A cured default comes a second time, with cured_at, when its cure is known.
 
         Raises: RiskError for an identifier that is not one of this simulation.
         """
@@ -133,15 +135,15 @@ def _by_place(decisions, block):
     try:
         places = {int(customer_id.removeprefix("C")) - 1 - block * BLOCK: decision for customer_id, decision in decisions.items()}
     except ValueError:
-        raise RiskError("simulated: a decision's customer_id is not of the form C0000001; take identifiers from the customers table") from None
+        raise RiskError("simulated: a decision's customer_id is not like C0000001; take it from the customers table") from None
     return {place: decision for place, decision in places.items() if 0 <= place < BLOCK}
 
 
 def simulate(folder, truth_folder, *, settings, progress=None):
     """Write one Parquet file per table into `folder`, and reference.parquet, state.parquet and fraud.parquet into `truth_folder`.
 
-    Rows known after the last simulated month are left out; within a file they stand block after block, by customer and known_at. Memory does
-    not grow with the number of customers. `progress` has `update(n)`, called once for every month's worth of all customers.
+    Rows known after the last simulated month are left out; within a file they stand block after block, by customer and known_at. Memory
+    does not grow with the number of customers. `progress` has `update(n)`, called once for every month's worth of all customers.
     All files are written beside their names and replaced together at the end.
     """
     with Files(Path(folder), SCHEMAS) as tables, Files(Path(truth_folder), TRUTH_SCHEMAS) as truth:

@@ -1,0 +1,77 @@
+"""Writing for a whole book: columns gathered chunk by chunk in a scratch file, then written in the observations' order."""
+
+import os
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.arrays import Category
+
+WRITE_ROWS = 65_536
+
+
+class Columns:
+    """The columns of all observations, kept in a scratch file so that they need not fit into memory; categories as codes with growing
+    levels."""
+
+    def __init__(self, catalogue, count, scratch):
+        self.catalogue, self.place = catalogue, {name: number for number, name in enumerate(catalogue.names)}
+        # a file, so that the page cache and not this process bounds a large book
+        self.matrix = np.memmap(os.path.join(scratch, "columns"), dtype=np.float64, mode="w+", shape=(len(catalogue), max(count, 1)))
+        self.levels = {each.name: {} for each in catalogue.features if each.kind == "category"}
+        self.added = {}
+
+    def put(self, name, rows, column):
+        """Store a column's values at these observations."""
+        self.matrix[self.place[name], rows] = self._global(name, column) if isinstance(column, Category) else column
+
+    def _global(self, name, column):
+        known = self.levels[name]
+        table = np.array([*(known.setdefault(level, len(known)) for level in column.levels), -1])
+        return table[column.codes]
+
+    def numbers(self, name, begin=0, end=None):
+        """Values of a number column."""
+        return self.added[name][begin:end] if name in self.added else np.asarray(self.matrix[self.place[name], begin:end])
+
+    def category(self, name, begin=0, end=None):
+        """Values of a category column."""
+        codes = self.matrix[self.place[name], begin:end].astype(np.int32)
+        return Category(codes, tuple(self.levels[name]))
+
+
+def write_columns(columns, catalogue, asked, out_path):
+    schema = pa.schema(
+        [
+            ("observation_id", pa.string()),
+            *((each.name, pa.string() if each.kind == "category" else pa.float64()) for each in catalogue.features),
+        ]
+    )
+    texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if kind == pa.string()]
+    with replacing(out_path) as beside, pq.ParquetWriter(beside, schema, compression="snappy", use_dictionary=texts) as writer:
+        for begin in range(0, len(asked), WRITE_ROWS):
+            end = min(begin + WRITE_ROWS, len(asked))
+            ids = asked.ids[begin:end].cast(pa.string()).combine_chunks()
+            writer.write_table(pa.table([ids, *(_arrow(columns, each, begin, end) for each in catalogue.features)], schema=schema))
+
+
+def _arrow(columns, each, begin, end):
+    if each.kind == "category":
+        column = columns.category(each.name, begin, end)
+        levels = pa.array([*column.levels, None], pa.string())
+        return levels.take(pa.array(np.where(column.codes < 0, len(column.levels), column.codes)))
+    values = columns.numbers(each.name, begin, end)
+    return pa.array(values, pa.float64())
+
+
+@contextmanager
+def replacing(path):
+    """A name beside `path` that takes its place when all went well and disappears when not."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

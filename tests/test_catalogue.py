@@ -1,0 +1,133 @@
+"""The catalogue: what is declared, what is left out, what is refused."""
+
+import json
+
+import pytest
+from builders import customer, exposure, observation, series, statement, transaction, write_tables
+
+from features.catalogue import Catalogue, build_catalogue, check
+from features.errors import RiskError
+from features.feature import feature
+from features.feeders.duck import columns_of
+from features.tables import TABLES
+from features.terms import last, window
+
+EVERYTHING = {name: {column.name: column.kind for column in table.columns} for name, table in TABLES.items()}
+
+
+def declared(name="x_count_1d", how=None, **about):
+    return feature(name, how or window("events", "count", days=1), **({"unit": "count", "factor": "disputes", "missing": "Never."} | about))
+
+
+@pytest.mark.parametrize(("use_case", "least"), [("default", 200), ("fraud", 40)])
+def test_every_table_in_full_gives_the_whole_catalogue(use_case, least):
+    catalogue = build_catalogue(use_case, EVERYTHING)
+    assert len(catalogue) >= least
+    assert catalogue.left_out == {}
+
+
+@pytest.mark.parametrize("use_case", ["default", "fraud"])
+def test_a_catalogue_survives_being_stored(use_case):
+    catalogue = build_catalogue(use_case, EVERYTHING)
+    stored = Catalogue.from_dict(json.loads(json.dumps(catalogue.to_dict())))
+    assert stored.features == catalogue.features
+    assert stored.left_out == catalogue.left_out
+    assert stored.use_case == use_case
+
+
+@pytest.mark.parametrize(
+    ("lacking", "name", "named"),
+    [
+        (("statements", "inventory"), "stmt_quick_ratio", "statements.inventory"),
+        (("payments", None), "inv_open_amount", "payments.invoice_id"),
+        (("transactions", None), "txn_count_30d", "transactions.known_at"),
+        (("transactions", "balance"), "txn_balance_min_30d", "transactions.balance"),
+        (("statements", "net_income"), "peer_roa_quantile", "statements.net_income"),
+        (("customers", "industry"), "bg_industry", "customers.industry"),
+    ],
+)
+def test_a_feature_without_its_columns_is_left_out_and_named(lacking, name, named):
+    table, column = lacking
+    columns = {
+        each: {key: kind for key, kind in its.items() if (each, key) != lacking}
+        for each, its in EVERYTHING.items()
+        if column or each != table
+    }
+    catalogue = build_catalogue("default", columns)
+    assert name not in catalogue.names
+    assert catalogue.left_out[name] == named
+
+
+def test_columns_beyond_the_contract_become_features_unless_ids_names_or_text(tmp_path):
+    extra = {"employees": 12, "rating": "B", "branch_id": 7, "audit_date": None}
+    rows = [customer(f"C{number}", website=f"site {number}", **extra) for number in range(60)]
+    write_tables(
+        tmp_path,
+        {
+            "customers": rows,
+            "exposures": [exposure(utilised=0.5)],
+            "observations": [observation(tenure=3.0, target=1.0)],
+            "statements": [statement(market_value=5.0, total_assets=1.0, total_liabilities=2.0)],
+        },
+    )
+    names = build_catalogue("default", columns_of(tmp_path)).names
+    assert {"bg_employees", "bg_rating", "exp_utilised", "obs_tenure", "stmt_market_value_to_assets", "stmt_market_to_liabilities"} <= set(
+        names
+    )
+    assert not {"bg_website", "bg_branch_id", "bg_name", "obs_target"} & set(names)
+
+
+def test_a_category_beyond_the_contract_keeps_its_kind(tmp_path):
+    write_tables(tmp_path, {"customers": [customer(rating="B")]})
+    assert build_catalogue("default", columns_of(tmp_path))["bg_rating"].kind == "category"
+
+
+def test_each_published_series_becomes_a_level_and_a_growth(tmp_path):
+    write_tables(tmp_path, {"series": [series("gdp"), series("orders", industry="retail")], "customers": [customer()]})
+    names = build_catalogue("default", columns_of(tmp_path)).names
+    assert {"bg_market_gdp", "bg_market_gdp_growth_12m", "bg_industry_orders", "bg_industry_orders_growth_12m"} <= set(names)
+
+
+def test_a_fraud_observation_carries_its_transactions_columns(tmp_path):
+    write_tables(tmp_path, {"transactions": [transaction()]})
+    assert {"txn_amount_log", "txn_kind", "txn_hour"} <= set(build_catalogue("fraud", columns_of(tmp_path)).names)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ([declared(), declared()], "Feature x_count_1d is declared twice"),
+        ([declared(factor="luck")], "Feature x_count_1d has the unknown factor 'luck'; choose one of solvency"),
+        ([declared(scope="world")], "unknown scope 'world'; choose one of own, peer, counterparty"),
+        ([declared(how=window("events", "median", "amount", days=1))], "unknown measure 'median'; choose one of count"),
+        ([declared(how=window("events", "count", days=60_000))], "window of 5184000000 seconds, outside the packed key's"),
+        ([declared(how=window("events", "count"))], "window of 0 seconds"),
+    ],
+)
+def test_a_declaration_that_breaks_the_rules_is_refused(features, message):
+    with pytest.raises(RiskError, match=message):
+        check(features)
+
+
+def test_an_unknown_use_case_is_refused():
+    with pytest.raises(RiskError, match="Use case 'churn' is unknown; choose one of default, fraud"):
+        build_catalogue("churn", EVERYTHING)
+
+
+def test_asking_for_a_feature_that_is_not_there_names_it():
+    with pytest.raises(RiskError, match="The catalogue of default has no feature stmt_unheard_of"):
+        build_catalogue("default", EVERYTHING).only(["stmt_current_ratio", "stmt_unheard_of"])
+
+
+def test_what_a_feature_needs_follows_from_how_it_is_computed():
+    assert declared(how=last("exposures", "limit")).needs == {"exposures": ("limit",)}
+    assert build_catalogue("default", EVERYTHING)["stmt_current_ratio"].needs == {"statements": ("current_assets", "current_liabilities")}
+
+
+@pytest.mark.parametrize("use_case", ["default", "fraud"])
+def test_every_feature_says_what_a_reader_needs(use_case):
+    for each in build_catalogue(use_case, EVERYTHING).features:
+        assert each.message_id == f"feature.{each.name}"
+        assert each.direction in (-1, 0, 1), each.name
+        assert each.unit, each.name
+        assert each.missing.startswith(("Missing", "Never")), each.name

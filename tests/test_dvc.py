@@ -1,0 +1,55 @@
+"""Every stage of dvc.yaml depends on what its module imports, so an edit re-runs exactly what it can change."""
+
+from pathlib import Path
+
+import grimp
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return grimp.build_graph("features", "models", "serving", "pipeline")
+
+
+def declared(stage):
+    return STAGES[stage].get("do", STAGES[stage])
+
+
+def imported_files(graph, stage):
+    """Files of all modules that the stage's module imports, however deep; packages without code of their own aside."""
+    modules = graph.find_upstream_modules(f"pipeline.{stage}") | {f"pipeline.{stage}"}
+    places = [ROOT / module.replace(".", "/") for module in modules]
+    files = {place.with_suffix(".py") for place in places if place.with_suffix(".py").exists()}
+    packages = {place / "__init__.py" for place in places if (place / "__init__.py").exists()}
+    return {str(file.relative_to(ROOT)) for file in files | {file for file in packages if file.read_text(encoding="utf-8").count("\n") > 6}}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_cover_what_the_module_imports(graph, stage):
+    code = {dep for dep in declared(stage)["deps"] if dep.endswith(".py") and "$" not in dep}
+    needed = imported_files(graph, stage)
+    assert needed - code == set(), f"add these to the deps of {stage} in dvc.yaml: {sorted(needed - code)}"
+    assert code - needed == set(), f"take these out of the deps of {stage} in dvc.yaml: {sorted(code - needed)}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_its_module_and_says_what_it_does(stage):
+    command = declared(stage)["cmd"].split()
+    assert command[:3] == ["python", "-m", f"pipeline.{stage}"]
+    assert declared(stage)["desc"]
+
+
+def test_the_champion_is_moved_by_no_stage():
+    outs = [out for stage in STAGES for out in declared(stage)["outs"]]
+    assert not [out for out in outs if str(out).startswith("var/")]
+
+
+def test_templates_and_wording_of_the_reports_are_deps():
+    deps = set(declared("report")["deps"])
+    templates = {str(file.relative_to(ROOT)) for file in (ROOT / "pipeline" / "reports" / "templates").iterdir()}
+    assert templates - deps == set()
+    assert {"serving/messages/en.json", "serving/messages/zh.json"} <= deps

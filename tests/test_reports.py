@@ -1,0 +1,339 @@
+"""The report pages: what they say, what they leave out, and that every word of them exists in both languages."""
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+from string import Formatter
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from builders import contract, customer, day, event, exposure, invoice, observation, payment, statement, transaction, write_tables
+
+from features.errors import RiskError
+from pipeline import report as stage
+from pipeline.reports import officer
+from pipeline.reports.book import read_book, riskiest
+from pipeline.reports.charts import Bar, columns
+from pipeline.reports.history import months_to
+from pipeline.reports.pages import report_link, report_name
+from pipeline.reports.svg import element, shortened, ticks
+from pipeline.reports.text import LANGUAGES, Words
+
+ROOT = Path(__file__).parent.parent
+AS_OF = day("2024-06-30")
+GRADES = [("A", 0.01, 0.005), ("B", 0.03, 0.02), ("C", 0.08, 0.05), ("D", 0.2, 0.12), ("E", 1.0, 0.4)]
+COLUMNS = [("inv_days_late_mean_180d", "payment_behaviour", "days", 4.0), ("stmt_current_ratio", "solvency", "ratio", 1.6),
+           ("cust_industry", "background", "", "retail")]
+REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("contribution", pa.float64()),
+                    ("features", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64()), ("text", pa.string())])))])
+
+
+def reason(place, contribution, value=12.0, text=None):
+    name, factor, _, _ = COLUMNS[place]
+    shown = {"name": name, "value": None if text else value, "text": text}
+    return {"message_id": f"feature.{name}", "factor": factor, "contribution": contribution, "features": [shown]}
+
+
+def score(customer_id="C1", raw_score=-2.0, **changes):
+    probability = 1 / (1 + np.exp(-raw_score))
+    grade = next(name for name, upper, _ in GRADES if probability < upper)
+    row = {"observation_id": f"{customer_id}@2024-06-30", "customer_id": customer_id, "as_of": AS_OF, "bundle": "ab" * 32, "policy": "cd" * 32,
+           "raw_score": raw_score, "points": 520.0, "grade": grade, "adverse": [reason(0, 0.9)], "favourable": [reason(1, -0.4, 2.5)]}
+    parts = {"sub_financial": -0.4, "sub_behavioural": 1.5, "sub_cash_flow": 0.2, "sub_background": raw_score + 4.0 - 1.3}
+    return row | parts | {"probability": probability} | changes
+
+
+def decided(row):
+    return row | {"exposure": row.get("exposure", 500_000), "action": "reduce", "route": row.get("route", "two_persons"), "limit": 1_000_000,
+                  "payment_terms_days": 15, "deposit_share": 0.3, "guarantee": True, "review_days": 30,
+                  "decision_reasons": ["route.exposure", "limit.ceiling", "stop.days_past_due_30"]}
+
+
+def write_scores(use_case, rows):
+    name = {"default": "pd_12m", "fraud": "p_fraud"}[use_case]
+    rows = [{name if key == "probability" else key: value for key, value in row.items()} for row in rows]
+    fields = {key: pa.list_(REASON) if key in ("adverse", "favourable") else None for key in rows[0]}
+    Path(f"data/{use_case}").mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({key: pa.array([row[key] for row in rows], kind) for key, kind in fields.items()}), f"data/{use_case}/scores.parquet")
+
+
+def write_model(use_case):
+    x = np.linspace(-9, 5, 200)
+    y = 1 / (1 + np.exp(-x))
+    described = [{"name": name, "factor": factor, "unit": unit, "typical": typical, "message_id": f"feature.{name}"} for name, factor, unit, typical in COLUMNS]
+    model = {"columns": described, "knots": {"x": x.tolist(), "y": y.tolist()}, "base_raw_score": -4.0,
+             "points_knots": {"x": x.tolist(), "y": (500 - 20 * x / np.log(2)).tolist()},
+             "grades": [{"name": name, "upper": upper, "probability": middle} for name, upper, middle in GRADES]}
+    evaluation = {
+        "bundle": "ab" * 32, "rows": 900, "customers": 300, "bad": 40, "periods": [{"period": "2023-01-01"}, {"period": "2023-10-01"}],
+        "discrimination": {"auc": 0.81, "low": 0.77, "high": 0.84, "gini": 0.62, "gini_low": 0.54, "gini_high": 0.68,
+                           "average_precision": {"average_precision": 0.2, "low": 0.1, "high": 0.3},
+                           "capture": [{"share": 0.05, "captured": 0.3, "lift": 6.0}]},
+        "probability": {"line": {"slope": 0.97, "slope_low": 0.8, "slope_high": 1.1}},
+        "grades": [{"grade": name, "rows": 100, "bad": 0 if name == "A" else 5, "expected": 100 * middle, "low": 0, "high": 12, "inside": True}
+                   for name, _, middle in GRADES] + [{"grade": "E2", "rows": 0, "bad": 0, "expected": 0.0, "low": 0, "high": 0, "inside": True}]}
+    importance = {"rows": 900, "factors": [{"factor": "solvency", "share": 0.6}, {"factor": "disputes", "share": 0.0}],
+                  "columns": [{"column": COLUMNS[0][0], "share": 0.4}]}
+    for place, content in (("model/model.json", model), ("evaluation/full.json", evaluation), ("explanation/importance.json", importance)):
+        path = Path("data") / use_case / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+
+
+def tables(customer_id="C1", **changes):
+    return {"customers": [customer(customer_id, **changes)], "statements": [statement(customer_id, equity=40.0, total_assets=100.0, revenue=50.0)],
+            "invoices": [invoice(customer_id, invoice_id="I1", issued_at="2024-05-01")],
+            "payments": [payment(customer_id, invoice_id="I1", occurred_at="2024-06-10")],
+            "transactions": [transaction(customer_id, occurred_at="2024-06-03")], "contracts": [contract(customer_id)],
+            "events": [event(customer_id, occurred_at="2024-02-01")], "exposures": [exposure(customer_id)]}
+
+
+def put(scores, given, *, use_case="default", simulated=True):
+    """Lay out what the stage reads."""
+    write_tables("data/tables", given)
+    write_scores(use_case, scores)
+    write_model(use_case)
+    Path("data/ingest.json").write_text(json.dumps({"source": "made_up", "simulated": simulated, "description": "made up"}))
+
+
+def run(use_case="default", *, customers=40):
+    with pytest.MonkeyPatch.context() as patch:
+        params = SimpleNamespace(report=SimpleNamespace(customers=customers), ingest=SimpleNamespace(threads=1))
+        patch.setattr(stage, "load_params", lambda: params)
+        stage.report(use_case)
+    return {str(path.relative_to(f"data/{use_case}/reports")): path.read_text(encoding="utf-8") for path in Path(f"data/{use_case}/reports").rglob("*.html")}
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "policy.yaml", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The pages of one customer with every kind of record."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("pages"))
+        shutil.copy(ROOT / "policy.yaml", ".")
+        return written()
+
+
+def written():
+    put([decided(score())], tables())
+    return run()
+
+
+def test_there_is_a_portfolio_page_and_a_report_per_customer_in_each_language(pages):
+    assert sorted(pages) == ["customers/C1.en.html", "customers/C1.zh.html", "index.html", "index.zh.html"]
+
+
+@pytest.mark.parametrize("told", ["11.9%", "two persons sign", "An invoice is 30 or more days past due.", "Average days late, last 180 days: 12 days",
+                                  "Typical: 4 days.", "About 12 in 100 customers", "EUR 10 k", "ab" * 6, "40.0%"])
+def test_the_report_tells(pages, told):
+    assert told in pages["customers/C1.en.html"]
+
+
+@pytest.mark.parametrize("told", ["0.620", "0.540 – 0.680", "Simulated portfolio.", 'href="customers/C1.en.html"', "5 of 5 grades"])
+def test_the_portfolio_tells(pages, told):
+    assert told in pages["index.html"]
+
+
+def test_a_real_portfolio_is_not_called_simulated():
+    put([decided(score())], tables(), simulated=False)
+    assert not any("Simulated portfolio" in page or "模拟组合" in page for page in run().values())
+
+
+def test_figures_of_another_model_than_the_one_that_scored_are_said_to_be():
+    put([decided(score(bundle="ef" * 32))], tables())
+    assert "newest candidate, not of the model in use" in run()["index.html"]
+
+
+def test_expected_loss_is_probability_times_exposure_times_loss_given_default():
+    put([decided(score("C1", exposure=1_000_000_00)), decided(score("C2", exposure=0))], tables())
+    # sigmoid(-2) = 11.92 %, times one million, times 60 %
+    assert "CNY 71.5 k" in run()["index.html"]
+
+
+def test_markup_in_a_name_is_shown_and_not_run():
+    put([decided(score())], tables(name="<script>alert(1)</script> & Söhne"))
+    for page in run().values():
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Söhne" in page
+
+
+def test_a_customer_without_records_gets_a_report_that_says_so():
+    put([decided(score(exposure=0))], {"customers": [customer()]})
+    page = run()["customers/C1.en.html"]
+    for said in ("No annual statement", "no invoices", "no account transactions", "No statement was filed", "nothing known"):
+        assert said in page
+
+
+def test_an_unknown_customer_gets_a_report_under_its_id():
+    put([decided(score("X9"))], {"customers": [customer("C1")]})
+    assert "X9" in run()["customers/X9.en.html"]
+
+
+def test_nothing_known_after_as_of_is_told():
+    late = tables() | {"events": [event(kind="lawsuit", occurred_at="2024-06-01", known_at="2024-07-01")], "customers": [
+        customer(), customer(known_at="2024-07-05", name="Renamed Ltd")]}
+    put([decided(score())], late)
+    assert not any("Lawsuit" in page or "Renamed" in page for page in run().values())
+
+
+def test_the_fraud_page_lists_transactions_with_two_reasons():
+    put([score(transaction_id="T1", action="review", adverse=[reason(0, 0.9), reason(2, 0.5, text="construction")])], tables(), use_case="fraud")
+    own = [observation(observation_id="C1@2024-06-30", occurred_at="2024-06-30", amount=-123_400, currency="EUR", kind="supplier", channel="online")]
+    Path("data/fraud/book").mkdir()
+    pq.write_table(pa.Table.from_pylist(own), "data/fraud/book/observations.parquet")
+    pages = run("fraud")
+    assert sorted(pages) == ["index.html", "index.zh.html"]
+    for said in ("T1", "Supplier payment", "−1.23 k", "review by a person", "Construction", "Typical: Retail.", "Online"):
+        assert said in pages["index.html"]
+
+
+@pytest.mark.parametrize(("customers", "reports"), [(0, 0), (1, 1), (2, 2), (40, 3), (-1, 3)])
+def test_the_riskiest_are_reported(customers, reports):
+    put([decided(score(f"C{place}", raw_score=-1.0 - place)) for place in (1, 2, 3)], {"customers": [customer("C1")]})
+    assert sorted(name for name in run(customers=customers) if name.endswith("en.html")) == [f"customers/C{place + 1}.en.html" for place in range(reports)]
+
+
+def test_rows_come_riskiest_first_and_equal_ones_by_id():
+    put([decided(score("C1", -3.0)), decided(score("C3", -1.0)), decided(score("C2", -1.0))], tables())
+    found = [row for rows in riskiest(read_book("default"), 3, size=2) for row in rows]
+    assert [(row["rank"], row["customer_id"]) for row in found] == [(0, "C2"), (1, "C3"), (2, "C1")]
+
+
+def test_the_same_inputs_give_the_same_bytes():
+    pages = written()
+    first = {name: hashlib.sha256(page.encode()).hexdigest() for name, page in pages.items()}
+    assert {name: hashlib.sha256(page.encode()).hexdigest() for name, page in run().items()} == first
+
+
+def test_a_stage_that_fails_leaves_the_pages_as_they_were(monkeypatch):
+    pages = written()
+    monkeypatch.setattr(stage, "_write_report", lambda *_: (_ for _ in ()).throw(RiskError("stopped")))
+    with pytest.raises(RiskError, match="stopped"):
+        run()
+    assert (Path("data/default/reports/index.html")).read_text(encoding="utf-8") == pages["index.html"]
+    assert [path.name for path in Path("data/default").iterdir() if path.name.startswith(".")] == []
+
+
+def test_pages_need_no_network_and_stay_small(pages):
+    for page in pages.values():
+        assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//|@import|url\(""", page)
+        assert len(page.encode()) < 1_000_000
+
+
+def test_every_drawing_says_in_words_what_it_shows(pages):
+    for page in pages.values():
+        ids = re.findall(r'\sid="([^"]+)"', page)
+        assert len(ids) == len(set(ids))
+        assert page.count("<svg") == page.count('role="img"') == len(re.findall(r"<svg[^>]*><title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", page)) > 0
+
+
+@pytest.mark.parametrize(("break_it", "match"), [
+    (lambda: Path("data/default/scores.parquet").unlink(), "scores.parquet is missing: run `risk run`"),
+    (lambda: Path("data/default/scores.parquet").write_bytes(b"PAR1"), "scores.parquet cannot be read .*delete it"),
+    (lambda: write_empty(), "scores.parquet has no row: nobody is in the book"),
+    (lambda: Path("data/default/evaluation/full.json").unlink(), "full.json is missing"),
+])
+def test_what_cannot_be_read_is_named(break_it, match):
+    put([decided(score())], tables())
+    break_it()
+    with pytest.raises(RiskError, match=match):
+        run()
+
+
+def write_empty():
+    table = pq.read_table("data/default/scores.parquet")
+    pq.write_table(table.slice(0, 0), "data/default/scores.parquet")
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a b", "企业", "A/B?C#D", "x" * 300, ".", "%41"])
+def test_any_id_is_a_file_in_the_folder_and_its_link_leads_there(name):
+    from urllib.parse import unquote
+
+    assert "/" not in report_name(name, "en")
+    assert len(report_name(name, "en").encode()) < 200
+    assert unquote(report_link(name, "en", folder="")) == report_name(name, "en")
+
+
+def test_two_ids_never_share_a_file():
+    names = ["%41", "A", "a", "x" * 300, "x" * 301, "A.en"]
+    assert len({report_name(name, "en") for name in names}) == len(names)
+
+
+def test_both_languages_have_the_same_messages_with_the_same_places():
+    catalogues = [json.loads((ROOT / f"pipeline/reports/templates/{language}.json").read_text(encoding="utf-8")) for language in LANGUAGES]
+    places = [{name: {field for _, field, _, _ in Formatter().parse(words) if field} for name, words in catalogue.items()} for catalogue in catalogues]
+    assert places[0] == places[1]
+
+
+def test_every_message_of_the_templates_and_modules_has_words():
+    known_ids = set(json.loads((ROOT / "pipeline/reports/templates/en.json").read_text(encoding="utf-8")))
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "pipeline/reports").rglob("*")) if path.suffix in (".py", ".html"))
+    asked = set(re.findall(r"""\b(?:t|words|self)\(\s*["']([a-z_.]+)["']\s*[,)]""", source)) - {"day"}
+    asked |= {f"{stem}{case}" for stem in re.findall(r"""t\('([a-z_.]+\.)' ~ case""", source) for case in ("default", "fraud")}
+    assert asked - known_ids == set()
+
+
+def test_the_parts_of_the_waterfall_lead_to_the_score_even_without_a_background_column():
+    put([decided(score())], tables())
+    book, row = read_book("default"), decided(score())
+    del row["sub_background"]
+    assert sum(officer._parts(book, row).values()) == pytest.approx(row["raw_score"] - book.model["base_raw_score"])
+    assert "+38 points" not in officer._waterfall(book, row, Words("en")).svg
+    assert "1.8%" in officer._waterfall(book, row, Words("en")).svg
+
+
+def test_a_reason_costs_the_points_that_its_contribution_moves():
+    put([decided(score())], tables())
+    # 0.9 of log-odds at 20 points a doubling: 0.9 / ln 2 * 20 = 26.
+    found, = officer._reasons(read_book("default"), decided(score()), "adverse", Words("en"))
+    assert found["points"] == "−26 points"
+
+
+@pytest.mark.parametrize(("write", "english", "chinese"), [
+    (lambda words: words.money(123_456_789, "CNY"), "CNY 1.23 m", "123万 CNY"),
+    (lambda words: words.money(-98_00), "−98", "−98"),
+    (lambda words: words.money(None), "–", "–"),
+    (lambda words: words.amount(2.5e9), "2.5 bn", "25亿"),
+    (lambda words: words.date(day("2024-02-09")), "9 Feb 2024", "2024年2月9日"),
+    (lambda words: words.probability(0.00001), "<0.01%", "<0.01%"),
+    (lambda words: words.probability(0.0123), "1.2%", "1.2%"),
+    (lambda words: words.probability(0.00123), "0.12%", "0.12%"),
+    (lambda words: words.days(1), "1 day", "1 天"),
+    (lambda words: words.points(3.04), "+3.0 points", "+3.0 分"),
+    (lambda words: words.measure(float("nan"), "share"), "–", "–"),
+    (lambda words: words.named("industry", "sea_salt"), "sea salt", "sea salt"),
+    (lambda words: words.cause("stop.days_past_due_30"), "An invoice is 30 or more days past due.", "有发票逾期30天或以上。"),
+])
+def test_values_are_written_as_readers_write_them(write, english, chinese):
+    assert [write(Words(language)) for language in LANGUAGES] == [english, chinese]
+
+
+@pytest.mark.parametrize(("low", "high", "expected"), [
+    (0, 10, [0, 2, 4, 6, 8, 10]), (-1.1, 0.9, [-1.0, -0.5, 0.0, 0.5]), (0, 0, [0]), (0, 0.3, [0.0, 0.1, 0.2, 0.3]), (3, 97, [20, 40, 60, 80])])
+def test_ticks_are_round_numbers_inside_the_range(low, high, expected):
+    assert ticks(low, high) == expected
+
+
+def test_text_in_a_drawing_is_escaped():
+    assert str(element("text", "<b>&", x=1.25, class_="a\"b")) == '<text x="1.2" class="a&#34;b">&lt;b&gt;&amp;</text>'
+    assert "&lt;i&gt;" in columns([Bar("<i>", 1.0, "1")], key="k", title="t", description="d").svg
+
+
+def test_long_labels_are_cut():
+    assert shortened("short", 100) == "short"
+    assert shortened("a long label", 50) == "a long…"
+
+
+def test_months_end_with_the_month_of_as_of():
+    months = months_to(day("2024-02-29"), count=3)
+    assert [month.isoformat() for month in months] == ["2023-12-01", "2024-01-01", "2024-02-01"]
