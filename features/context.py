@@ -10,9 +10,7 @@ from features.arrays import DAY
 from features.kernel import pack, pack_edge
 
 # Shares of a group below each of its 21 quantiles: closer at the ends, where those who fail are found.
-LEVELS = np.array(
-    [0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 1.0]
-)
+LEVELS = np.array([0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 1.0])
 KNOTS = len(LEVELS)
 LEAST_MEMBERS = 20
 EVERYBODY = None

@@ -164,8 +164,8 @@ def contract_states(contracts):
 def contract_figures(contracts, entity, as_of, *, days):
     """How the contracts due in (as_of - days, as_of] stand, as known then: a dict of float64 counts (m,).
 
-    due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. A breached contract is
-    neither on time nor late; one without a due day is not counted. Observations must ascend by (entity, as_of).
+    due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. A breached contract
+    is neither on time nor late; one without a due day is not counted. Observations must ascend by (entity, as_of).
     """
     begin, end = contract_states(contracts)
     item, observation = covering(contracts["entity"], begin, end, observed=entity, as_of=as_of)

@@ -6,13 +6,24 @@ from features.terms import last, peer
 # What differs more between industries and years than between good and bad customers.
 COMPARED = (
     "stmt_current_ratio",
+    "stmt_quick_ratio",
+    "stmt_working_capital_to_assets",
     "stmt_liabilities_to_assets",
-    "stmt_roa",
+    "stmt_equity_to_liabilities",
+    "stmt_retained_earnings_to_assets",
     "stmt_interest_cover",
-    "stmt_net_margin",
     "stmt_ocf_to_debt",
+    "stmt_roa",
+    "stmt_ebit_to_assets",
+    "stmt_net_margin",
+    "stmt_operating_margin",
     "stmt_asset_turnover",
+    "stmt_receivable_days",
+    "stmt_altman_z_any",
     "stmt_revenue_growth_12m",
+    "stmt_equity_growth_12m",
+    "stmt_market_to_liabilities",
+    "stmt_market_value_to_assets",
     "stmt_log_assets",
 )
 NAMED = {"stmt_log_assets": "peer_size_rank"}

@@ -18,6 +18,7 @@ KNOWN_AS = {
     "net_income": "stmt_roa",
     "revenue": "stmt_asset_turnover",
 }
+SHORT = {"total_assets": "assets", "total_liabilities": "liabilities"}
 DIRECTIONS = {"total_liabilities": 1, "equity": -1, "retained_earnings": -1}
 PROFITABILITY = {
     "revenue",
@@ -160,14 +161,10 @@ def _changes():
             GAP_YEAR,
             ("stmt_current_ratio_change_12m", change(_current_ratio), 0),
             ("stmt_interest_cover_change_12m", change(_interest_cover), 0),
-            ("stmt_assets_growth_12m", growth(line("total_assets"), line("total_assets", YEAR)), 0),
-            ("stmt_equity_growth_12m", growth(line("equity"), line("equity", YEAR)), 0),
-            ("stmt_liabilities_growth_12m", growth(line("total_liabilities"), line("total_liabilities", YEAR)), 0),
         ),
         *_declare(
             "profitability",
             GAP_YEAR,
-            ("stmt_revenue_growth_12m", growth(line("revenue"), line("revenue", YEAR)), 0),
             ("stmt_gross_margin_change_12m", change(_margin, "gross_profit"), 0),
             ("stmt_operating_margin_change_12m", change(_margin, "ebit"), 0),
             ("stmt_net_margin_change_12m", change(_margin, "net_income"), 0),
@@ -240,6 +237,16 @@ def _to_assets(name, lag=0):
     return ratio(line(name, lag), line("total_assets", lag))
 
 
+def _one_line(name):
+    """A line against total assets, the change of that ratio, and its own growth over one year."""
+    return [*_against_assets(name), *_growth(name)]
+
+
+def _growth(name):
+    how = growth(line(name), line(name, YEAR))
+    return _declare(_factor(name), GAP_YEAR, (f"stmt_{SHORT.get(name, name)}_growth_12m", how, 0))
+
+
 def _against_assets(name):
     short = KNOWN_AS.get(name, f"stmt_{name}_to_assets")
     return [
@@ -249,14 +256,14 @@ def _against_assets(name):
 
 
 def _lines(columns):
-    return [each for name in LINES if name != "total_assets" for each in _against_assets(name)]
+    return [*_growth("total_assets"), *(each for name in LINES if name != "total_assets" for each in _one_line(name))]
 
 
 def _extras(columns):
     """Columns beyond the contract: numbers against total assets and in size, categories as they stand."""
     extras = {name: kind for name, kind in columns.get("statements", {}).items() if TABLES["statements"].column(name) is None}
     numeric = [name for name, kind in extras.items() if kind in ("number", "integer", "money")]
-    declared = [each for name in numeric for each in _against_assets(name)]
+    declared = [each for name in numeric for each in _one_line(name)]
     declared += _declare("solvency", GAP, *((f"stmt_{name}_log", signed_log(line(name)), 0) for name in numeric), unit="signed log")
     if "market_value" in numeric:
         declared += _declare(

@@ -118,6 +118,7 @@ class TrainParams(_Strict):
     subsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
     colsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
     l2: Annotated[float, msgspec.Meta(ge=0)] | None
+    extra_trees: bool | None
     max_bin: Annotated[int, msgspec.Meta(ge=2)]
     monotone: bool
     refit: bool
