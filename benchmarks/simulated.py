@@ -73,8 +73,9 @@ def main():
 
 def _line(result):
     inside = sum(cell["inside"] for cell in result["cells"])
-    return (f"seed {result['seed']}: rate {result['rate']:.4f}, Gini {result['gini']:.3f} of reference {result['reference_gini']:.3f} = {result['share']:.3f}; "
-            f"mean PD {result['mean_pd']:.4f} (reference {result['mean_reference_pd']:.4f}); cells inside {inside}/{len(result['cells'])}; {result['seconds']:.0f} s")
+    return (f"seed {result['seed']}: rate {result['rate']:.4f}, Gini {result['gini']:.3f} of reference {result['reference_gini']:.3f} = "
+            f"{result['share']:.3f}; mean PD {result['mean_pd']:.4f} (reference {result['mean_reference_pd']:.4f}); cells inside "
+            f"{inside}/{len(result['cells'])}; {result['seconds']:.0f} s")
 
 
 def _total(results):

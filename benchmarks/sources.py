@@ -56,9 +56,10 @@ def compare(ours, reference):
     seeds = [joined[seed].to_numpy() for seed in reference]
     target = joined["target"].to_numpy()
     paired = compare_auc(target, joined["raw_score"], np.mean(seeds, axis=0), groups=joined["customer_id"])
-    return {"rows": len(joined), "bad": int(target.sum()), "auc": auc(target, joined["raw_score"]), "average_precision": average_precision(target, joined["raw_score"]),
-            "reference_auc": [auc(target, seed) for seed in seeds], "reference_average_precision": [average_precision(target, seed) for seed in seeds],
-            "difference": paired}
+    own = joined["raw_score"]
+    return {"rows": len(joined), "bad": int(target.sum()), "difference": paired,
+            "auc": auc(target, own), "reference_auc": [auc(target, seed) for seed in seeds],
+            "average_precision": average_precision(target, own), "reference_average_precision": [average_precision(target, seed) for seed in seeds]}
 
 
 def main():

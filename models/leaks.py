@@ -27,7 +27,7 @@ def screen(columns_frame, target, as_of, *, columns, limit_auc=0.95, limit_missi
 def _suspicions(values, labels, moments, limit_auc, limit_missing):
     if pd.api.types.is_datetime64_any_dtype(values):
         return _future(values, labels, moments)
-    alone, presence = _two_sided(labels, _ranked(values, labels)), _two_sided(labels, values.notna().astype("float64"))
+    alone, presence = _two_sided(labels, _ranked(values, labels)), _flag_auc(labels, values.notna().to_numpy())
     if presence >= limit_missing:
         detail = "is filled for one class and empty for the other: filled in after the outcome?"
         return [_finding(values.name, presence, "presence", detail)]
@@ -41,7 +41,7 @@ def _future(values, labels, moments):
     share = float(late.mean())
     if not late.any():
         return []
-    return [_finding(values.name, _two_sided(labels, late.astype(float)), "future", f"holds a date after as_of in {share:.1%} of the rows")]
+    return [_finding(values.name, _flag_auc(labels, late), "future", f"holds a date after as_of in {share:.1%} of the rows")]
 
 
 def _finding(column, value, reason, detail):
@@ -56,12 +56,25 @@ def _two_sided(labels, score):
     return max(value, 1.0 - value)
 
 
+def _flag_auc(labels, flag):
+    """`_two_sided` of a yes-or-no score without sorting: half a row for every tie leaves half the distance of the two rates."""
+    bad = labels == 1
+    return 0.5 + abs(float(flag[bad].mean()) - float(flag[~bad].mean())) / 2
+
+
 def _ranked(values, labels):
     """A number per row that ranks it: the number itself (missing at the median), or a category's bad rate learned on the other half."""
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         number = values.astype("float64")
         return number.fillna(number.median()).fillna(0.0).to_numpy()
-    text, half = values.astype("object").where(values.notna(), "").astype(str), np.arange(len(labels)) % 2
-    rates = [pd.Series(labels[half == h]).groupby(text[half == h].to_numpy()).mean() for h in (0, 1)]
-    learned = [text.map(rate).fillna(labels.mean()).to_numpy() for rate in rates]
-    return np.where(half == 0, learned[1], learned[0])
+    # Missing is a level like any other.
+    code, _ = pd.factorize(values, use_na_sentinel=False)
+    half, levels = np.arange(len(labels)) % 2, code.max() + 1
+    rates = [_rates(code[half == h], labels[half == h], levels, default=labels.mean()) for h in (0, 1)]
+    return np.where(half == 0, rates[1][code], rates[0][code])
+
+
+def _rates(code, labels, levels, *, default):
+    """Bad rate by level, `default` for a level without rows."""
+    rows, bad = np.bincount(code, minlength=levels), np.bincount(code, weights=labels, minlength=levels)
+    return np.where(rows > 0, bad / np.maximum(rows, 1), default)

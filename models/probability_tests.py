@@ -1,9 +1,10 @@
 """Whether predicted probabilities are true: Brier, log-loss, ECE, calibration line, Hosmer-Lemeshow, Spiegelhalter, tests and intervals per
 grade."""
 import numpy as np
-from scipy.stats import beta, betabinom, binom, chi2, multivariate_normal, norm
+from scipy import special
 
 from features.errors import RiskError
+from models.clusters import cluster_codes
 
 TINY = 1e-15
 
@@ -46,7 +47,7 @@ def calibration_line(target, raw_score, *, groups=None, level=0.95):
     Returns dict: slope, slope_low, slope_high, intercept, intercept_low, intercept_high, offset, offset_low, offset_high.
     """
     raw_score, target = np.asarray(raw_score, dtype=np.float64), np.asarray(target, dtype=np.float64)
-    z = norm.ppf(0.5 + level / 2)
+    z = special.ndtri(0.5 + level / 2)
     design = np.column_stack([np.ones(len(target)), raw_score])
     joint, joint_se = _logistic(design, target, np.zeros(len(target)), groups)
     offset, offset_se = _logistic(design[:, :1], target, raw_score, groups)
@@ -65,19 +66,19 @@ def hosmer_lemeshow(target, probability, *, bins=10):
     table = reliability(target, probability, bins=bins)
     rows, bad, p = (np.array([b[key] for b in table]) for key in ("rows", "bad", "predicted"))
     statistic = ((bad - rows * p) ** 2 / np.maximum(rows * p * (1 - p), TINY)).sum()
-    return {"statistic": float(statistic), "degrees": len(table), "p": float(chi2.sf(statistic, len(table)))}
+    return {"statistic": float(statistic), "degrees": len(table), "p": float(special.chdtrc(len(table), statistic))}
 
 
 def spiegelhalter(target, probability):
     """Spiegelhalter's z-test of the Brier score (Statistics in Medicine 1986). Returns dict: z, p (two-sided)."""
     p, y = np.asarray(probability, dtype=np.float64), np.asarray(target, dtype=np.float64)
     z = ((y - p) * (1 - 2 * p)).sum() / np.sqrt(((1 - 2 * p) ** 2 * p * (1 - p)).sum())
-    return {"z": float(z), "p": float(2 * norm.sf(abs(z)))}
+    return {"z": float(z), "p": float(2 * special.ndtr(-abs(z)))}
 
 
 def binomial_test(bad, rows, pd_12m):
     """Probability of at least `bad` defaults among `rows` independent ones if the PD is right (one-sided: the PD is too low)."""
-    return float(binom.sf(bad - 1, rows, pd_12m))
+    return float(special.bdtrc(bad - 1, rows, pd_12m))
 
 
 def jeffreys_test(bad, rows, pd_12m):
@@ -86,15 +87,15 @@ def jeffreys_test(bad, rows, pd_12m):
     The test of the ECB's "Instructions for reporting the validation results of internal models" (2019, 2.5.3.1): small values say the PD is
     too low. bad of rows; rows are taken as independent.
     """
-    return float(beta.cdf(pd_12m, bad + 0.5, rows - bad + 0.5))
+    return float(special.betainc(bad + 0.5, rows - bad + 0.5, pd_12m))
 
 
 def jeffreys_interval(bad, rows, *, level=0.95):
     """Equal-tailed Jeffreys interval of a rate; the lower end is 0 without a bad row, the upper 1 without a good one (Brown, Cai, DasGupta
     2001)."""
     tail = 0.5 - level / 2
-    low = 0.0 if bad == 0 else float(beta.ppf(tail, bad + 0.5, rows - bad + 0.5))
-    high = 1.0 if bad == rows else float(beta.ppf(1 - tail, bad + 0.5, rows - bad + 0.5))
+    low = 0.0 if bad == 0 else float(special.betaincinv(bad + 0.5, rows - bad + 0.5, tail))
+    high = 1.0 if bad == rows else float(special.betaincinv(bad + 0.5, rows - bad + 0.5, 1 - tail))
     return low, high
 
 
@@ -106,19 +107,19 @@ def design_effect(target, groups):
     bad = np.asarray(target) == 1
     if not bad.any():
         return 1.0
-    _, clump = np.unique(np.asarray(groups)[bad].astype(str), return_counts=True)
+    clump = np.bincount(cluster_codes(np.asarray(groups)[bad]))
     return float((clump ** 2).sum() / clump.sum())
 
 
 def shock_variance(pd_12m, asset_correlation):
     """Variance of a portfolio's default rate around its PD when one common factor moves all customers (Vasicek, Risk 2002).
 
-    Phi2(Phi^-1(pd), Phi^-1(pd); rho) - pd^2, in squared probability; 0 at correlation 0.
+    Phi2(h, h; rho) - pd^2 with h = Phi^-1(pd), in squared probability; 0 at correlation 0. At equal thresholds
+    Phi2(h, h; rho) = Phi(h) - 2 T(h, sqrt((1 - rho) / (1 + rho))) (Owen, Annals of Mathematical Statistics 1956).
     """
     if asset_correlation == 0.0 or pd_12m <= 0.0 or pd_12m >= 1.0:
         return 0.0
-    edge = norm.ppf(pd_12m)
-    both = multivariate_normal.cdf([edge, edge], mean=[0, 0], cov=[[1, asset_correlation], [asset_correlation, 1]])
+    both = pd_12m - 2 * special.owens_t(special.ndtri(pd_12m), np.sqrt((1 - asset_correlation) / (1 + asset_correlation)))
     return max(float(both) - pd_12m ** 2, 0.0)
 
 
@@ -145,16 +146,23 @@ def predictive_interval(rows, pd_12m, *, repeats=1.0, asset_correlation=0.0, est
 
 
 def _beta_binomial_ends(rows, pd_12m, inflation, tail):
-    """Quantiles of a beta-binomial of the binomial's mean and `inflation` times its variance, by summing its mass around the mean."""
-    mean, spread = rows * pd_12m, np.sqrt(inflation * rows * pd_12m * (1 - pd_12m))
-    counts = np.arange(max(0, int(mean - 20 * spread)), min(rows, int(mean + 20 * spread) + 1) + 1)
-    correlation = min((inflation - 1) / (rows - 1), 0.99) if rows > 1 else 0.0
-    # Below this the beta part is a point and its two parameters overflow.
-    strength = 1 / correlation - 1 if correlation > 1e-9 else None
-    mass = binom.pmf(counts, rows, pd_12m) if strength is None else betabinom.pmf(counts, rows, pd_12m * strength, (1 - pd_12m) * strength)
-    total = np.cumsum(mass)
-    ends = np.searchsorted(total, [tail, 1 - tail])
-    return tuple(int(counts[min(end, len(counts) - 1)]) for end in ends)
+    """Quantiles of a beta-binomial of the binomial's mean and `inflation` times its variance, by summing its mass.
+
+    Each count's mass is the one before it times (n - k)(p + k t) / ((k + 1)(1 - p + (n - k - 1) t)), t = correlation / (1 - correlation):
+    Polya's urn. No gamma function is needed, which would cancel badly in large books, and t = 0 is the binomial itself.
+    """
+    correlation = min(max((inflation - 1) / (rows - 1), 0.0), 0.99) if rows > 1 else 0.0
+    urn, k = correlation / (1 - correlation), np.arange(rows, dtype=np.float64)
+    steps = np.log((rows - k) * (pd_12m + k * urn) / ((k + 1) * (1 - pd_12m + (rows - k - 1) * urn)))
+    total = np.cumsum(mass_of_steps(steps))
+    return tuple(min(int(end), rows) for end in np.searchsorted(total, [tail, 1 - tail]))
+
+
+def mass_of_steps(steps):
+    """Probabilities of counts in a row from the logs of each one's ratio to the one before: one more than steps, summing to 1."""
+    logs = np.concatenate([[0.0], np.cumsum(steps)])
+    mass = np.exp(logs - logs.max())
+    return mass / mass.sum()
 
 
 def _bin(target, probability):
@@ -176,6 +184,6 @@ def _logistic(design, target, offset, groups):
             break
     if groups is None:
         return weights, np.sqrt(np.diag(inverse))
-    _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    code = cluster_codes(groups)
     scores = np.column_stack([np.bincount(code, weights=column) for column in (design * (target - p)[:, None]).T])
     return weights, np.sqrt(np.diag(inverse @ (scores.T @ scores) @ inverse))

@@ -1,10 +1,13 @@
 """Whether a column or the score moved, judged against its own sampling noise: frozen bins, PSI, tests, false-discovery control, one
 verdict."""
+from collections import Counter
+
 import msgspec
 import numpy as np
-from scipy.stats import chi2, fisher_exact
+from scipy import special
 
 from features.errors import RiskError
+from models.probability_tests import mass_of_steps
 
 # Cells below this expected count make the chi-square approximation lie (Cochran, Biometrics 1954).
 LEAST_EXPECTED = 5.0
@@ -44,24 +47,22 @@ def freeze(column, values, *, bins=10):
     are values themselves, so ties never straddle them.
     """
     if _is_category(values):
-        return Bins(column=column, levels=tuple(sorted({v for v in _strings(values) if isinstance(v, str)})))
-    present = np.asarray(values, dtype=np.float64)
-    present = present[~np.isnan(present)]
+        return Bins(column=column, levels=tuple(sorted(_counted(values))))
+    present = _present(values)
     if not len(present):
         return Bins(column=column, edges=())
-    cuts = np.unique(np.quantile(present, np.linspace(0, 1, bins + 1)[1:-1], method="lower"))
-    return Bins(column=column, edges=tuple(float(c) for c in cuts if c < present.max()))
+    cuts = np.unique(present[np.floor(np.linspace(0, 1, bins + 1)[1:-1] * (len(present) - 1)).astype(np.int64)])
+    return Bins(column=column, edges=tuple(float(c) for c in cuts if c < present[-1]))
 
 
 def histogram(bins, values):
     """Count values (as for `freeze`) into frozen bins. Histograms of parts add up, so size does not matter."""
     if bins.levels is not None:
-        return _category_histogram(bins, _strings(values))
-    number = np.asarray(values, dtype=np.float64)
-    absent = np.isnan(number)
-    place = np.searchsorted(np.asarray(bins.edges), number[~absent], side="left")
-    counts = np.bincount(place, minlength=len(bins.edges) + 1)
-    return Histogram(counts=tuple(int(c) for c in counts), missing=int(absent.sum()))
+        return _category_histogram(bins, values)
+    present = _present(values)
+    ends = np.searchsorted(present, np.asarray(bins.edges), side="right")
+    counts = np.diff(ends, prepend=0, append=len(present))
+    return Histogram(counts=tuple(int(c) for c in counts), missing=len(values) - len(present))
 
 
 def added(histograms):
@@ -86,7 +87,7 @@ def psi_noise(bins, reference_rows, current_rows):
     if bins < 2 or not reference_rows or not current_rows:
         return 0.0, 0.0
     scale = 1 / reference_rows + 1 / current_rows
-    return (bins - 1) * scale, float(chi2.ppf(0.95, bins - 1)) * scale
+    return (bins - 1) * scale, float(special.chdtri(bins - 1, 0.05)) * scale
 
 
 def column_shift(column, reference, current, *, effect=1.0, current_effect=1.0):
@@ -124,7 +125,7 @@ def homogeneity(reference, current):
         return None
     pooled = (reference + current) / (n + m)
     statistic = ((reference - n * pooled) ** 2 / (n * pooled)).sum() + ((current - m * pooled) ** 2 / (m * pooled)).sum()
-    return float(chi2.sf(statistic, len(reference) - 1))
+    return float(special.chdtrc(len(reference) - 1, statistic))
 
 
 def discoveries(p_values, *, q):
@@ -181,8 +182,28 @@ def _share_test(first, first_rows, second, second_rows, effects):
     """Fisher's exact test of two shares; None when neither side has any, or a side is empty."""
     if not (first or second) or not first_rows or not second_rows:
         return None
-    sides = ((first / effects[0], first_rows / effects[0]), (second / effects[1], second_rows / effects[1]))
-    return float(fisher_exact([[round(part), max(round(rows) - round(part), 0)] for part, rows in sides])[1])
+    sides = ((round(part / effect), round(rows / effect)) for part, rows, effect in
+             ((first, first_rows, effects[0]), (second, second_rows, effects[1])))
+    (first, first_rows), (second, second_rows) = ((part, max(rows, part)) for part, rows in sides)
+    return fisher_exact(first, first_rows, second, second_rows)
+
+
+def fisher_exact(first, first_rows, second, second_rows):
+    """Two-sided p-value of Fisher's exact test of first / first_rows against second / second_rows, all whole counts.
+
+    The sum over all tables with the same margins that are no likelier than this one, up to rounding (1e-7, as in R). Tables further than
+    40 standard deviations and 200 counts from the mean are left out: together they are less likely than 1e-300.
+    """
+    found, rows = first + second, first_rows + second_rows
+    low, high = max(0, found - second_rows), min(found, first_rows)
+    mean = first_rows * found / max(rows, 1)
+    reach = 40 * np.sqrt(mean * (rows - found) / max(rows, 1) * second_rows / max(rows - 1, 1)) + 200
+    low, high = max(low, int(mean - reach)), min(high, int(mean + reach) + 1)
+    if not low <= first <= high:
+        return 0.0
+    k = np.arange(low, high, dtype=np.float64)
+    mass = mass_of_steps(np.log((first_rows - k) * (found - k) / ((k + 1) * (second_rows - found + k + 1))))
+    return min(1.0, float(mass[mass <= mass[first - low] * (1 + 1e-7)].sum()))
 
 
 def _shares(counts):
@@ -202,19 +223,25 @@ def _is_category(values):
     return hasattr(values, "codes") or np.asarray(values).dtype.kind in "OUST"
 
 
-def _strings(values):
-    return values.strings() if hasattr(values, "codes") else np.asarray(values, dtype=object)
+def _present(values):
+    """The numbers that are there, sorted: one sort answers both quantiles and counts."""
+    number = np.asarray(values, dtype=np.float64)
+    return np.sort(number[~np.isnan(number)])
 
 
-def _category_histogram(bins, strings):
-    place = {level: code for code, level in enumerate(bins.levels)}
-    names, counts = np.unique([v for v in strings if isinstance(v, str)], return_counts=True)
-    known = np.zeros(len(bins.levels), dtype=np.int64)
-    for name, count in zip(names, counts, strict=True):
-        if name in place:
-            known[place[name]] = count
-    present = int(counts.sum())
-    return Histogram(counts=tuple(int(c) for c in known), missing=len(strings) - present, unseen=present - int(known.sum()))
+def _counted(values):
+    """Rows of each level that occurs, by codes where there are codes; anything but a string is missing."""
+    if not hasattr(values, "codes"):
+        return Counter(value for value in np.asarray(values, dtype=object) if isinstance(value, str))
+    counts = np.bincount(values.codes[values.codes >= 0], minlength=len(values.levels))
+    return {level: int(count) for level, count in zip(values.levels, counts, strict=True) if count}
+
+
+def _category_histogram(bins, values):
+    found = _counted(values)
+    known = tuple(found.get(level, 0) for level in bins.levels)
+    present = sum(found.values())
+    return Histogram(counts=known, missing=len(values) - present, unseen=present - sum(known))
 
 
 def need_same_bins(reference, current, column):

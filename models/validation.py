@@ -6,6 +6,7 @@ import pandas as pd
 from features.errors import RiskError
 from models import discrimination as rank
 from models import probability_tests as truth
+from models.clusters import cluster_codes
 
 COLUMNS = ("target", "probability", "raw_score", "grade", "customer_id", "as_of")
 
@@ -24,13 +25,14 @@ def metrics(frame, grades, *, asset_correlation=0.0, estimated_from=None, captur
     """
     _need(frame)
     target, probability = frame["target"].to_numpy(dtype=np.float64), frame["probability"].to_numpy(dtype=np.float64)
-    groups = frame["customer_id"].to_numpy()
+    groups = cluster_codes(frame["customer_id"])
+    frame = frame.assign(customer_id=groups)
     rank.need_both_classes(target)
     raw_score = frame["raw_score"].to_numpy()
     table = grade_table(frame, grades, asset_correlation=asset_correlation, estimated_from=estimated_from)
     return {
-        "rows": len(frame), "customers": int(frame["customer_id"].nunique()), "bad": int(target.sum()),
-        "bad_customers": int(frame["customer_id"][target == 1].nunique()), "rate": float(target.mean()),
+        "rows": len(frame), "customers": len(np.unique(groups)), "bad": int(target.sum()),
+        "bad_customers": len(np.unique(groups[target == 1])), "rate": float(target.mean()),
         "discrimination": discrimination(target, raw_score, groups, capture_shares=capture_shares, repeats=repeats, seed=seed),
         "probability": probability_figures(target, probability, groups),
         "grades": table, "grades_inside": float(np.mean([row["inside"] for row in table if row["rows"]])),

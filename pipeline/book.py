@@ -31,7 +31,8 @@ def book(use_case):
         feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=standing_catalogue(columns), threads=params.featurize.threads)
         write_json(folder / "catalogue.json", catalogue.to_dict())
         write_json(folder / "columns.json", columns)
-        write_json(folder / "about.json", {"as_of": rows["as_of"].max().isoformat(), "rows": len(rows), "customers": int(rows["customer_id"].nunique())})
+        write_json(folder / "about.json", {"as_of": rows["as_of"].max().isoformat(), "first_as_of": rows["as_of"].min().isoformat(),
+                                            "rows": len(rows), "customers": int(rows["customer_id"].nunique())})
 
 
 def _customers(day, rules):

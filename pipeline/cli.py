@@ -150,12 +150,13 @@ def monitor(use_case):
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--source", help="Whose customers to serve, when several sources are published.")
 @click.option("--database", envvar="CUSTOMER_RISK_DATABASE_URL", help="Operational database; var/risk.db otherwise.")
-def serve(host, port, database):
+def serve(host, port, source, database):
     """Serve scores over HTTP from what was published; the API's description is at /docs."""
     from pipeline.serve import serve as serve_forever
 
-    serve_forever(host=host, port=port, database=database)
+    serve_forever(host=host, port=port, source=source, database=database)
 
 
 def _cases(use_case):

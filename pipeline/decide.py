@@ -7,7 +7,8 @@ import pandas as pd
 from models.bundle import load_bundle
 from models.discrimination import auc_interval
 from models.probability_tests import calibration_line
-from models.retrain import Evidence, Thresholds, decide as choose
+from models.retrain import Evidence, Thresholds
+from models.retrain import decide as choose
 from models.scoring import encode, score
 from models.target import label_defaults, label_fraud
 from pipeline.columns import read_columns

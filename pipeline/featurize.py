@@ -1,7 +1,8 @@
 """Stage featurize: every feature of the catalogue for every observation, from what was known at its as_of."""
 
 from features.catalogue import build_catalogue
-from features.feeders.duck import columns_of, featurize as feed
+from features.feeders.duck import columns_of
+from features.feeders.duck import featurize as feed
 from pipeline.datasets import TABLES, case_path, write_json
 from pipeline.params import load_params
 from pipeline.progress import progress

@@ -11,16 +11,21 @@ from pipeline.stage import run_stage
 def gate(use_case):
     """Write `gate.json`: bundle, verdict (promote or keep), first, and the checks with their reasons."""
     full = read_json(case_path(use_case, "evaluation", "full.json"))
-    margins = Margins(**msgspec.structs.asdict(load_params().gate))
     champion = full["champion"] or {}
+    write_json(case_path(use_case, "gate.json"), {"bundle": full["bundle"], "champion": champion.get("bundle"), **_verdict(full, champion)})
+
+
+def _verdict(full, champion):
     if champion.get("bundle") == full["bundle"]:
-        verdict = {"verdict": "keep", "first": False, "reasons": [{"check": "identity", "passed": True, "detail": "the candidate is the champion"}]}
-    elif champion.get("lacking"):
-        detail = f"the champion cannot be scored here: {len(champion['lacking'])} of its columns are gone, first {champion['lacking'][0]}"
-        verdict = {"verdict": "keep", "first": False, "reasons": [{"check": "comparison", "passed": False, "detail": detail}]}
-    else:
-        verdict = decide(full, champion.get("metrics"), comparison=champion.get("comparison"), audit=full["audit"], stability=full["stability"], margins=margins)
-    write_json(case_path(use_case, "gate.json"), {"bundle": full["bundle"], "champion": champion.get("bundle"), **verdict})
+        return _keep("identity", True, "the candidate is the champion")
+    if champion.get("lacking"):
+        return _keep("comparison", False, f"the champion cannot be scored here: {len(champion['lacking'])} of its columns are gone, first {champion['lacking'][0]}")
+    margins = Margins(**msgspec.structs.asdict(load_params().gate))
+    return decide(full, champion.get("metrics"), comparison=champion.get("comparison"), audit=full["audit"], stability=full["stability"], margins=margins)
+
+
+def _keep(check, passed, detail):
+    return {"verdict": "keep", "first": False, "reasons": [{"check": check, "passed": passed, "detail": detail}]}
 
 
 if __name__ == "__main__":

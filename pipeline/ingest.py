@@ -8,7 +8,8 @@ import msgspec
 from features.errors import RiskError
 from features.tables import TABLES
 from pipeline.contracts import check_table
-from pipeline.datasets import INGEST, REJECTS, TABLES as TABLES_FOLDER, TRUTH, remove, replacing, write_json
+from pipeline.datasets import INGEST, REJECTS, TRUTH, remove, replacing, write_json
+from pipeline.datasets import TABLES as TABLES_FOLDER
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.source import connect, load_source, stage_query
@@ -34,7 +35,7 @@ def ingest():
 
 
 def _simulate(params, truth):
-    from pipeline.sources.simulated import simulate, settings_from
+    from pipeline.sources.simulated import settings_from, simulate
 
     bar = progress(params.simulated.months, what="simulate", unit="month")
     simulate(RAW, truth, settings=settings_from(params.simulated), progress=bar)

@@ -16,6 +16,8 @@ from pipeline.params import load_params
 from pipeline.stage import run_stage
 
 SCORE = "raw_score"
+# The slowest table is the statements: quarterly, filed within 150 days.
+STALE_DAYS = 240
 
 
 def monitor(use_case):
@@ -45,10 +47,12 @@ def judge(reference, current, *, rules, effect=1.0):
 
 def quality(about):
     """The feed's own verdict: rows, rejects and the last day known of every table."""
-    tables = {name: {"rows": table["kept"], "rejected": sum(table["rejected"].values()), "known_to": table["known_to"]} for name, table in about["tables"].items()}
-    stale = sorted(name for name, table in tables.items() if _days(table["known_to"], about["today"]) > 120)
+    tables = {name: {"rows": table["kept"], "rejected": sum(table["rejected"].values()), "known_to": table["known_to"]}
+              for name, table in about["tables"].items()}
+    stale = sorted(name for name, table in tables.items() if _days(table["known_to"], about["today"]) > STALE_DAYS)
     rejected = sorted(name for name, table in tables.items() if table["rejected"])
-    return {"verdict": "stale" if stale else "rejects" if rejected else "whole", "stale": stale, "with_rejects": rejected, "today": about["today"], "tables": tables}
+    verdict = "stale" if stale else "rejects" if rejected else "whole"
+    return {"verdict": verdict, "stale": stale, "with_rejects": rejected, "today": about["today"], "tables": tables}
 
 
 def _days(known_to, today):

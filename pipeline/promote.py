@@ -59,8 +59,12 @@ def _evidence(use_case, candidate, override):
     if gate["bundle"] != candidate:
         raise RiskError(f"{use_case}: the gate judged another bundle than {candidate[:12]}: run `dvc repro` first.")
     if gate["verdict"] != "promote" and not override:
-        raise RiskError(f"{use_case}: the gate says keep ({'; '.join(gate['reasons'])}): improve the candidate, or promote with --override and a reason.")
+        raise RiskError(f"{use_case}: the gate says keep ({_failed(gate)}): improve the candidate, or promote with --override and a reason.")
     return {**gate, "override": override}
+
+
+def _failed(gate):
+    return "; ".join(f"{check['check']}: {check['detail']}" for check in gate["reasons"] if not check["passed"]) or gate["reasons"][0]["detail"]
 
 
 def _record(source, use_case, bundle, previous, *, actor, reason, evidence, action):

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 from models.bundle import load_bundle
 from models.policy import ACTIONS, FRAUD_ACTIONS, ROUTES, decide_book, decide_fraud, load_policy, queue_ahead
 from models.reasons import reasons, sub_scores
-from models.scoring import contributions, encode, score as score_rows
+from models.scoring import contributions, encode
+from models.scoring import score as score_rows
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, replacing
 from pipeline.frames import read_frame

@@ -22,27 +22,37 @@ def summary(*, seconds):
 def monitoring_lines(use_case):
     """Drift, data quality and the retrain decision, a line each."""
     drift, quality = (read_json(case_path(use_case, "monitoring", f"{name}.json")) for name in ("drift", "quality"))
-    retrain = read_json(case_path(use_case, "retrain.json"))
-    moved = f", most in {drift['reasons'][0]['column']}" if drift["reasons"] else ""
-    return [f"  drift        {drift['verdict']}: {len(drift['reasons'])} of {len(drift['columns'])} columns moved beyond chance{moved}; feed {quality['verdict']}",
+    retrain, moved = read_json(case_path(use_case, "retrain.json")), drift["reasons"]
+    most = f", most of all {moved[0]['column']}" if moved else ""
+    return [f"  drift        {drift['verdict']}: {len(moved)} of {len(drift['columns'])} columns moved beyond chance{most}; feed {quality['verdict']}",
             f"  retrain      {retrain['action']}: {retrain['reasons'][0]}"]
 
 
 def _case_lines(source, use_case):
     full, leaks = read_json(case_path(use_case, "evaluation", "full.json")), read_json(case_path(use_case, "development", "leaks.json"))
-    scores = read_frame(case_path(use_case, "scores.parquet"), ["customer_id", "grade"])
+    return [*_book_lines(source, use_case), *_performance_lines(full), *_factor_lines(use_case),
+            *(f"  leak?        {finding['detail']}" for finding in leaks["findings"][:3])]
+
+
+def _book_lines(source, use_case):
+    scores, force = read_frame(case_path(use_case, "scores.parquet"), ["grade"]), in_force(source, use_case)
+    what, who = "customers" if use_case == "default" else "transactions", "champion" if force.champion else "candidate"
+    grades = ", ".join(f"{grade} {count:,}" for grade, count in scores["grade"].value_counts().sort_index().items())
+    return [f"  book         {len(scores):,} {what} scored by {who} {force.bundle[:12]}", f"  grades       {grades}"]
+
+
+def _performance_lines(full):
+    ranks, truth = full["discrimination"], full["probability"]
+    return [f"  out of time  {full['rows']:,} rows of {full['customers']:,} customers, {full['bad']:,} bad ({full['rate']:.2%})",
+            f"  AUC          {_with_interval(ranks, 'auc', 'low', 'high')}, Gini {_with_interval(ranks, 'gini', 'gini_low', 'gini_high')}",
+            f"  precision    average precision {ranks['average_precision']['average_precision']:.3f}",
+            f"  calibration  mean {truth['mean']:.2%} against {truth['observed']:.2%} observed, slope {truth['line']['slope']:.2f}; "
+            f"{full['grades_inside']:.0%} of grades inside their 95 % interval"]
+
+
+def _factor_lines(use_case):
     factors = read_json(case_path(use_case, "explanation", "importance.json"))["factors"][:4]
-    force = in_force(source, use_case)
-    lines = [f"  book         {len(scores):,} {'customers' if use_case == 'default' else 'transactions'} scored by "
-             f"{'champion' if force.champion else 'candidate'} {force.bundle[:12]}",
-             f"  out of time  {full['rows']:,} rows of {full['customers']:,} customers, {full['bad']:,} bad ({full['rate']:.2%})",
-             f"  AUC          {_with_interval(full['discrimination'], 'auc', 'low', 'high')}, Gini {_with_interval(full['discrimination'], 'gini', 'gini_low', 'gini_high')}, "
-             f"average precision {full['discrimination']['average_precision']['average_precision']:.3f}",
-             f"  calibration  mean {full['probability']['mean']:.2%} against {full['probability']['observed']:.2%} observed, slope {full['probability']['line']['slope']:.2f}; "
-             f"{full['grades_inside']:.0%} of grades inside their 95 % interval",
-             "  grades       " + ", ".join(f"{grade} {count:,}" for grade, count in scores["grade"].value_counts().sort_index().items()),
-             "  factors      " + ", ".join(f"{factor['factor'].replace('_', ' ')} {factor['share']:.0%}" for factor in factors)]
-    return lines + [f"  leaks        {finding['detail']}" for finding in leaks["findings"][:3]]
+    return ["  factors      " + ", ".join(f"{factor['factor'].replace('_', ' ')} {factor['share']:.0%}" for factor in factors)]
 
 
 def _with_interval(figures, name, low, high):

@@ -8,7 +8,8 @@ from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Column, Manifest, make_bundle, save_bundle
 from models.calibration import Points, apply, fit, points_knots
-from models.classifier import audit_monotone, booster_text, freeze_levels, settings_for, train as grow
+from models.classifier import audit_monotone, booster_text, freeze_levels, settings_for
+from models.classifier import train as grow
 from models.grades import build_scale
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from models.scoring import lay_out
@@ -28,8 +29,9 @@ def train(use_case):
     catalogue = Catalogue.from_dict(read_json(development / "catalogue.json"))
     rows = read_frame(development / "observations.parquet", ["observation_id", "customer_id", "target"])
     rows = rows.assign(sample=read_frame(development / "samples.parquet")["sample"])
+    bundle = fit_bundle(development / "features.parquet", rows, catalogue=_kept(catalogue, development, params), use_case=use_case, params=params)
     with replacing(case_path(use_case, "model")) as folder:
-        save_bundle(fit_bundle(development / "features.parquet", rows, catalogue=_kept(catalogue, development, params), use_case=use_case, params=params), folder)
+        save_bundle(bundle, folder)
 
 
 def fit_bundle(path, rows, *, catalogue, use_case, params):
@@ -37,20 +39,29 @@ def fit_bundle(path, rows, *, catalogue, use_case, params):
     used = {name: rows["sample"].eq(name).to_numpy() for name in (DEVELOPMENT, VALIDATION, CALIBRATION)}
     columns = read_columns(path, [feature.name for feature in catalogue])
     described = [_described(feature, columns[feature.name], used[DEVELOPMENT]) for feature in catalogue]
-    matrix = {name: lay_out({column: values[mask] for column, values in columns.items()}, list(columns), [d.levels for d in described])
-              for name, mask in used.items()}
+    matrix = {name: _matrix(columns, described, mask) for name, mask in used.items()}
     target = {name: rows["target"].to_numpy()[mask] for name, mask in used.items()}
-    settings = _settings(params.train, target[DEVELOPMENT])
-    grown = dict(columns=list(columns), categorical=[d.name for d in described if d.levels is not None], directions={d.name: d.direction for d in described})
-    booster = grow(matrix[DEVELOPMENT], target[DEVELOPMENT], validation=(matrix[VALIDATION], target[VALIDATION]), settings=settings, **grown)
-    raw_score = booster.predict(matrix[CALIBRATION], raw_score=True, num_threads=settings.threads)
-    audit = audit_monotone(booster, matrix[DEVELOPMENT], columns=grown["columns"], directions=grown["directions"], seed=settings.seed)
-    curves = _curves(raw_score, target[CALIBRATION], groups=rows["customer_id"].to_numpy()[used[CALIBRATION]], params=params)
-    base = float(np.mean(booster.predict(matrix[DEVELOPMENT], raw_score=True, num_threads=settings.threads)))
-    about = {"counts": _counts(rows), "settings": msgspec.to_builtins(settings), "trees": booster.num_trees(), "calibration": curves["knots"].method,
-             "audit": audit, "source": params.source.name}
+    booster, about = _grown(matrix, target, described, params.train)
+    raw_score = {name: booster.predict(matrix[name], raw_score=True, num_threads=params.train.threads) for name in (DEVELOPMENT, CALIBRATION)}
+    curves = _curves(raw_score[CALIBRATION], target[CALIBRATION], groups=rows["customer_id"].to_numpy()[used[CALIBRATION]], params=params)
+    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "source": params.source.name}
     return make_bundle(booster_text(booster), Manifest(
-        use_case=use_case, probability_name=PROBABILITY[use_case], columns=tuple(described), base_raw_score=base, training=about, **curves))
+        use_case=use_case, probability_name=PROBABILITY[use_case], columns=tuple(described), base_raw_score=float(np.mean(raw_score[DEVELOPMENT])),
+        training=about, **curves))
+
+
+def _matrix(columns, described, mask):
+    return lay_out({name: values[mask] for name, values in columns.items()}, list(columns), [column.levels for column in described])
+
+
+def _grown(matrix, target, described, given):
+    """The booster, and what to say of how it was grown."""
+    settings, directions = _settings(given, target[DEVELOPMENT]), {column.name: column.direction for column in described}
+    names, categorical = [column.name for column in described], [column.name for column in described if column.levels is not None]
+    booster = grow(matrix[DEVELOPMENT], target[DEVELOPMENT], validation=(matrix[VALIDATION], target[VALIDATION]), columns=names, categorical=categorical,
+                   directions=directions, settings=settings)
+    audit = audit_monotone(booster, matrix[DEVELOPMENT], columns=names, directions=directions, seed=settings.seed)
+    return booster, {"settings": msgspec.to_builtins(settings), "trees": booster.num_trees(), "audit": audit}
 
 
 def _kept(catalogue, development, params):

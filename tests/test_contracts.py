@@ -9,7 +9,8 @@ from pipeline.params import IngestParams
 from pipeline.source import connect
 
 LIMITS = IngestParams(max_reject_share=0.5, memory_limit="1GB", threads=1)
-INVOICE = {"invoice_id": "I1", "known_at": "2024-01-05", "customer_id": "C1", "issued_at": "2024-01-05", "due_at": "2024-02-05", "amount": 100, "currency": "EUR"}
+INVOICE = {"invoice_id": "I1", "known_at": "2024-01-05", "customer_id": "C1", "issued_at": "2024-01-05", "due_at": "2024-02-05", "amount": 100,
+           "currency": "EUR"}
 
 
 def invoices(*changes):

@@ -17,7 +17,8 @@ from pipeline.use import use_source
 from pipeline.workspace import workspace
 
 CUSTOMERS = "SELECT id AS customer_id, TIMESTAMP '2020-01-01' AS known_at, 'company' AS kind FROM 'people.csv'"
-OUTCOMES = "SELECT id AS customer_id, 'default' AS kind, failed::TIMESTAMP AS occurred_at, failed::TIMESTAMP AS known_at FROM 'people.csv' WHERE failed IS NOT NULL"
+OUTCOMES = ("SELECT id AS customer_id, 'default' AS kind, failed::TIMESTAMP AS occurred_at, failed::TIMESTAMP AS known_at "
+            "FROM 'people.csv' WHERE failed IS NOT NULL")
 
 
 @pytest.fixture

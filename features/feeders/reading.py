@@ -73,7 +73,7 @@ class Reader:
         self.connection, self.folder, self.asked = connection, folder, asked
         self.needs = {table: names for table, names in catalogue.needs.items() if table != "observations"}
         self.until = int(asked.as_of.max(initial=0))
-        self.since = _oldest_needed(catalogue, asked)
+        self.since = oldest_needed(catalogue, int(asked.as_of.min(initial=0)))
         self.present = {table: self._columns(table) for table in self.needs}
         self.named = any(each.scope == "counterparty" for each in catalogue.features)
 
@@ -157,9 +157,12 @@ class Reader:
         return as_codes(frauds["counterparty_id"], owner=levels)[0], as_array(frauds["known_at"])
 
 
-def _oldest_needed(catalogue, asked):
-    """Seconds before which rows of a table fall out of every window, for tables of which nothing but windows is asked."""
-    oldest, earliest = {}, int(asked.as_of.min(initial=0))
+def oldest_needed(catalogue, earliest):
+    """Seconds before which rows of a table fall out of every window of observations from `earliest` on, by when they occurred.
+
+    Only tables of which nothing but windows is asked are named: of the others any row may still matter.
+    """
+    oldest = {}
     for term, _ in plan_of(catalogue).steps:
         if term.table in TABLES and term.op != "counterparty":
             reach = earliest - term.span if term.op == "window" and term.table != "invoices" else MISSING_TIME

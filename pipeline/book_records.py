@@ -1,0 +1,51 @@
+"""The raw records behind a book's rows, customer by customer, as the service will read them."""
+
+import duckdb
+import msgspec
+
+from features.catalogue import Catalogue
+from features.feeders.reading import oldest_needed
+from features.tables import TABLES as CONTRACTS
+from pipeline.datasets import TABLES
+from serving.standing import standing_catalogue
+
+# A series is asked for its latest value and the one twelve months before, both published with a lag: two years hold them with room to spare.
+SERIES_DAYS = 800
+
+
+class BookRecords:
+    """Reads every row that the catalogue and the policy's standing can use, of what was known at `as_of` (a timestamp).
+
+    `earliest` is the first as_of of the book's rows in seconds: no window reaches further back than from there.
+    """
+
+    def __init__(self, catalogue, columns, *, as_of, earliest):
+        both = Catalogue(catalogue.use_case, [*catalogue.features, *standing_catalogue(columns).features])
+        self.tables = [table for table in both.needs if table != "observations"]
+        self.since, self.as_of = oldest_needed(both, earliest), as_of
+        self.connection = duckdb.connect()
+        self.connection.execute("SET threads = 2; SET TimeZone = 'UTC'")
+
+    def of(self, customers):
+        """Each customer's rows: {customer_id: {table: rows as JSON}}."""
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE chosen AS SELECT unnest(?::VARCHAR[]) AS customer_id", [customers])
+        found = {customer: {} for customer in customers}
+        for table in self.tables:
+            for customer, rows in self.connection.execute(self._query(table), {"as_of": self.as_of}).fetchall():
+                found[customer][table] = msgspec.Raw(rows.encode())
+        return found
+
+    def _query(self, table):
+        path = TABLES / f"{table}.parquet"
+        source = _by_industry(path) if table == "series" else f"chosen JOIN '{path}' t USING (customer_id)"
+        recent = f"AND t.known_at > $as_of::TIMESTAMP - INTERVAL {SERIES_DAYS} DAY" if table == "series" else ""
+        if table in self.since:
+            recent = f"AND t.{CONTRACTS[table].occurred} >= make_timestamp({self.since[table] * 1_000_000}::BIGINT)"
+        return (f"SELECT chosen.customer_id, to_json(list(t ORDER BY t.known_at))::VARCHAR FROM {source} "
+                f"WHERE t.known_at <= $as_of::TIMESTAMP {recent} GROUP BY 1")
+
+
+def _by_industry(path):
+    """The market's series and those of the customer's own industry."""
+    industry = f"SELECT customer_id, arg_max(industry, known_at) AS industry FROM '{TABLES}/customers.parquet' GROUP BY 1"
+    return f"chosen JOIN ({industry}) c USING (customer_id) JOIN '{path}' t ON t.industry IS NULL OR t.industry = c.industry"
