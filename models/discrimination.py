@@ -126,7 +126,7 @@ def _captured(hit, share, rows):
 
 
 def _share_below(values, others):
-    """Share of `others` below each value, ties counted half; NaN for all when any score is missing, which no rank could hide."""
+    """Share of `others` below each value, ties counted half; NaN for all when any score is missing: it has no rank."""
     if np.isnan(values).any() or np.isnan(others).any():
         return np.full(len(values), np.nan)
     others = np.sort(others)
@@ -136,7 +136,7 @@ def _share_below(values, others):
 def _precision_draws(target, score, code, *, repeats, rng):
     """Average precision of bootstrap draws of clusters; NaN for a draw without a bad row.
 
-    Rows are sorted once and a draw only changes their weights. Precision steps at runs of equal scores that hold a bad row and nowhere else.
+    Rows are sorted once and a draw only changes their weights. Precision steps at runs of equal scores that hold a bad row only.
     """
     order, ends = _descending(score)
     bad_at = np.flatnonzero(target[order])

@@ -5,6 +5,7 @@ from scipy import special
 
 from features.errors import RiskError
 from models.clusters import cluster_codes
+from models.exact import mass_of_steps
 
 TINY = 1e-15
 
@@ -156,13 +157,6 @@ def _beta_binomial_ends(rows, pd_12m, inflation, tail):
     steps = np.log((rows - k) * (pd_12m + k * urn) / ((k + 1) * (1 - pd_12m + (rows - k - 1) * urn)))
     total = np.cumsum(mass_of_steps(steps))
     return tuple(min(int(end), rows) for end in np.searchsorted(total, [tail, 1 - tail]))
-
-
-def mass_of_steps(steps):
-    """Probabilities of counts in a row from the logs of each one's ratio to the one before: one more than steps, summing to 1."""
-    logs = np.concatenate([[0.0], np.cumsum(steps)])
-    mass = np.exp(logs - logs.max())
-    return mass / mass.sum()
 
 
 def _bin(target, probability):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from features.errors import RiskError
-from models.probability_tests import mass_of_steps
+from models.exact import fisher_exact
 
 # Cells below this expected count make the chi-square approximation lie (Cochran, Biometrics 1954).
 LEAST_EXPECTED = 5.0
@@ -182,28 +182,13 @@ def _share_test(first, first_rows, second, second_rows, effects):
     """Fisher's exact test of two shares; None when neither side has any, or a side is empty."""
     if not (first or second) or not first_rows or not second_rows:
         return None
-    sides = ((round(part / effect), round(rows / effect)) for part, rows, effect in
-             ((first, first_rows, effects[0]), (second, second_rows, effects[1])))
-    (first, first_rows), (second, second_rows) = ((part, max(rows, part)) for part, rows in sides)
-    return fisher_exact(first, first_rows, second, second_rows)
+    return fisher_exact(*_independent(first, first_rows, effects[0]), *_independent(second, second_rows, effects[1]))
 
 
-def fisher_exact(first, first_rows, second, second_rows):
-    """Two-sided p-value of Fisher's exact test of first / first_rows against second / second_rows, all whole counts.
-
-    The sum over all tables with the same margins that are no likelier than this one, up to rounding (1e-7, as in R). Tables further than
-    40 standard deviations and 200 counts from the mean are left out: together they are less likely than 1e-300.
-    """
-    found, rows = first + second, first_rows + second_rows
-    low, high = max(0, found - second_rows), min(found, first_rows)
-    mean = first_rows * found / max(rows, 1)
-    reach = 40 * np.sqrt(mean * (rows - found) / max(rows, 1) * second_rows / max(rows - 1, 1)) + 200
-    low, high = max(low, int(mean - reach)), min(high, int(mean + reach) + 1)
-    if not low <= first <= high:
-        return 0.0
-    k = np.arange(low, high, dtype=np.float64)
-    mass = mass_of_steps(np.log((first_rows - k) * (found - k) / ((k + 1) * (second_rows - found + k + 1))))
-    return min(1.0, float(mass[mass <= mass[first - low] * (1 + 1e-7)].sum()))
+def _independent(part, rows, effect):
+    """Whole counts of independent rows: `effect` rows stand for one."""
+    part = round(part / effect)
+    return part, max(round(rows / effect), part)
 
 
 def _shares(counts):

@@ -166,3 +166,7 @@ def _cases(use_case):
     if use_case and use_case not in cases:
         raise RiskError(f"the chosen source has no use case {use_case}: it has {', '.join(cases)}.")
     return [use_case] if use_case else cases
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,8 @@ def _verdict(full, champion):
     if champion.get("bundle") == full["bundle"]:
         return _keep("identity", True, "the candidate is the champion")
     if champion.get("lacking"):
-        return _keep("comparison", False, f"the champion cannot be scored here: {len(champion['lacking'])} of its columns are gone, first {champion['lacking'][0]}")
+        gone = champion["lacking"]
+        return _keep("comparison", False, f"the champion cannot be scored here: {len(gone)} of its columns are gone, first {gone[0]}")
     margins = Margins(**msgspec.structs.asdict(load_params().gate))
     return decide(full, champion.get("metrics"), comparison=champion.get("comparison"), audit=full["audit"], stability=full["stability"], margins=margins)
 

@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.discrimination import auc
 from models.leaks import screen
 
 
@@ -52,6 +53,17 @@ def test_honest_columns_pass(make):
 def test_a_leaking_category_is_found():
     target, as_of, _ = rows()
     assert found(np.where(target == 1, "legal", "normal"), target, as_of)[0]["reason"] == "value"
+
+
+def test_a_category_is_judged_by_rates_of_the_other_half():
+    target, as_of, rng = rows(400)
+    other = np.where(rng.uniform(size=400) < 0.5, "new", None)
+    values = pd.Series(np.where(rng.uniform(size=400) < 0.2 + 0.5 * target, "late", other), dtype=object)
+    level, even = values.fillna("none"), np.arange(400) % 2 == 0
+    rates = {half: pd.Series(target[even == half]).groupby(level[even == half].to_numpy()).mean() for half in (True, False)}
+    expected = auc(target, [rates[not half][word] for half, word in zip(even, level, strict=True)])
+    finding, = screen(pd.DataFrame({"x": values}), target, as_of, columns=["x"], limit_auc=0.5)
+    assert finding["auc"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_rows_without_target_are_left_out():

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from features.arrays import categorize
+from features.arrays import Category, categorize
 from features.errors import RiskError
+from models.exact import fisher_exact
 from models.stability import Histogram, Thresholds, added, column_shift, discoveries, freeze, histogram, homogeneity, psi, psi_noise, verdict
 
 
@@ -36,6 +37,22 @@ def test_a_category_and_its_strings_count_alike():
     assert histogram(freeze("x", strings), categorize(strings)) == histogram(freeze("x", strings), strings)
 
 
+def test_levels_that_no_row_has_are_no_bins():
+    values = Category(np.array([2, 0, -1, 2], dtype=np.int32), ("z", "never", "a"))
+    assert freeze("x", values).levels == ("a", "z")
+    assert histogram(freeze("x", ["a", "never"]), values) == Histogram(counts=(2, 0), missing=1, unseen=1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bins_and_counts_agree_with_numpy(seed):
+    rng = np.random.default_rng(seed)
+    values = np.where(rng.uniform(size=997) < 0.1, np.nan, np.round(rng.normal(size=997), seed))
+    bins, present = freeze("x", values), values[~np.isnan(values)]
+    cuts = np.unique(np.quantile(present, np.arange(1, 10) / 10, method="lower"))
+    assert bins.edges == tuple(cuts[cuts < present.max()])
+    assert histogram(bins, values).counts == tuple(np.bincount(np.searchsorted(bins.edges, present), minlength=len(bins.edges) + 1))
+
+
 def test_histograms_of_parts_add_up():
     values = np.random.default_rng(0).normal(size=1000)
     bins = freeze("x", values)
@@ -61,6 +78,25 @@ def test_the_null_of_psi_agrees_with_a_simulation():
 def test_homogeneity_agrees_with_scipy_where_no_bin_is_small():
     counts = [[100, 200, 300], [40, 60, 100]]
     assert homogeneity(*counts) == pytest.approx(stats.chi2_contingency(counts).pvalue)
+
+
+@pytest.mark.parametrize("bins", [2, 10, 40])
+def test_the_noise_s_high_end_agrees_with_scipy(bins):
+    assert psi_noise(bins, 100, 50)[1] == pytest.approx(stats.chi2.ppf(0.95, bins - 1) * 0.03, rel=1e-12)
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    ((0, 0), (3, 9)), ((0, 5), (0, 7)), ((5, 5), (7, 7)), ((3, 10), (3, 10)), ((1, 20), (9, 20)), ((12, 5000), (31, 4000)),
+    ((150_000, 300_000), (50_400, 100_000)), ((10, 300_000), (40, 900)), ((0, 2000), (1500, 2000))])
+def test_the_exact_test_agrees_with_scipy(first, second):
+    theirs = stats.fisher_exact([[part, rows - part] for part, rows in (first, second)]).pvalue
+    assert fisher_exact(*first, *second) == pytest.approx(theirs, rel=1e-9, abs=1e-300)
+
+
+def test_the_exact_test_agrees_with_scipy_on_every_small_table():
+    tables = [(a, n, b, m) for n in range(1, 6) for m in range(1, 8) for a in range(n + 1) for b in range(m + 1)]
+    theirs = [stats.fisher_exact([[a, n - a], [b, m - b]]).pvalue for a, n, b, m in tables]
+    assert [fisher_exact(*table) for table in tables] == pytest.approx(theirs, abs=1e-12)
 
 
 def test_small_bins_are_merged_until_the_test_is_honest():

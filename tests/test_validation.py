@@ -1,4 +1,7 @@
 """Every statistic against a published value, an independent implementation, or a hand computation."""
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +12,7 @@ from sklearn import metrics as sk
 from features.errors import RiskError
 from models import discrimination as rank
 from models import probability_tests as truth
+from models.clusters import cluster_codes
 from models.grades import Grade
 from models.validation import metrics, periods
 
@@ -89,6 +93,34 @@ def test_average_precision_interval_holds_the_value_and_is_repeatable():
     assert rank.average_precision_interval(target, score, repeats=100) == found
 
 
+def average_precision_draws(target, score, groups, *, repeats, seed):
+    """The bootstrap from its definition: draw customers, weigh their rows, sort and sum anew."""
+    rng, ids = np.random.default_rng(seed), np.unique(groups)
+    drawn = [np.bincount(rng.integers(0, len(ids), len(ids)), minlength=len(ids)) for _ in range(repeats)]
+    weights = [times[np.searchsorted(ids, groups)] for times in drawn]
+    return [sk.average_precision_score(target, score, sample_weight=weight) if (weight * target).any() else np.nan for weight in weights]
+
+
+@pytest.mark.parametrize("rows", [15, 600])
+@pytest.mark.parametrize("digits", [0, 6])
+def test_the_bootstrap_by_weights_equals_its_definition(rows, digits):
+    target, score = scored(rows, seed=5)
+    target[0], score = 1.0, np.round(score, digits)
+    groups = np.array([f"c{i // 3}" for i in range(rows)])
+    found = rank.average_precision_interval(target, score, groups=groups, repeats=60)
+    naive = np.nanquantile(average_precision_draws(target, score, groups, repeats=60, seed=0), [0.025, 0.975])
+    assert (found["low"], found["high"]) == pytest.approx(tuple(naive), abs=1e-12)
+
+
+def test_a_missing_score_has_no_auc():
+    assert np.isnan(rank.auc([1, 0, 1, 0], [0.1, np.nan, 0.3, 0.2]))
+
+
+def test_cluster_codes_follow_sorted_ids_and_keep_the_missing_together():
+    assert cluster_codes(["b", "a", None, "b", None]).tolist() == [1, 0, 2, 1, 2]
+    assert cluster_codes(cluster_codes(["b", "a", "b"])).tolist() == [1, 0, 1]
+
+
 def test_capture_of_the_riskiest_rows():
     found, = rank.capture([1, 0, 1, 0, 0, 0, 0, 0, 0, 0], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], shares=(0.3,))
     assert found == {"share": 0.3, "rows": 3, "captured": 1.0, "precision": pytest.approx(2 / 3), "lift": pytest.approx(10 / 3)}
@@ -149,8 +181,20 @@ def test_calibration_tests_reject_true_probabilities_as_often_as_they_say(test):
     assert 0.025 <= rejected <= 0.085
 
 
-def test_binomial_test_agrees_with_scipy():
-    assert truth.binomial_test(7, 100, 0.03) == pytest.approx(stats.binomtest(7, 100, 0.03, alternative="greater").pvalue)
+@pytest.mark.parametrize(("bad", "rows", "rate"), [(0, 10, 0.3), (10, 10, 0.3), (7, 100, 0.03), (31_200, 1_000_000, 0.031)])
+def test_tests_of_a_rate_agree_with_scipy(bad, rows, rate):
+    assert truth.binomial_test(bad, rows, rate) == pytest.approx(stats.binom.sf(bad - 1, rows, rate), abs=1e-9)
+    assert truth.jeffreys_test(bad, rows, rate) == pytest.approx(stats.beta.cdf(rate, bad + 0.5, rows - bad + 0.5), abs=1e-12)
+    low, high = stats.beta.ppf([0.025, 0.975], bad + 0.5, rows - bad + 0.5)
+    assert truth.jeffreys_interval(bad, rows) == pytest.approx((low if bad else 0.0, high if bad < rows else 1.0), abs=1e-12)
+
+
+def test_tests_of_the_whole_agree_with_scipy():
+    target, raw = scored()
+    p = 1 / (1 + np.exp(-0.9 * raw))
+    fit, z = truth.hosmer_lemeshow(target, p), truth.spiegelhalter(target, p)
+    assert fit["p"] == pytest.approx(stats.chi2.sf(fit["statistic"], 10), abs=1e-12)
+    assert z["p"] == pytest.approx(2 * stats.norm.sf(abs(z["z"])), abs=1e-12)
 
 
 def test_jeffreys_posterior_by_numerical_integration():
@@ -178,9 +222,24 @@ def test_the_common_shock_s_variance_agrees_with_a_simulation():
     assert truth.shock_variance(0.03, 0.1) == pytest.approx(rate.var(), rel=0.02)
 
 
-def test_without_shock_or_repeats_the_interval_is_binomial():
-    low, high = truth.predictive_interval(500, 0.02)
-    assert (low, high) == (int(stats.binom.ppf(0.025, 500, 0.02)), int(stats.binom.ppf(0.975, 500, 0.02)))
+@pytest.mark.parametrize(("rate", "correlation"), [(1e-4, 0.05), (0.03, 0.1), (0.5, 0.3), (0.97, 0.9)])
+def test_and_with_the_bivariate_normal(rate, correlation):
+    edge = stats.norm.ppf(rate)
+    both = stats.multivariate_normal.cdf([edge, edge], cov=[[1, correlation], [correlation, 1]])
+    assert truth.shock_variance(rate, correlation) == pytest.approx(both - rate ** 2, abs=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "rate"), [(1, 0.4), (500, 0.02), (200_000, 0.013), (3000, 0.999)])
+def test_without_shock_or_repeats_the_interval_is_binomial(rows, rate):
+    assert truth.predictive_interval(rows, rate) == tuple(stats.binom.ppf([0.025, 0.975], rows, rate))
+
+
+@pytest.mark.parametrize(("rows", "rate", "repeats"), [(30, 0.1, 2.0), (5000, 0.02, 1.5), (100_000, 0.03, 40.0), (400, 0.001, 300.0)])
+def test_with_repeats_it_is_beta_binomial(rows, rate, repeats):
+    strength = (rows - 1) / (repeats - 1) - 1
+    law = stats.betabinom(rows, rate * strength, (1 - rate) * strength)
+    total = np.cumsum(law.pmf(np.arange(rows + 1)))
+    assert truth.predictive_interval(rows, rate, repeats=repeats) == tuple(np.searchsorted(total, [0.025, 0.975]))
 
 
 @pytest.mark.parametrize("wider", [{"repeats": 3.0}, {"asset_correlation": 0.05}, {"estimated_from": 30}])
@@ -247,3 +306,10 @@ def test_a_period_with_one_class_has_no_auc():
 def test_bad_input_is_named(change, message):
     with pytest.raises(RiskError, match=message):
         metrics(change(judged()), GRADES)
+
+
+def test_what_the_stages_import_stays_light():
+    # scipy.stats alone costs more than most stages.
+    code = ("import sys, models.validation, models.stability, models.retrain, models.target, models.leaks; "
+            "sys.exit(any(name.startswith(('scipy.stats', 'sklearn')) for name in sys.modules))")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,179 @@
+"""The stages joined, on a small simulated portfolio in a folder of its own: what each writes fits what the next one reads."""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from features.errors import RiskError
+from models.bundle import load_bundle
+from models.scoring import contributions, encode
+from pipeline.book import book
+from pipeline.columns import read_columns
+from pipeline.datasets import case_path, read_json, write_json
+from pipeline.evaluate import evaluate
+from pipeline.explain import explain
+from pipeline.featurize import featurize
+from pipeline.gate import gate
+from pipeline.ingest import ingest
+from pipeline.lookup import score_file, show_customer
+from pipeline.observe import observe
+from pipeline.params import change_params
+from pipeline.promote import promote
+from pipeline.publish import publish
+from pipeline.sample import sample
+from pipeline.score import score
+from pipeline.state import keep_bundle, point_to
+from pipeline.train import train
+from pipeline.workspace import workspace
+from serving.current import Current
+from serving.scorer import Question
+
+SMALL = [("simulated.customers", 900), ("simulated.reference_every_months", 12), ("train.max_trees", 150), ("report.customers", 3)]
+DEVELOPMENT = ("observations.parquet", "maturity.json", "features.parquet", "catalogue.json", "context.parquet")
+
+
+def digests(folder):
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in DEVELOPMENT}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A run of every stage of the default use case that imports neither MLflow nor Evidently."""
+    with workspace(tmp_path_factory.mktemp("project"), SMALL) as folder:
+        ingest()
+        for stage in (observe, featurize, sample, train, evaluate, explain, gate, book, score):
+            stage("default")
+        yield folder
+
+
+def test_features_are_the_catalogue_in_order(project):
+    names = [feature["name"] for feature in read_json(case_path("default", "development", "catalogue.json"))["features"]]
+    assert pq.read_schema(case_path("default", "development", "features.parquet")).names == ["observation_id", *names]
+    assert len(names) > 200
+
+
+@pytest.mark.parametrize("stage", [train, sample])
+def test_the_same_inputs_give_the_same_bytes(project, stage):
+    places = {train: ["model/booster.txt", "model/model.json"], sample: ["development/samples.parquet", "development/leaks.json"]}[stage]
+    before = [case_path("default", place).read_bytes() for place in places]
+    stage("default")
+    assert [case_path("default", place).read_bytes() for place in places] == before
+
+
+def test_out_of_time_lies_a_whole_horizon_after_what_the_model_learned_from(project):
+    rows = pd.read_parquet(case_path("default", "development", "observations.parquet")).assign(
+        sample=pd.read_parquet(case_path("default", "development", "samples.parquet"))["sample"])
+    learned = rows[rows["sample"].isin(["development", "validation", "calibration"])]
+    judged = rows[rows["sample"] == "out_of_time"]
+    assert learned["as_of"].max() + pd.Timedelta(days=365) <= judged["as_of"].min()
+    assert not set(learned[learned["sample"] == "development"]["customer_id"]) & set(learned[learned["sample"] == "calibration"]["customer_id"])
+
+
+def test_the_model_ranks_customers_it_never_saw(project):
+    assert read_json(case_path("default", "evaluation", "metrics.json"))["auc_low"] > 0.6
+
+
+def test_scores_hold_grade_reasons_and_decision_for_every_customer_of_the_book(project):
+    scores = pd.read_parquet(case_path("default", "scores.parquet"))
+    assert len(scores) == read_json(case_path("default", "book", "about.json"))["rows"]
+    assert scores["pd_12m"].between(0, 1, inclusive="neither").all()
+    assert scores["adverse"].map(len).between(1, 4).all()
+    assert set(scores["route"]) <= {"automatic", "one_person", "two_persons", "committee"}
+    assert scores.sort_values("pd_12m")["grade"].is_monotonic_increasing
+
+
+def test_sub_scores_and_base_add_up_to_the_raw_score(project):
+    scores = pd.read_parquet(case_path("default", "scores.parquet"))
+    bundle = load_bundle(case_path("default", "model"))
+    base = contributions(bundle, encode(read_columns(case_path("default", "book", "features.parquet"), rows=[0]), bundle))[0, -1]
+    parts = scores[["sub_financial", "sub_behavioural", "sub_cash_flow", "sub_background"]].sum(axis=1) + base
+    np.testing.assert_allclose(parts, scores["raw_score"], rtol=0, atol=1e-10)
+
+
+def test_a_new_month_leaves_what_the_model_learns_from_as_it_was(project):
+    folder = case_path("default", "development")
+    before = digests(folder)
+    change_params([("simulated.months", 85)])
+    try:
+        ingest()
+        observe("default")
+        featurize("default")
+        assert digests(folder) == before
+        book("default")
+        assert read_json(case_path("default", "book", "about.json"))["as_of"] == "2025-01-31T23:59:59"
+    finally:
+        change_params([("simulated.months", 84)])
+        ingest()
+        book("default")
+        score("default")
+
+
+def test_nothing_is_published_without_a_champion(project):
+    with pytest.raises(RiskError, match="default: there is no champion yet: run `risk run`"):
+        publish("default")
+
+
+def test_the_service_gives_the_batch_its_own_numbers_from_raw_records(project):
+    bundle = load_bundle(case_path("default", "model"))
+    keep_bundle(case_path("default", "model"), bundle.hash)
+    point_to(bundle.hash, source="simulated", use_case="default")
+    publish("default")
+    state = Current(Path("var"), source="simulated", use_case="default").state()
+    when = datetime.fromisoformat(state.published.manifest["as_of"])
+    for row in pd.read_parquet(case_path("default", "scores.parquet"))[::40].itertuples():
+        published = state.published.find(row.customer_id)
+        scored = state.scorer.score_records(published.records, Question(row.customer_id, when))
+        assert scored.values == published.features
+        assert (scored.answer.raw_score, scored.answer.probability, scored.answer.grade) == (row.raw_score, row.pd_12m, row.grade)
+        assert (scored.answer.decision["route"], scored.answer.decision["risk_limit"]) == (row.route, row.limit)
+    state.published.close()
+    point_to(None, source="simulated", use_case="default")
+
+
+def test_a_gate_that_says_keep_is_not_passed_by(project):
+    path = case_path("default", "gate.json")
+    verdict = read_json(path)
+    refused = [{"check": "calibration", "passed": False, "detail": "slope 0.2"}]
+    write_json(path, {**verdict, "verdict": "keep", "reasons": refused})
+    with pytest.raises(RiskError, match=r"the gate says keep \(calibration: slope 0.2\): improve the candidate, or promote with --override"):
+        promote("default", actor="a", reason="b")
+    write_json(path, {**verdict, "bundle": "0" * 64})
+    with pytest.raises(RiskError, match="the gate judged another bundle .*: run `dvc repro` first"):
+        promote("default", actor="a", reason="b")
+    write_json(path, verdict)
+
+
+def test_a_feature_file_is_scored_like_the_book(project, tmp_path):
+    out = tmp_path / "scores.parquet"
+    assert "rows scored into" in score_file(case_path("default", "book", "features.parquet"), str(out), use_case="default")
+    scores = pd.read_parquet(case_path("default", "scores.parquet"))
+    assert (pd.read_parquet(out)["pd_12m"] == scores["pd_12m"]).all()
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("missing.csv", None, "missing.csv does not exist: name a feature file"),
+    ("few.csv", "observation_id,a\n1,2\n", "columns are missing, first"),
+    ("bad.parquet", "text", "bad.parquet cannot be read .*: bring Parquet or CSV"),
+])
+def test_a_file_that_cannot_be_scored_is_named(project, tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(RiskError, match=message):
+        score_file(tmp_path / name, None, use_case="default")
+
+
+def test_one_customer_is_shown_with_reasons(project):
+    customer = pd.read_parquet(case_path("default", "scores.parquet"))["customer_id"][0]
+    assert "12-month PD" in show_customer(customer)
+    with pytest.raises(RiskError, match="customer nobody is not in the book of"):
+        show_customer("nobody")
+
+
+def test_a_stage_without_its_input_names_it(project, tmp_path):
+    with workspace(tmp_path / "empty"), pytest.raises(RiskError, match="data/ingest.json is missing: run `risk run`"):
+        observe("default")
