@@ -12,7 +12,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages
 
 @pytest.fixture(scope="module")
 def graph():
-    return grimp.build_graph("features", "models", "serving", "pipeline")
+    return grimp.build_graph("features", "models", "serving", "pipeline", cache_dir=None)
 
 
 def declared(stage):

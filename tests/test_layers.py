@@ -7,7 +7,7 @@ from importlinter.cli import lint_imports
 
 @pytest.fixture(scope="module")
 def graph():
-    return grimp.build_graph("features", "models", "serving", "pipeline", include_external_packages=True)
+    return grimp.build_graph("features", "models", "serving", "pipeline", include_external_packages=True, cache_dir=None)
 
 
 def test_the_import_contracts_hold():
