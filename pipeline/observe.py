@@ -21,7 +21,8 @@ def observe(use_case):
         raise RiskError(f"source {params.source.name}: nobody is observed up to {cutoff}: check observe.{use_case} and the dates of the tables.")
     write_frame(case_path(use_case, "development", "observations.parquet"), observations.drop(columns=["default_at", "event_seen"]))
     cohorts = ledger(observations, observations, months=3)
-    write_json(case_path(use_case, "development", "maturity.json"), {"cutoff": cutoff, "cohorts": _plain(cohorts)})
+    write_json(case_path(use_case, "development", "maturity.json"),
+               {"cutoff": cutoff, "protocol": about["protocol"], "cohorts": _plain(cohorts)})
 
 
 def _default(rules, about, cutoff):

@@ -6,6 +6,7 @@ from features.errors import RiskError
 from models.bundle import bundle_hash
 from pipeline.datasets import case_path, read_json
 from pipeline.params import load_params
+from pipeline.parity import measure_parity
 from pipeline.state import bundle_path, keep_bundle, point_to, read_champion
 from serving.store import Store
 
@@ -60,7 +61,7 @@ def _evidence(use_case, candidate, override):
         raise RiskError(f"{use_case}: the gate judged another bundle than {candidate[:12]}: run `dvc repro` first.")
     if gate["verdict"] != "promote" and not override:
         raise RiskError(f"{use_case}: the gate says keep ({_failed(gate)}): improve the candidate, or promote with --override and a reason.")
-    return {**gate, "override": override}
+    return {**gate, "override": override, "parity": measure_parity(use_case, case_path(use_case, "model"))}
 
 
 def _failed(gate):

@@ -4,7 +4,7 @@ from features.catalogue import Catalogue
 from features.tables import TABLES
 from models.leaks import screen
 from models.sample import check_split, split_by_time
-from pipeline.datasets import INGEST, case_path, read_json, write_json
+from pipeline.datasets import case_path, read_json, write_json
 from pipeline.frames import read_frame, write_frame
 from pipeline.params import load_params
 from pipeline.stage import run_stage
@@ -15,7 +15,7 @@ def sample(use_case):
     params = load_params()
     folder = case_path(use_case, "development")
     observations = read_frame(folder / "observations.parquet")
-    samples = split(observations, use_case=use_case, params=params, protocol=read_json(INGEST)["protocol"])
+    samples = split(observations, use_case=use_case, params=params, protocol=read_json(folder / "maturity.json")["protocol"])
     write_frame(folder / "samples.parquet", observations[["observation_id"]].assign(sample=samples))
     notes = {"by": samples.attrs["by"], "notes": samples.attrs["notes"], "findings": _leaks(folder, observations, params.leaks)}
     write_json(folder / "leaks.json", notes)
