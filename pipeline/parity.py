@@ -30,5 +30,5 @@ def measure_parity(use_case, folder):
         seconds[place] = time.perf_counter() - started
     different = int((alone != batch).sum())
     if different:
-        raise RiskError(f"{use_case}: {different} of {len(matrix)} rows score differently alone than in the batch: install exactly requirements.lock and train again.")
+        raise RiskError(f"{use_case}: {different} of {len(matrix)} rows score differently alone than in the batch: install requirements.lock and train again.")
     return {"rows": len(matrix), "milliseconds_median": float(np.median(seconds) * 1e3), "milliseconds_p99": float(np.quantile(seconds, 0.99) * 1e3)}
