@@ -43,7 +43,7 @@ def _customers(day, rules):
     if rows is None:
         rows = active_customers(pd.DatetimeIndex([day]).as_unit("us"), active_days=rules.active_days)
     else:
-        rows = rows[rows["as_of"] == rows["as_of"].max()].drop(columns=["target", "target_known_at"], errors="ignore")
+        rows = rows[rows["as_of"].dt.normalize() == rows["as_of"].max().normalize()].drop(columns=["target", "target_known_at"], errors="ignore")
     return drop_in_default(rows, known).reset_index(drop=True)
 
 

@@ -47,5 +47,5 @@ class BookRecords:
 
 def _by_industry(path):
     """The market's series and those of the customer's own industry."""
-    industry = f"SELECT customer_id, arg_max(industry, known_at) AS industry FROM '{TABLES}/customers.parquet' GROUP BY 1"
+    industry = f"SELECT customer_id, arg_max(industry, known_at) AS industry FROM '{TABLES}/customers.parquet' WHERE known_at <= $as_of::TIMESTAMP GROUP BY 1"
     return f"chosen JOIN ({industry}) c USING (customer_id) JOIN '{path}' t ON t.industry IS NULL OR t.industry = c.industry"

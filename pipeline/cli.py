@@ -96,7 +96,7 @@ def rollback(use_case, actor, reason):
 @main.command()
 @_use_case
 def publish(use_case):
-    """Give the service what it reads: the book's records, scores and reports. The pointer moves last."""
+    """Give the service what it reads: the book's records, features and scores. The pointer moves last."""
     from pipeline.publish import publish as publish_one
 
     for case in _cases(use_case):

@@ -10,6 +10,7 @@ SQL_TYPES = {
     "number": "DOUBLE", "integer": "BIGINT", "flag": "BOOLEAN",
 }
 WHOLE_NUMBERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+RESERVED = ("status", "default_at", "event_seen")
 POSITIVE = {"invoices": "amount", "payments": "amount"}
 
 
@@ -23,10 +24,10 @@ class Intake(msgspec.Struct, frozen=True):
     known_to: str | None
 
 
-def check_table(connection, table, *, where, kept_path, rejects_path, max_reject_share):
+def check_table(connection, table, *, where, kept_path, rejects_path, max_reject_share, latest="9999-12-31"):
     """Split the relation `staged` by the table's contract and write both parts as Parquet.
 
-    Valid rows are ordered by customer, time and key. `where` names the input in messages.
+    Valid rows are ordered by customer, time and key. `where` names the input in messages; nothing can be known after the day `latest`.
 
     Raises RiskError for a missing column, an amount that is not in whole minor units, no rows at all, or more rejects
     than `max_reject_share` of the rows.
@@ -34,7 +35,7 @@ def check_table(connection, table, *, where, kept_path, rejects_path, max_reject
     contract = TABLES[table]
     found = dict(connection.execute("SELECT column_name, column_type FROM (DESCRIBE staged)").fetchall())
     _require_columns(contract, found, where)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {_judged(contract, found)}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {_judged(contract, found, latest)}")
     counts = dict(connection.execute("SELECT coalesce(rule, ''), count(*) FROM judged GROUP BY ALL ORDER BY ALL").fetchall())
     kept = counts.pop("", 0)
     read = kept + sum(counts.values())
@@ -47,6 +48,9 @@ def check_table(connection, table, *, where, kept_path, rejects_path, max_reject
 
 
 def _require_columns(contract, found, where):
+    taken = [name for name in RESERVED if contract.name == "observations" and name in found]
+    if taken:
+        raise RiskError(f"{where}: column {taken[0]} is a name that observe gives itself: rename it in the SELECT.")
     missing = [column.name for column in contract.columns if column.required and column.name not in found]
     if missing:
         given = ", ".join(found)
@@ -57,10 +61,10 @@ def _require_columns(contract, found, where):
                             f"give round({column.name} * 100)::BIGINT.")
 
 
-def _judged(contract, found):
+def _judged(contract, found, latest):
     known = {column.name: column for column in contract.columns}
     typed = ", ".join(_cast(name, kind, known.get(name)) for name, kind in found.items())
-    rules = _type_rules(contract, found) + _value_rules(contract, found)
+    rules = _type_rules(contract, found) + _value_rules(contract, found, latest)
     rule = " ".join(f"WHEN {test} THEN '{name}'" for name, test, _ in rules)
     value = " ".join(f"WHEN {test} THEN {shown}::VARCHAR" for _, test, shown in rules)
     key = ", ".join(f"s.{_name(column)}" for column in contract.key if column in found)
@@ -74,8 +78,14 @@ def _cast(name, kind, column):
     quoted = _name(name)
     if column is not None:
         return f"try_cast(s.{quoted} AS {SQL_TYPES[column.kind]}) AS {quoted}"
+    return f"s.{quoted}::{_beyond_contract(kind)} AS {quoted}"
+
+
+def _beyond_contract(kind):
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return "TIMESTAMP"
     is_number = kind in WHOLE_NUMBERS or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL")
-    return f"s.{quoted}::{'DOUBLE' if is_number else 'VARCHAR'} AS {quoted}" if is_number or kind != "TIMESTAMP" else f"s.{quoted}"
+    return "DOUBLE" if is_number else "VARCHAR"
 
 
 def _type_rules(contract, found):
@@ -90,7 +100,7 @@ def _type_rules(contract, found):
     return rules
 
 
-def _value_rules(contract, found):
+def _value_rules(contract, found, latest):
     key = " || ' ' || ".join(f"coalesce(s.{_name(column)}::VARCHAR, '')" for column in contract.key if column in found)
     rules = [("duplicate key", "s.repeat > 1", key)]
     happened, amount = contract.occurred, POSITIVE.get(contract.name)
@@ -98,6 +108,9 @@ def _value_rules(contract, found):
         # A row can be known at midnight of the day during which it happened: only an earlier day is an error.
         early = f"try_cast(s.known_at AS DATE) < try_cast(s.{happened} AS DATE)"
         rules.append((f"known_at before {happened}", early, "s.known_at"))
+    if "known_at" in found:
+        # Simulated months may lie ahead of the calendar; a real row cannot have been known tomorrow.
+        rules.append(("known_at in the future", f"try_cast(s.known_at AS DATE) > DATE '{latest}'", "s.known_at"))
     if amount in found:
         rules.append((f"{amount} is not positive", f"try_cast(s.{amount} AS BIGINT) <= 0", f"s.{amount}"))
     return rules

@@ -55,11 +55,11 @@ def write_json(path, content):
         beside.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def read_json(path):
-    """Read a JSON file that a stage wrote; RiskError when it is missing or damaged."""
+def read_json(path, *, remedy="delete it and run `risk run`"):
+    """Read a JSON file that a stage wrote; RiskError when it is missing or damaged, with the remedy for the latter."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RiskError(f"{path} is missing: run `risk run`.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise RiskError(f"{path} is damaged: delete it and run `risk run`.") from None
+        raise RiskError(f"{path} is damaged: {remedy}.") from None

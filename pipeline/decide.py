@@ -16,6 +16,7 @@ from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
 from pipeline.frames import read_frame
 from pipeline.in_force import in_force
 from pipeline.params import load_params
+from pipeline.spine import given_observations
 from pipeline.stage import run_stage
 
 
@@ -37,13 +38,22 @@ def _matured_since(use_case, params, complete_to):
     """Observations whose target was open at the training cutoff and is known now, with their place in the feature file."""
     observations = read_frame(case_path(use_case, "development", "observations.parquet"))
     rules, outcomes = getattr(params.observe, use_case), read_frame(TABLES / "outcomes.parquet")
-    was_open = observations[observations["status"] == "immature"].drop(columns=["target", "target_known_at", "status"])
+    was_open = _with_given_targets(observations[observations["status"] == "immature"].drop(columns=["target", "target_known_at", "status"]))
     if use_case == "default":
         labels = label_defaults(was_open, outcomes, horizon_days=rules.horizon_days, reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to)
     else:
         labels = label_fraud(was_open, outcomes, feedback_days=rules.reporting_lag_days, complete_to=complete_to)
-    young = was_open.join(labels)
+    young = was_open.drop(columns=["target", "target_known_at"], errors="ignore").join(labels)
     return young[young["status"] == "matured"]
+
+
+def _with_given_targets(rows):
+    """The rows with the source's own targets, as they are now, where it gives any."""
+    given = given_observations(until=rows["as_of"].max()) if len(rows) else None
+    if given is None or "target" not in given:
+        return rows
+    known = given.set_index("observation_id")[[name for name in ("target", "target_known_at") if name in given]]
+    return rows.join(known, on="observation_id")
 
 
 def _performance(use_case, params, young):
@@ -58,8 +68,15 @@ def _performance(use_case, params, young):
     interval = auc_interval(young["target"], scores.raw_score, groups=young["customer_id"])
     log_odds = np.log(scores.probability / (1 - scores.probability))
     line = calibration_line(young["target"].to_numpy(), log_odds, groups=young["customer_id"].to_numpy())
-    before = read_json(case_path(use_case, "evaluation", "metrics.json"))["auc"]
-    return {**found, "auc_development": before, "auc": interval["auc"], "auc_low": interval["low"], "auc_high": interval["high"], "line": line}
+    return {**found, "line": line, "auc_development": _auc_before(use_case, bundle.hash),
+            "auc": interval["auc"], "auc_low": interval["low"], "auc_high": interval["high"]}
+
+
+def _auc_before(use_case, bundle):
+    """The out-of-time AUC of the model in force, as evaluate measured it; None when it could not be scored there."""
+    full = read_json(case_path(use_case, "evaluation", "full.json"))
+    measured = full if full["bundle"] == bundle else (full["champion"] or {}).get("metrics")
+    return None if measured is None else measured["discrimination"]["auc"]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Stage ingest: the source's rows, with what arrived in `var/inbox/`, checked against the table contracts."""
 
+import datetime
 from pathlib import Path
 
 import duckdb
@@ -7,7 +8,7 @@ import msgspec
 
 from features.errors import RiskError
 from features.tables import TABLES
-from pipeline.contracts import check_table
+from pipeline.contracts import SQL_TYPES, check_table
 from pipeline.datasets import INGEST, REJECTS, TRUTH, remove, replacing, write_json
 from pipeline.datasets import TABLES as TABLES_FOLDER
 from pipeline.params import load_params
@@ -51,11 +52,20 @@ def _check(source, params, tables, rejects):
         _stage(connection, source, table)
         _add_inbox(connection, table)
         intake[table] = check_table(connection, table, where=_where(source, table), kept_path=tables / f"{table}.parquet",
-                                    rejects_path=rejects / f"{table}.parquet", max_reject_share=params.ingest.max_reject_share)
+                                    rejects_path=rejects / f"{table}.parquet", max_reject_share=params.ingest.max_reject_share,
+                                    latest="9999-12-31" if source.simulated else datetime.date.today().isoformat())
         bar.update(1)
     bar.close()
+    _without_outcomes(connection, tables)
     connection.close()
     return intake
+
+
+def _without_outcomes(connection, tables):
+    """A source whose observations bring their own targets may have no outcomes: the stages then read an empty table."""
+    if not (tables / "outcomes.parquet").exists():
+        columns = ", ".join(f"NULL::{SQL_TYPES[column.kind]} AS {column.name}" for column in TABLES["outcomes"].columns)
+        connection.execute(f"COPY (SELECT {columns} LIMIT 0) TO '{tables / 'outcomes.parquet'}' (FORMAT parquet)")
 
 
 def _where(source, table):
@@ -80,13 +90,15 @@ def _add_inbox(connection, table):
 
 def _summary(source, intake):
     """Rows by table, `today` (the last day anything but an outcome became known) and the day outcomes are complete to."""
+    if source.complete_to is None and not any(table.known_to for table in intake.values()):
+        raise RiskError(f"source {source.name}: no table gives a known_at date: add one, or state complete_to in source.yaml.")
     known = [table.known_to for name, table in intake.items() if table.known_to and name != "outcomes"]
     today = max(known, default=None)
     complete_to = source.complete_to or max([table.known_to for table in intake.values() if table.known_to], default=today)
     return {
         "source": source.name, "description": source.description, "simulated": source.simulated, "use_cases": source.use_cases,
         "protocol": None if source.protocol is None else msgspec.to_builtins(source.protocol),
-        "today": min(today, complete_to), "complete_to": complete_to,
+        "today": min(today or complete_to, complete_to), "complete_to": complete_to,
         "tables": {name: msgspec.to_builtins(table) for name, table in intake.items()},
     }
 

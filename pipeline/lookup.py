@@ -7,7 +7,7 @@ import pandas as pd
 from features.errors import RiskError
 from models.bundle import load_bundle
 from models.frames import score_frame
-from pipeline.datasets import case_path
+from pipeline.datasets import case_path, replacing
 from pipeline.frames import read_frame, write_frame
 from pipeline.in_force import in_force
 from pipeline.params import load_params
@@ -59,7 +59,11 @@ def score_file(source, output, *, use_case):
     result = pd.concat([frame[[key for key in KEYS if key in frame]], scores], axis=1)
     if output is None:
         return result.to_string(index=False)
-    write_frame(output, result) if Path(output).suffix == ".parquet" else result.to_csv(output, index=False)
+    if Path(output).suffix == ".parquet":
+        write_frame(output, result)
+    else:
+        with replacing(output) as beside:
+            result.to_csv(beside, index=False)
     return f"{len(result):,} rows scored into {output}"
 
 

@@ -1,5 +1,6 @@
 """Reads `params.yaml` into typed values, and refuses what it does not know."""
 
+import datetime
 import difflib
 import re
 from pathlib import Path
@@ -242,7 +243,9 @@ def load_params(path=Path("params.yaml")):
 
     Raises RiskError naming the file, the key and what was expected.
     """
-    return read_yaml(path, Params)
+    params = read_yaml(path, Params)
+    real_day(params.book.as_of, where=f"{path}: `book.as_of`")
+    return params
 
 
 def load_training(source, use_case, *, var=Path("var")):
@@ -250,7 +253,10 @@ def load_training(source, use_case, *, var=Path("var")):
 
     Raises RiskError when the file is missing or damaged.
     """
-    return read_yaml(var / "training" / f"{source}-{use_case}.yaml", Training)
+    path = var / "training" / f"{source}-{use_case}.yaml"
+    training = read_yaml(path, Training)
+    real_day(training.cutoff, where=f"{path}: `cutoff`")
+    return training
 
 
 def read_yaml(path, kind):
@@ -286,6 +292,14 @@ def change_params(changes, path=Path("params.yaml")):
             section[last] = value
     with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
         yaml.dump(content, file)
+
+
+def real_day(text, *, where):
+    """The text, if it is a day of the calendar (or the word latest); RiskError names the key otherwise."""
+    try:
+        return text if text == "latest" else datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise RiskError(f"{where}: {text} is no day of the calendar: correct it.") from None
 
 
 def _first_line(error):

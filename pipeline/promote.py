@@ -29,8 +29,9 @@ def promote(use_case, *, actor, reason, override=False):
     folder = case_path(use_case, "model")
     candidate, champion = bundle_hash(folder), read_champion(source, use_case)
     if candidate == champion:
+        _mirror(source, use_case, champion)
         return f"{use_case}: {candidate[:12]} is the champion already."
-    evidence = _evidence(use_case, candidate, override)
+    evidence = _evidence(use_case, candidate, champion, override)
     keep_bundle(folder, candidate)
     _record(source, use_case, candidate, champion, actor=actor, reason=reason, evidence=evidence, action="promote")
     return f"{use_case}: {candidate[:12]} is the champion now" + (f", {champion[:12]} was." if champion else ".")
@@ -42,10 +43,11 @@ def rollback(use_case, *, actor, reason):
     Raises RiskError when there is none, or when its folder is gone.
     """
     source = load_params().source.name
-    champion = read_champion(source, use_case)
     with open_store() as store:
-        past = [entry.previous_bundle for entry in store.promotions(use_case=use_case, source=source)
-                if entry.bundle == champion and entry.action == "promote"]
+        ledger = store.promotions(use_case=use_case, source=source)
+    # The ledger, not the pointer: a rollback must also help when the pointer or the champion's folder is damaged.
+    champion = ledger[-1].bundle if ledger else None
+    past = [entry.previous_bundle for entry in ledger if entry.bundle == champion and entry.action == "promote"]
     previous = past[-1] if past else None
     if previous is None:
         raise RiskError(f"{use_case}: there is no champion before the current one: nothing to roll back to.")
@@ -55,10 +57,12 @@ def rollback(use_case, *, actor, reason):
     return f"{use_case}: {previous[:12]} is the champion again, {champion[:12]} was."
 
 
-def _evidence(use_case, candidate, override):
+def _evidence(use_case, candidate, champion, override):
     gate = read_json(case_path(use_case, "gate.json"))
     if gate["bundle"] != candidate:
         raise RiskError(f"{use_case}: the gate judged another bundle than {candidate[:12]}: run `dvc repro` first.")
+    if gate["champion"] != champion:
+        raise RiskError(f"{use_case}: the gate judged {candidate[:12]} against another champion than today's: run `dvc repro` first.")
     if gate["verdict"] != "promote" and not override:
         raise RiskError(f"{use_case}: the gate says keep ({_failed(gate)}): improve the candidate, or promote with --override and a reason.")
     return {**gate, "override": override, "parity": measure_parity(use_case, case_path(use_case, "model"))}
@@ -69,12 +73,17 @@ def _failed(gate):
 
 
 def _record(source, use_case, bundle, previous, *, actor, reason, evidence, action):
-    from pipeline.registry import set_champion
-
     with open_store() as store:
         ledger = store.promotions(use_case=use_case, source=source)
         if not ledger or ledger[-1].bundle != bundle:
             store.record_promotion(use_case=use_case, source=source, bundle=bundle, previous_bundle=previous, actor=actor, reason=reason,
                                    evidence=evidence, action=action)
     point_to(bundle, source=source, use_case=use_case)
+    _mirror(source, use_case, bundle)
+
+
+def _mirror(source, use_case, bundle):
+    """Let MLflow's alias follow the pointer; doing it again mends what a crash left behind."""
+    from pipeline.registry import set_champion
+
     set_champion(bundle, source=source, use_case=use_case)

@@ -27,12 +27,13 @@ def publish(use_case):
     Raises RiskError when there is no champion, or the scores are another bundle's.
     """
     source, book = load_params().source.name, case_path(use_case, "book")
-    champion = read_champion(source, use_case)
+    champion, policy, text = read_champion(source, use_case), load_policy(POLICY), _policy_text()
+    if champion is None:
+        raise RiskError(f"{use_case}: there is no champion yet: run `risk run`, or `risk promote` and then `dvc repro`.")
     scores = pq.read_table(case_path(use_case, "scores.parquet"))
-    _refuse_other_scores(use_case, champion, scores)
+    _refuse_other_scores(use_case, scores, champion=champion, policy=policy.hash)
     columns, about = read_json(book / "columns.json"), read_json(book / "about.json")
     catalogue = Catalogue.from_dict(read_json(book / "catalogue.json")).only(load_bundle(bundle_path(champion)).names)
-    policy, text = load_policy(POLICY), _policy_text()
     records = BookRecords(catalogue, columns, as_of=about["as_of"], earliest=_seconds(about["first_as_of"]))
     manifest = write_publication(
         VAR, _rows(scores, book, catalogue, records, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"], bundle=champion,
@@ -43,11 +44,15 @@ def publish(use_case):
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}."
 
 
-def _refuse_other_scores(use_case, champion, scores):
-    if champion is None:
-        raise RiskError(f"{use_case}: there is no champion yet: run `risk run`, or `risk promote` and then `dvc repro`.")
-    if scores["bundle"][0].as_py() != champion:
-        raise RiskError(f"{use_case}: the scores are of another bundle than the champion {champion[:12]}: run `dvc repro` and publish again.")
+def _refuse_other_scores(use_case, scores, *, champion, policy):
+    """Scores, features and standing are joined by their order: all three have to be of this book, this champion and this policy."""
+    book = case_path(use_case, "book")
+    others = [pq.read_table(book / f"{name}.parquet", columns=["observation_id"])["observation_id"] for name in ("features", "standing")]
+    same_book = all(other.to_pylist() == scores["observation_id"].to_pylist() for other in others)
+    for holds, what in ((scores["bundle"][0].as_py() == champion, f"another bundle than the champion {champion[:12]}"),
+                        (same_book, "another book than today's"), (scores["policy"][0].as_py() == policy, "another policy than policy.yaml")):
+        if not holds:
+            raise RiskError(f"{use_case}: the scores are of {what}: run `dvc repro` and publish again.")
 
 
 def _policy_text():

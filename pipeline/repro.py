@@ -53,9 +53,15 @@ def mend_lock(path=Path("dvc.lock")):
 
 def _is_whole(content):
     try:
-        return content.endswith(b"\n") and "schema" in yaml.load(content, Loader=_LOADER)
-    except (yaml.YAMLError, TypeError):
+        lock = yaml.load(content, Loader=_LOADER)
+        return content.endswith(b"\n") and "schema" in lock and all(_stage_is_whole(stage) for stage in lock.get("stages", {}).values())
+    except (yaml.YAMLError, TypeError, AttributeError):
         return False
+
+
+def _stage_is_whole(stage):
+    entries = [entry for side in ("deps", "outs") for entry in stage.get(side, [])]
+    return "cmd" in stage and all("path" in entry and "md5" in entry for entry in entries) and stage.get("params", {}) is not None
 
 
 def _environment():

@@ -2,6 +2,7 @@
 
 import time
 
+from features.errors import RiskError
 from pipeline.params import load_params
 from pipeline.promote import promote
 from pipeline.publish import publish
@@ -18,10 +19,21 @@ def run(*, echo):
     repro()
     cases = load_params().use_cases
     first = [case for case in cases if read_champion(source.name, case) is None]
-    for case in first:
-        echo(promote(case, actor="risk run", reason="first champion"))
-    if first:
+    refusals = [refusal for case in first if (refusal := _promote_first(case, echo))]
+    if len(refusals) < len(first):
         repro()
     for case in cases:
-        echo(publish(case))
+        if read_champion(source.name, case) is not None:
+            echo(publish(case))
     echo(summary(seconds=time.monotonic() - started))
+    if refusals:
+        raise RiskError(" ".join(refusals))
+
+
+def _promote_first(case, echo):
+    """Promote the first candidate of a use case; a refusal is returned and ends neither the other use case nor the summary."""
+    try:
+        echo(promote(case, actor="risk run", reason="first champion"))
+    except RiskError as refusal:
+        return str(refusal)
+    return None

@@ -8,7 +8,7 @@ import msgspec
 
 from features.errors import RiskError
 from features.tables import TABLES
-from pipeline.params import read_yaml
+from pipeline.params import read_yaml, real_day
 
 Day = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 REQUIRED_TABLES = ("customers", "outcomes")
@@ -71,11 +71,13 @@ def _simulated(params, path):
 
     months = params.simulated
     text = f"simulated B2B portfolio of {months.customers:,} customers over {months.months} months (seed {months.seed})"
-    return Source("simulated", path, text, ["default", "fraud"], last_day(months.first_month, months.months), None, {})
+    return Source(params.source.name, path, text, ["default", "fraud"], last_day(months.first_month, months.months), None, {})
 
 
 def _folder(name, definition, path):
     about = read_yaml(definition / "source.yaml", SourceFile)
+    for key, day in {"complete_to": about.complete_to, **(msgspec.structs.asdict(about.protocol) if about.protocol else {})}.items():
+        real_day(day or "latest", where=f"{definition / 'source.yaml'}: `{key}`")
     queries = {file.stem: file for file in sorted(definition.glob("*.sql"))}
     unknown = sorted(set(queries) - set(TABLES))
     if unknown:
@@ -100,10 +102,10 @@ def stage_query(connection, source, table):
     """
     file = source.queries[table]
     connection.execute(f"SET file_search_path = '{_quoted(source.path)}'")
-    query = file.read_text(encoding="utf-8").strip().rstrip(";")
     try:
+        query = file.read_text(encoding="utf-8").strip().rstrip(";")
         connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {query}")
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RiskError(f"source {source.name}: {file} fails over {source.path} ({reason}): correct the SQL or the path.") from None
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.errors import RiskError
 from pipeline.datasets import TABLES
 from pipeline.frames import read_frame
 
@@ -38,6 +39,8 @@ def active_customers(dates, *, active_days):
 
     A customer is there from the day it was first known, while anything of its business became known in the last `active_days`.
     """
+    if not any((TABLES / f"{table}.parquet").exists() for table in ACTIVITY):
+        raise RiskError(f"nobody can be observed: the source has none of {', '.join(ACTIVITY)}: bring one of them, or observations with their dates.")
     connection = duckdb.connect()
     connection.execute("SET threads = 2; SET TimeZone = 'UTC'")
     connection.register("dates", pd.DataFrame({"as_of": dates + pd.Timedelta(days=1) - BEFORE}))
@@ -62,6 +65,8 @@ def _active_rows(connection, activity, active_days):
 def transactions_between(start, end):
     """One row per transaction with start < occurred_at <= the end of day `end` and known by then; as_of is one second before it."""
     path = TABLES / "transactions.parquet"
+    if not path.exists():
+        raise RiskError("fraud needs the table transactions, which the source does not give: take fraud out of use_cases in its source.yaml.")
     own = [column for column in OWN_COLUMNS if column in pq.read_schema(path).names]
     dates = (pc.field("occurred_at") > pd.Timestamp(start)) & (pc.field("occurred_at") <= _end_of(end)) & (pc.field("known_at") <= _end_of(end))
     frame = pq.read_table(path, columns=["transaction_id", "customer_id", "occurred_at", *own], filters=dates).to_pandas()

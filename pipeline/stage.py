@@ -1,6 +1,7 @@
 """Runs one DVC stage as a process: `python -m pipeline.<stage> [use_case]`."""
 
 import ctypes
+import inspect
 import os
 import signal
 import sys
@@ -13,6 +14,11 @@ _PR_SET_PDEATHSIG = 1
 def run_stage(function):
     """Call a stage with the command line's arguments; a RiskError becomes one line on stderr and exit code 1."""
     _die_with_parent()
+    try:
+        inspect.signature(function).bind(*sys.argv[1:])
+    except TypeError:
+        sys.exit(f"error: python -m pipeline.{function.__name__} takes {', '.join(inspect.signature(function).parameters) or 'no argument'}: "
+                 "name it as dvc.yaml does.")
     try:
         function(*sys.argv[1:])
     except RiskError as error:

@@ -1,5 +1,6 @@
 """What an installation keeps under `var/`: the champion pointers, the bundles, the training cutoffs."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -31,11 +32,14 @@ def read_champion(source, use_case):
     Raises RiskError when the pointer is missing, damaged, or names a bundle that is not there.
     """
     path = pointer_path(source, use_case)
-    bundle = read_json(path).get("bundle")
+    pointer = read_json(path, remedy=f"restore it from the promotion ledger by deleting it and calling `risk use {source}`")
+    if not isinstance(pointer, dict) or "bundle" not in pointer:
+        raise RiskError(f"{path} is no pointer to a bundle: delete it and call `risk use {source}`, which restores it from the promotion ledger.")
+    bundle = pointer["bundle"]
     if bundle is None:
         return None
     if not re.fullmatch("[0-9a-f]{64}", str(bundle)) or not bundle_path(bundle).is_dir():
-        raise RiskError(f"{path} names the bundle {bundle}, which is not in {VAR / 'bundles'}: restore that folder or run `risk rollback`.")
+        raise RiskError(f"{path} names the bundle {bundle}, which is not in {VAR / 'bundles'}: restore that folder, or run `risk rollback --reason ...`.")
     return bundle
 
 
@@ -56,10 +60,22 @@ def ensure_state(source, cutoff):
     """Create what a source needs under `var/` and is not there yet: empty champion pointers and the training cutoffs."""
     for use_case in source.use_cases:
         if not pointer_path(source.name, use_case).exists():
-            point_to(None, source=source.name, use_case=use_case)
+            point_to(_last_promoted(source.name, use_case), source=source.name, use_case=use_case)
         if not training_path(source.name, use_case).exists():
             move_cutoff(source.name, use_case, cutoff)
     (VAR / "inbox").mkdir(parents=True, exist_ok=True)
+
+
+def _last_promoted(source, use_case):
+    """The champion that the promotion ledger knows, so that a lost pointer is restored and not replaced; None before the first promotion."""
+    url = os.environ.get("CUSTOMER_RISK_DATABASE_URL")
+    if not url and not (VAR / "risk.db").exists():
+        return None
+    from serving.store import Store
+
+    with Store(url or VAR / "risk.db").open() as store:
+        ledger = store.promotions(use_case=use_case, source=source)
+    return ledger[-1].bundle if ledger and bundle_path(ledger[-1].bundle).is_dir() else None
 
 
 def move_cutoff(source, use_case, cutoff):

@@ -30,7 +30,9 @@ def monitoring_lines(use_case):
 
 def _case_lines(source, use_case):
     full, leaks = read_json(case_path(use_case, "evaluation", "full.json")), read_json(case_path(use_case, "development", "leaks.json"))
-    return [*_book_lines(source, use_case), *_performance_lines(full), *_factor_lines(use_case),
+    other = full["bundle"] != in_force(source, use_case).bundle
+    note = [f"  candidate    what follows describes the candidate {full['bundle'][:12]}, not the champion"] if other else []
+    return [*_book_lines(source, use_case), *note, *_performance_lines(full), *_factor_lines(use_case),
             *(f"  leak?        {finding['detail']}" for finding in leaks["findings"][:3])]
 
 

@@ -1,5 +1,6 @@
 """Chooses a source: `risk use` and `risk init`."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def use_source(name, path):
     path = Path(path) if path else definition
     if definition.is_dir() and path == definition:
         raise RiskError(f"source {name} reads files: say where they are with `risk use {name} --data PATH`.")
-    chosen = {"name": definition.stem if definition.is_file() else definition.name, "definition": str(definition), "path": str(path)}
+    label = definition.stem if definition.is_file() else definition.resolve().name
+    chosen = {"name": re.sub("[^a-z0-9]+", "_", label.lower()), "definition": str(definition), "path": str(path)}
     params = msgspec.structs.replace(load_params(PARAMS), source=msgspec.convert(chosen, type(load_params(PARAMS).source)))
     source = load_source(params)
     cutoff = source.complete_to or _last_known(source, params.ingest)
@@ -44,6 +46,8 @@ def use_source(name, path):
 def _definition(name):
     places = [SHIPPED / f"{name}.py", SHIPPED / name, Path(name)]
     for place in places[:2] if "/" not in name else places[2:]:
+        if "/" in name and place.is_file():
+            raise RiskError(f"{name} is a file: a source is a folder with source.yaml and one SQL file per table.")
         if place.exists() and not place.name.startswith("_"):
             return place
     shipped = sorted({place.stem for place in SHIPPED.iterdir() if not place.name.startswith("_")})
@@ -57,9 +61,11 @@ def _last_known(source, ingest):
     for table in source.queries:
         stage_query(connection, source, table)
         if "known_at" in [row[0] for row in connection.execute("DESCRIBE staged").fetchall()]:
-            days.append(connection.execute("SELECT max(known_at)::DATE FROM staged").fetchone()[0])
+            days.append(connection.execute("SELECT max(try_cast(known_at AS DATE)) FROM staged").fetchone()[0])
     connection.close()
     last = max((day for day in days if day is not None), default=None)
     if not isinstance(last, date):
         raise RiskError(f"source {source.name}: no table gives a known_at date: add one, or state complete_to in source.yaml.")
+    if last > date.today():
+        raise RiskError(f"source {source.name}: something is known as late as {last}, in the future: correct that date, or state complete_to in source.yaml.")
     return last.isoformat()

@@ -123,6 +123,11 @@ def test_the_service_gives_the_batch_its_own_numbers_from_raw_records(project):
     keep_bundle(case_path("default", "model"), bundle.hash)
     point_to(bundle.hash, source="simulated", use_case="default")
     publish("default")
+    scores = pq.read_table(case_path("default", "scores.parquet"))
+    pq.write_table(scores.slice(1), case_path("default", "scores.parquet"))
+    with pytest.raises(RiskError, match="the scores are of another book than today's: run `dvc repro` and publish again"):
+        publish("default")
+    pq.write_table(scores, case_path("default", "scores.parquet"))
     state = Current(Path("var"), source="simulated", use_case="default").state()
     when = datetime.fromisoformat(state.published.manifest["as_of"])
     for row in pd.read_parquet(case_path("default", "scores.parquet"))[::40].itertuples():
@@ -144,6 +149,9 @@ def test_a_gate_that_says_keep_is_not_passed_by(project):
         promote("default", actor="a", reason="b")
     write_json(path, {**verdict, "bundle": "0" * 64})
     with pytest.raises(RiskError, match="the gate judged another bundle .*: run `dvc repro` first"):
+        promote("default", actor="a", reason="b")
+    write_json(path, {**verdict, "champion": "0" * 64})
+    with pytest.raises(RiskError, match="the gate judged .* against another champion than today's: run `dvc repro` first"):
         promote("default", actor="a", reason="b")
     write_json(path, verdict)
 

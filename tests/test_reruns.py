@@ -149,4 +149,4 @@ def test_a_run_killed_at_any_moment_leaves_no_process_and_the_next_one_completes
     risk(project, "run")
     assert repro(project) == set()
     assert len(pd.read_parquet(project / "data" / "default" / "scores.parquet")) > 0
-    assert not list((project / "data").rglob("*.partial"))
+    assert not [path for path in (project / "data").rglob(".*") if path.name != ".gitignore"]

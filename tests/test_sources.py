@@ -11,10 +11,12 @@ from features.errors import RiskError
 from pipeline.cli import main
 from pipeline.datasets import INGEST, TABLES, read_json
 from pipeline.ingest import ingest
+from pipeline.observe import observe
 from pipeline.params import change_params, load_params
-from pipeline.state import pointer_path, training_path
+from pipeline.state import bundle_path, pointer_path, read_champion, training_path
 from pipeline.use import use_source
 from pipeline.workspace import workspace
+from serving.store import Store
 
 CUSTOMERS = "SELECT id AS customer_id, TIMESTAMP '2020-01-01' AS known_at, 'company' AS kind FROM 'people.csv'"
 OUTCOMES = ("SELECT id AS customer_id, 'default' AS kind, failed::TIMESTAMP AS occurred_at, failed::TIMESTAMP AS known_at "
@@ -88,10 +90,13 @@ def test_a_source_that_cannot_work_is_refused_and_changes_nothing(folder, name, 
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["use", "nowhere"], "there is no source nowhere: the shipped ones are american_bankruptcy"),
+    (["use", "./files/people.csv"], "./files/people.csv is a file: a source is a folder with source.yaml and one SQL file per table"),
+    (["publish"], "default: there is no champion yet: run `risk run`"),
     (["use", "american_bankruptcy"], "reads files: say where they are with `risk use american_bankruptcy --data PATH`"),
     (["use", "american_bankruptcy", "--data", "./missing"], "missing does not exist: run `risk use american_bankruptcy --data PATH`"),
 ])
 def test_the_command_says_it_in_one_line_without_a_traceback(folder, arguments, message):
+    Path("files").symlink_to(folder.parent / "files")
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
     assert message in result.stderr
@@ -101,6 +106,7 @@ def test_the_command_says_it_in_one_line_without_a_traceback(folder, arguments, 
 @pytest.mark.parametrize(("column", "replacement", "message"), [
     ("failed::TIMESTAMP AS occurred_at", "failed::TIMESTAMP AS happened", "outcomes.sql: column occurred_at is missing"),
     ("failed::TIMESTAMP AS known_at", "DATE '2020-01-01' AS known_at", r"1 of 1 rows of outcomes break its contract \(known_at before occurred_at: 1\)"),
+    ("failed::TIMESTAMP AS known_at", "DATE '2203-01-01' AS known_at", r"break its contract \(known_at in the future: 1\)"),
     ("WHERE failed IS NOT NULL", "WHERE false", "outcomes.sql: no rows for outcomes: correct its WHERE clause"),
 ])
 def test_rows_that_break_the_contract_stop_the_ingest_and_leave_no_tables(folder, column, replacement, message):
@@ -130,3 +136,50 @@ def test_changed_parameters_survive_choosing_another_source(folder):
     change_params([("report.customers", 3)])
     use(folder)
     assert load_params().report.customers == 3
+
+
+def test_a_name_with_other_letters_becomes_a_plain_one(folder):
+    other = folder.with_name("My-Source")
+    shutil.copytree(folder, other)
+    assert use(other).name == "my_source"
+
+
+def test_a_lost_or_damaged_pointer_says_how_it_comes_back(folder):
+    use(folder)
+    path = pointer_path("mine", "default")
+    for content in ("[]", "{"):
+        path.write_text(content)
+        with pytest.raises(RiskError, match="call(ing)? `risk use mine`"):
+            read_champion("mine", "default")
+    path.unlink()
+    with Store("var/risk.db").open() as store:
+        store.record_promotion(use_case="default", source="mine", bundle="a" * 64, previous_bundle=None, actor="a", reason="b", evidence={})
+    bundle_path("a" * 64).mkdir(parents=True)
+    use(folder)
+    assert read_champion("mine", "default") == "a" * 64
+
+
+def test_a_source_without_anything_that_shows_business_is_refused(folder):
+    use(folder)
+    ingest()
+    with pytest.raises(RiskError, match="nobody can be observed: the source has none of statements, contracts, invoices, transactions"):
+        observe("default")
+
+
+@pytest.mark.parametrize(("key", "value", "message"), [("book.as_of", "2022-02-31", "`book.as_of`: 2022-02-31 is no day of the calendar")])
+def test_a_day_that_does_not_exist_is_named(folder, key, value, message):
+    change_params([(key, value)])
+    with pytest.raises(RiskError, match=message):
+        load_params()
+
+
+def test_observations_with_their_own_targets_need_no_outcomes(folder):
+    (folder / "outcomes.sql").unlink()
+    (folder / "source.yaml").write_text("description: two people\nuse_cases: [default]\ncomplete_to: '2023-01-01'\n")
+    (folder / "observations.sql").write_text("SELECT id AS observation_id, id AS customer_id, TIMESTAMP '2021-01-01' AS as_of, "
+                                             "(failed IS NOT NULL)::INTEGER AS target FROM 'people.csv'")
+    use(folder)
+    ingest()
+    observe("default")
+    rows = pd.read_parquet("data/default/development/observations.parquet")
+    assert rows.set_index("customer_id")["target"].to_dict() == {"A": 1.0, "B": 0.0}

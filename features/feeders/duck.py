@@ -1,6 +1,7 @@
 """The feeder of whole books: DuckDB filters and sorts Parquet tables customer by customer, the kernel computes, Parquet comes out."""
 
-import tempfile
+import contextlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def featurize(
     """
     asked = read_observations(observations_path, catalogue)
     connection = connect(threads=threads)
-    with tempfile.TemporaryDirectory(dir=Path(out_path).parent, prefix=".featurize-") as scratch:
+    with _scratch(Path(out_path)) as scratch:
         connection.execute(f"SET temp_directory = '{scratch}'")
         reader = Reader(connection, Path(tables_dir), catalogue, asked)
         given = context if context is not None else Context(counterparties=reader.counterparties())
@@ -148,3 +149,15 @@ def _fill_peers(catalogue, columns, asked, context):
         if each.scope == "peer":
             industry = _industry(columns) if len(each.how.parts) > 1 else None
             columns.added[each.name] = context.quantiles(each.how.column, columns.numbers(f"base:{each.how.column}"), industry, asked.as_of)
+
+
+@contextlib.contextmanager
+def _scratch(out_path):
+    """A folder beside the output, of a fixed name: what a killed run left there is removed by the next one."""
+    folder = out_path.with_name(f".{out_path.name}.scratch")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
