@@ -41,7 +41,7 @@ class BookRecords:
         recent = f"AND t.known_at > $as_of::TIMESTAMP - INTERVAL {SERIES_DAYS} DAY" if table == "series" else ""
         if table in self.since:
             recent = f"AND t.{CONTRACTS[table].occurred} >= make_timestamp({self.since[table] * 1_000_000}::BIGINT)"
-        return (f"SELECT chosen.customer_id, to_json(list(t ORDER BY t.known_at))::VARCHAR FROM {source} "
+        return (f"SELECT chosen.customer_id, to_json(list(t ORDER BY t.known_at, t))::VARCHAR FROM {source} "
                 f"WHERE t.known_at <= $as_of::TIMESTAMP {recent} GROUP BY 1")
 
 
