@@ -96,6 +96,8 @@ def test_a_change_re_runs_what_depends_on_it(project, change):
 def test_the_champion_moves_by_promotion_alone_and_back_by_rollback(project):
     pointer = project / "var" / "champion" / "simulated-default.json"
     before = pointer.read_text()
+    change_params([("train.seed", 12)], project / "params.yaml")
+    repro(project)
     risk(project, "promote", "--by", "tester", "--reason", "trial", "--override")
     assert pointer.read_text() != before
     assert {"score", "report", "monitor", "decide"} <= repro(project)
