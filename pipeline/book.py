@@ -10,7 +10,7 @@ from pipeline.datasets import INGEST, TABLES, case_path, read_json, replacing, w
 from pipeline.featurize import available_columns, write_features
 from pipeline.frames import read_frame, write_frame
 from pipeline.params import load_params
-from pipeline.spine import active_customers, given_observations, transactions_between
+from pipeline.spine import active_customers, end_of, given_observations, transactions_between
 from pipeline.stage import run_stage
 from serving.standing import standing_catalogue
 
@@ -38,7 +38,7 @@ def book(use_case):
 def _customers(day, rules):
     """Customers with business on that day and not known to be in default; where the source gives observations, those of its last day."""
     outcomes = read_frame(TABLES / "outcomes.parquet")
-    known = outcomes[outcomes["known_at"] <= _end_of(day)]
+    known = outcomes[outcomes["known_at"] <= end_of(day)]
     rows = given_observations(until=day)
     if rows is None:
         rows = active_customers(pd.DatetimeIndex([day]).as_unit("us"), active_days=rules.active_days)
@@ -48,11 +48,7 @@ def _customers(day, rules):
 
 
 def _transactions(day, rules):
-    return transactions_between(_end_of(day) - pd.Timedelta(days=rules.fraud_days), day)
-
-
-def _end_of(day):
-    return pd.Timestamp(day) + pd.Timedelta(days=1) - pd.Timedelta(seconds=1)
+    return transactions_between(end_of(day) - pd.Timedelta(days=rules.fraud_days), day)
 
 
 if __name__ == "__main__":

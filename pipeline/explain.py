@@ -15,7 +15,8 @@ from pipeline.stage import run_stage
 
 def explain(use_case):
     """Write `explanation/importance.json` (by column and factor), dependence.json and check.json (the largest difference from shap)."""
-    rules, threads = load_params().explain, load_params().train.threads
+    params = load_params()
+    rules, threads = params.explain, params.train.threads
     development = case_path(use_case, "development")
     judged = np.flatnonzero(read_frame(development / "samples.parquet")["sample"].eq(OUT_OF_TIME))
     rows = judged[sample_rows(len(judged), limit=rules.rows, seed=rules.seed)]

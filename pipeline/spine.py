@@ -22,7 +22,7 @@ def given_observations(*, until):
     if not path.exists():
         return None
     given = read_frame(path)
-    return given[given["as_of"] <= _end_of(until)].reset_index(drop=True)
+    return given[given["as_of"] <= end_of(until)].reset_index(drop=True)
 
 
 def month_ends(about, rules, *, until):
@@ -68,11 +68,12 @@ def transactions_between(start, end):
     if not path.exists():
         raise RiskError("fraud needs the table transactions, which the source does not give: take fraud out of use_cases in its source.yaml.")
     own = [column for column in OWN_COLUMNS if column in pq.read_schema(path).names]
-    dates = (pc.field("occurred_at") > pd.Timestamp(start)) & (pc.field("occurred_at") <= _end_of(end)) & (pc.field("known_at") <= _end_of(end))
+    dates = (pc.field("occurred_at") > pd.Timestamp(start)) & (pc.field("occurred_at") <= end_of(end)) & (pc.field("known_at") <= end_of(end))
     frame = pq.read_table(path, columns=["transaction_id", "customer_id", "occurred_at", *own], filters=dates).to_pandas()
     spine = frame.assign(observation_id=frame["transaction_id"], as_of=frame["occurred_at"] - BEFORE)
     return spine.sort_values(["as_of", "transaction_id"], kind="stable").reset_index(drop=True)
 
 
-def _end_of(day):
+def end_of(day):
+    """The last second of a day: what became known on it is known."""
     return pd.Timestamp(day) + pd.Timedelta(days=1) - BEFORE

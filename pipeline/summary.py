@@ -10,12 +10,12 @@ NAMES = {"default": "Customers: default within 12 months", "fraud": "Transaction
 
 def summary(*, seconds):
     """A short account of the run: book, defaults, discrimination and calibration out of time, grades, factors, drift, retraining, where to look."""
-    source, about = load_params().source.name, read_json(INGEST)
+    params, about = load_params(), read_json(INGEST)
     lines = ["", f"{about['description']}" + ("  - SIMULATED, not real customers" if about["simulated"] else ""),
              f"known up to {about['today']}: " + ", ".join(f"{table['kept']:,} {name}" for name, table in about["tables"].items() if name != "observations")]
-    for use_case in load_params().use_cases:
-        lines += ["", NAMES[use_case], *_case_lines(source, use_case), *monitoring_lines(use_case)]
-    lines += ["", *_where(load_params().use_cases), f"done in {seconds:.0f} s"]
+    for use_case in params.use_cases:
+        lines += ["", NAMES[use_case], *_case_lines(params.source.name, use_case), *monitoring_lines(use_case)]
+    lines += ["", *_where(params.use_cases), f"done in {seconds:.0f} s"]
     return "\n".join(lines)
 
 
