@@ -13,8 +13,9 @@ from pipeline.datasets import INGEST, REJECTS, TRUTH, remove, replacing, write_j
 from pipeline.datasets import TABLES as TABLES_FOLDER
 from pipeline.params import load_params
 from pipeline.progress import progress
-from pipeline.source import connect, load_source, stage_query
+from pipeline.source import load_source
 from pipeline.stage import run_stage
+from pipeline.staging import connect, stage_query
 
 INBOX = Path("var/inbox")
 RAW = Path("data/.raw")
@@ -97,7 +98,7 @@ def _summary(source, intake):
     complete_to = source.complete_to or max([table.known_to for table in intake.values() if table.known_to], default=today)
     return {
         "source": source.name, "description": source.description, "simulated": source.simulated, "use_cases": source.use_cases,
-        "protocol": None if source.protocol is None else msgspec.to_builtins(source.protocol),
+        "protocol": None if source.protocol is None else msgspec.to_builtins(source.protocol), "horizon_days": source.horizon_days,
         "today": min(today or complete_to, complete_to), "complete_to": complete_to,
         "tables": {name: msgspec.to_builtins(table) for name, table in intake.items()},
     }

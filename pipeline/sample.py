@@ -32,7 +32,7 @@ def split(observations, *, use_case, params, protocol):
 
 
 def _inclusive(protocol):
-    return {name: f"{day} 23:59:59" if name.endswith("_to") else day for name, day in protocol.items()}
+    return {name: f"{day} 23:59:59" if name.endswith("_to") else day for name, day in protocol.items() if name != "kind"}
 
 
 def _leaks(folder, observations, rules):

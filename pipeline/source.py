@@ -1,41 +1,22 @@
 """A source: the simulator, or a folder with one SQL file per table that DuckDB runs over somebody's files."""
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-import duckdb
 import msgspec
 
 from features.errors import RiskError
 from features.tables import TABLES
 from pipeline.params import read_yaml, real_day
+from pipeline.source_file import Protocol, SourceFile
 
-Day = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 REQUIRED_TABLES = ("customers", "outcomes")
-
-
-class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A published split by time: as_of dates, both ends inclusive; what lies between belongs to neither side."""
-
-    development_to: Day
-    out_of_time_from: Day
-    out_of_time_to: Day
-
-
-class SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`source.yaml` beside the SQL files."""
-
-    description: str
-    use_cases: list[Literal["default", "fraud"]]
-    complete_to: Day | None = None
-    protocol: Protocol | None = None
 
 
 class Source(msgspec.Struct, frozen=True):
     """What the stages need to know of a source.
 
-    `complete_to` is the day up to which every outcome is in the files (None: the last date found in them);
-    `queries` maps a table to its SQL file and is empty for the simulator.
+    `complete_to`, `horizon_days`, `protocol`, `also` and `inputs` are those of `source.yaml`; `queries` maps a table to its SQL file and is
+    empty for the simulator; `path` is the folder of its files, or its only file.
     """
 
     name: str
@@ -43,8 +24,11 @@ class Source(msgspec.Struct, frozen=True):
     description: str
     use_cases: list[str]
     complete_to: str | None
-    protocol: Protocol | None
     queries: dict[str, Path]
+    horizon_days: int | None = None
+    protocol: Protocol | None = None
+    also: dict = {}
+    inputs: dict = {}
 
     @property
     def simulated(self):
@@ -71,13 +55,12 @@ def _simulated(params, path):
 
     months = params.simulated
     text = f"simulated B2B portfolio of {months.customers:,} customers over {months.months} months (seed {months.seed})"
-    return Source(params.source.name, path, text, ["default", "fraud"], last_day(months.first_month, months.months), None, {})
+    return Source(params.source.name, path, text, ["default", "fraud"], last_day(months.first_month, months.months), {})
 
 
 def _folder(name, definition, path):
     about = read_yaml(definition / "source.yaml", SourceFile)
-    for key, day in {"complete_to": about.complete_to, **(msgspec.structs.asdict(about.protocol) if about.protocol else {})}.items():
-        real_day(day or "latest", where=f"{definition / 'source.yaml'}: `{key}`")
+    _check_days(about, definition / "source.yaml")
     queries = {file.stem: file for file in sorted(definition.glob("*.sql"))}
     unknown = sorted(set(queries) - set(TABLES))
     if unknown:
@@ -85,30 +68,14 @@ def _folder(name, definition, path):
     missing = [table for table in REQUIRED_TABLES if table not in queries]
     if missing and "observations" not in queries:
         raise RiskError(f"source {name}: {definition / missing[0]}.sql is missing: write a SELECT that gives the columns of {missing[0]}.")
-    return Source(name, path, about.description, list(about.use_cases), about.complete_to, about.protocol, queries)
+    return Source(name, path, about.description, list(about.use_cases), about.complete_to, queries, horizon_days=about.horizon_days,
+                  protocol=about.protocol, also=about.also, inputs=about.inputs)
 
 
-def connect(ingest):
-    """A DuckDB connection within the memory and threads of the ingest parameters, in UTC."""
-    connection = duckdb.connect(config={"memory_limit": ingest.memory_limit, "threads": ingest.threads})
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    return connection
-
-
-def stage_query(connection, source, table):
-    """Materialise one table's SQL as the temporary table `staged`; relative paths in it start at the source's data folder.
-
-    Raises RiskError with the file and DuckDB's first line when the SQL fails or a file is missing or unreadable.
-    """
-    file = source.queries[table]
-    connection.execute(f"SET file_search_path = '{_quoted(source.path)}'")
-    try:
-        query = file.read_text(encoding="utf-8").strip().rstrip(";")
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {query}")
-    except (duckdb.Error, UnicodeDecodeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise RiskError(f"source {source.name}: {file} fails over {source.path} ({reason}): correct the SQL or the path.") from None
-
-
-def _quoted(path):
-    return str(path).replace("'", "''")
+def _check_days(about, file):
+    days = {"complete_to": about.complete_to}
+    for name, protocol in {"protocol": about.protocol, **{f"also.{name}": protocol for name, protocol in about.also.items()}}.items():
+        given = msgspec.structs.asdict(protocol) if protocol else {}
+        days |= {f"{name}.{key}": day for key, day in given.items() if key.endswith(("_to", "_from"))}
+    for key, day in days.items():
+        real_day(day or "latest", where=f"{file}: `{key}`")

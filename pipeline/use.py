@@ -8,7 +8,8 @@ import msgspec
 
 from features.errors import RiskError
 from pipeline.params import change_params, load_params
-from pipeline.source import connect, load_source, stage_query
+from pipeline.source import load_source
+from pipeline.staging import connect, stage_query
 from pipeline.state import ensure_state
 
 PARAMS = Path("params.yaml")

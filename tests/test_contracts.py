@@ -6,7 +6,7 @@ import pytest
 from features.errors import RiskError
 from pipeline.contracts import check_table
 from pipeline.params import IngestParams
-from pipeline.source import connect
+from pipeline.staging import connect
 
 LIMITS = IngestParams(max_reject_share=0.5, memory_limit="1GB", threads=1)
 INVOICE = {"invoice_id": "I1", "known_at": "2024-01-05", "customer_id": "C1", "issued_at": "2024-01-05", "due_at": "2024-02-05", "amount": 100,
