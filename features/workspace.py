@@ -142,8 +142,11 @@ class Workspace:
         return column
 
     def series_step(self, name, industry):
-        """The market series of that name: its industries' levels, its rows' values, and two step functions over (industry, …): latest, and
-        by period."""
+        """The series of that name: its industries' levels, its rows' values and months, and two step functions: the latest by industry, and the last of
+        a month by (industry, month).
+
+        Of several values of one period the one known last holds, of several periods of one month the last.
+        """
         return self.once(("series", name, industry), self._series_step, name, industry)
 
     def _series_step(self, name, industry):
@@ -153,9 +156,10 @@ class Workspace:
             (rows["name"].codes == wanted) & ((rows["industry"].codes >= 0) == industry if "industry" in rows else not industry)
         )
         group = rows["industry"].codes[chosen].astype(np.int64) + 1 if industry else np.zeros(len(chosen), dtype=np.int64)
-        period, known = month_number(rows["period_end"][chosen]), rows["known_at"][chosen]
-        latest = states(group, known, rank=kernel.pack(period, known))
-        return rows["industry"].levels if industry else (), rows["value"][chosen], period, latest, states((group << 14) + period, known)
+        end, known = rows["period_end"][chosen], rows["known_at"][chosen]
+        period, rank = month_number(end), _ranks(end, known)
+        by_period = states((group << 14) + period, known, rank=rank)
+        return rows["industry"].levels if industry else (), rows["value"][chosen], period, states(group, known, rank=rank), by_period
 
     def series_value(self, name, *, industry, lag):
         """The latest visible value of a series for each observation, or the one `lag` months before it as known then."""
@@ -181,6 +185,14 @@ class Workspace:
         if isinstance(column, Category):
             return Category(np.where(row >= 0, column.codes[row] if len(column) else -1, -1).astype(np.int32), column.levels)
         return pick(column, row)
+
+
+def _ranks(first, second):
+    """Place of each row in the order of two int64 columns; of equal rows the later one is the higher."""
+    order = np.lexsort((second, first))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place
 
 
 def _occurred(table):

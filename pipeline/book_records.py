@@ -9,8 +9,9 @@ from features.tables import TABLES as CONTRACTS
 from pipeline.datasets import TABLES
 from serving.standing import standing_catalogue
 
-# A series is asked for its latest value and the one twelve months before, both published with a lag: two years hold them with room to spare.
-SERIES_DAYS = 800
+# Of a series, the latest period and those up to twelve months before it are read, whatever the lag of publication; a month's value may be of any day from
+# the 16th of the month before to its 15th.
+SERIES_DAYS = 400
 
 
 class BookRecords:
@@ -22,7 +23,7 @@ class BookRecords:
     def __init__(self, catalogue, columns, *, as_of, earliest):
         both = Catalogue(catalogue.use_case, [*catalogue.features, *standing_catalogue(columns).features])
         self.tables = [table for table in both.needs if table != "observations"]
-        self.since, self.as_of = oldest_needed(both, earliest), as_of
+        self.since, self.as_of, self.earliest, self.columns = oldest_needed(both, earliest), as_of, earliest, columns
         self.connection = duckdb.connect()
         self.connection.execute("SET threads = 2; SET TimeZone = 'UTC'")
 
@@ -37,15 +38,25 @@ class BookRecords:
 
     def _query(self, table):
         path = TABLES / f"{table}.parquet"
-        source = _by_industry(path) if table == "series" else f"chosen JOIN '{path}' t USING (customer_id)"
-        recent = f"AND t.known_at > $as_of::TIMESTAMP - INTERVAL {SERIES_DAYS} DAY" if table == "series" else ""
+        source = self._series(path) if table == "series" else f"chosen JOIN '{path}' t USING (customer_id)"
+        recent = ""
         if table in self.since:
             recent = f"AND t.{CONTRACTS[table].occurred} >= make_timestamp({self.since[table] * 1_000_000}::BIGINT)"
         return (f"SELECT chosen.customer_id, to_json(list(t ORDER BY t.known_at, t))::VARCHAR FROM {source} "
                 f"WHERE t.known_at <= $as_of::TIMESTAMP {recent} GROUP BY 1")
 
+    def _series(self, path):
+        """The market's series and those of the customer's own industry, of the periods that the book's first row or a later one can read."""
+        own = all("industry" in self.columns[table] for table in ("customers", "series"))
+        last = f"max(CASE WHEN known_at <= make_timestamp({self.earliest * 1_000_000}::BIGINT) THEN period_end END) OVER (PARTITION BY {_key(self.columns)})"
+        recent = (f"(FROM '{path}' WHERE known_at <= $as_of::TIMESTAMP "
+                  f"QUALIFY period_end >= coalesce({last}, period_end) - INTERVAL {SERIES_DAYS} DAY)")
+        if not own:
+            return f"chosen JOIN {recent} t ON {'t.industry IS NULL' if 'industry' in self.columns['series'] else 'true'}"
+        industry = (f"SELECT customer_id, arg_max(industry, known_at) AS industry FROM '{TABLES}/customers.parquet' "
+                    "WHERE known_at <= $as_of::TIMESTAMP GROUP BY 1")
+        return f"chosen JOIN ({industry}) c USING (customer_id) JOIN {recent} t ON t.industry IS NULL OR t.industry = c.industry"
 
-def _by_industry(path):
-    """The market's series and those of the customer's own industry."""
-    industry = f"SELECT customer_id, arg_max(industry, known_at) AS industry FROM '{TABLES}/customers.parquet' WHERE known_at <= $as_of::TIMESTAMP GROUP BY 1"
-    return f"chosen JOIN ({industry}) c USING (customer_id) JOIN '{path}' t ON t.industry IS NULL OR t.industry = c.industry"
+
+def _key(columns):
+    return ", ".join(name for name in ("name", "industry") if name in columns["series"])

@@ -1,23 +1,32 @@
 """The simulated portfolio: books that tie, dates that hold, histories that do not depend on how much is simulated, risk as stated."""
 
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
+from typing import get_args
 
 import duckdb
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.scenarios import old_reference
 from features.errors import RiskError
 from features.tables import TABLES
+from pipeline.params import SimulatedParams
 from pipeline.sources import _simulated_state as world
 from pipeline.sources._simulated_reference import Known, Reference
-from pipeline.sources.simulated import Drift, Portfolio, Settings, last_day, settings_from, simulate
+from pipeline.sources._simulated_rush import PROMPT, RUSH_HAZARD, survival
+from pipeline.sources._simulated_scenarios import CALM, SCENARIOS, plan
+from pipeline.sources.simulated import Portfolio, Settings, last_day, settings_from, simulate
 
 ARROW = {"id": pa.string(), "category": pa.string(), "text": pa.string(), "time": pa.timestamp("us"), "money": pa.int64(),
          "number": pa.float64(), "flag": pa.bool_(), "integer": pa.int64()}
+# One source files every statement, so there is nothing to weigh.
+LEFT_OUT = {"statements": ("confidence",)}
 WRITTEN = [name for name in TABLES if name != "observations"]
 
 
@@ -67,7 +76,8 @@ def _defaults(rows):
 @pytest.mark.parametrize("table", WRITTEN)
 def test_a_table_has_the_contracts_columns_and_types(book, table):
     schema = pq.read_schema(book / "tables" / f"{table}.parquet")
-    assert {field.name: field.type for field in schema} == {column.name: ARROW[column.kind] for column in TABLES[table].columns}
+    contract = {column.name: ARROW[column.kind] for column in TABLES[table].columns if column.name not in LEFT_OUT.get(table, ())}
+    assert {field.name: field.type for field in schema} == contract
 
 
 @pytest.mark.parametrize("table", WRITTEN)
@@ -270,31 +280,41 @@ def test_the_reference_is_calibrated_by_fifth(seed):
     assert abs(observed.sum() / expected.sum() - 1) < 0.15
 
 
-def _naive_pd(known, row, draws, seed):
+def _naive_pd(known, row, draws, seed, *, plan=CALM, last=20):
     """The reference of one customer by simulating states and frailty month by month, without anything shared or antithetic."""
     rng = np.random.default_rng(seed)
 
     def at(mean, variance):
         return mean + np.sqrt(variance) * rng.standard_normal(draws)
 
-    decay = world.RHO[0] ** known.age[row]
-    late = world.RHO[world.LATENESS]
-    filed = [at(decay * known.filed[row, place], 1 - decay**2) for place in range(3)]
-    x = np.column_stack([*filed, at(late * known.lateness[row], 1 - late**2), at(known.buffer[row], 0.0)])
-    index = at(world.RHO_INDEX * known.index[row], 1 - world.RHO_INDEX**2)
+    def added(month):
+        return plan.effects(month).states
+
+    # Every state is the plain AR(1) and what the scenario adds to it at that time.
+    age = known.age[row]
+    decay, late = world.RHO[0] ** age, world.RHO[world.LATENESS]
+    filed = [at(decay * (known.filed[row, place] - added(last - age)[place]), 1 - decay**2) for place in range(3)]
+    shown = known.lateness[row] - added(last - 1)[world.LATENESS]
+    x = np.column_stack([*filed, at(late * shown, 1 - late**2), at(known.buffer[row] - added(last)[world.THIN_BUFFER], 0.0)])
+    climate = np.array([np.sqrt(0.5) * plan.effects(month).climate for month in range(last - 1, last + 12)])
+    index = at(world.RHO_INDEX * (known.index[row] - climate[0]), 1 - world.RHO_INDEX**2)
     frailty, shock = at(known.mean[row], known.variance[row]), at(0.0, world.SHOCK_SD**2)
-    events = np.tile(known.events[row], (draws, 1))
+    events, rush = np.tile(known.events[row], (draws, 1)), np.full(draws, known.rush[row])
     total = np.zeros(draws)
     for month in range(12):
-        log_hazard = (world.INTERCEPT + world.state_terms(x, world.Effects()) + world.EVENT_WEIGHT * events.sum(axis=1) + known.fixed[row]
-                      + world.INDEX_WEIGHT * index + frailty + shock)
-        total += (1 - world.LEAVE_A_MONTH) ** month * np.exp(log_hazard)
+        effect, now = plan.effects(last + 1 + month), x + added(last + month)
+        now[rush > 0, world.LATENESS] = PROMPT
+        log_hazard = (world.INTERCEPT + world.state_terms(now, effect) + world.EVENT_WEIGHT * events.sum(axis=1) + known.fixed[row]
+                      + world.INDEX_WEIGHT * (index + climate[month + 1]) + frailty + shock)
+        total += (1 - world.LEAVE_A_MONTH) ** month * (np.exp(log_hazard) + RUSH_HAZARD[rush])
         x = world.RHO * x + np.sqrt(1 - world.RHO**2) * rng.standard_normal(x.shape)
         index = at(world.RHO_INDEX * index, 1 - world.RHO_INDEX**2)
         frailty = at(world.RHO_FRAILTY * frailty, (1 - world.RHO_FRAILTY**2) * world.FRAILTY_SD**2)
         shock = at(world.RHO_SHOCK * shock, (1 - world.RHO_SHOCK**2) * world.SHOCK_SD**2)
         new = rng.poisson(world.DISPUTE_RATE, draws) + world.LAWSUIT_COUNTS * rng.poisson(world.LAWSUIT_RATE, draws)
         events = np.column_stack([events[:, 1:], new])
+        rush = np.where(rush > 0, (rush + 1) % len(RUSH_HAZARD), 0)
+        rush = np.where((rush == 0) & (rng.random(draws) < effect.rush), 1, rush)
     return float(-np.expm1(-total).mean())
 
 
@@ -304,18 +324,18 @@ def _known():
     events[2, [1, 6, 11]] = 2
     return Known(filed=np.array([[-1.0, 0.0, 0.0], [1.5, 0.5, 0.5], [0.5, 1.0, -1.0]]), age=np.array([3, 6, 14]),
                  lateness=np.array([-0.5, 1.4, 0.2]), buffer=np.array([0.0, 0.5, 1.0]), index=np.array([0.5, -1.0, 0.0]), events=events,
-                 fixed=np.array([0.0, 0.3, 0.1]), mean=np.array([0.0, -0.1, 0.1]), variance=np.full(3, 0.18))
+                 fixed=np.array([0.0, 0.3, 0.1]), mean=np.array([0.0, -0.1, 0.1]), variance=np.full(3, 0.18), rush=np.zeros(3, dtype=np.int64))
 
 
 @pytest.mark.parametrize("row", [0, 1, 2])
 def test_shared_draws_agree_with_a_naive_simulation(row):
     known = _known()
-    fast = np.mean([Reference(seed, None, 20, 400).pd_12m(known)[row] for seed in range(8)])
+    fast = np.mean([Reference(seed, CALM, 20, 400).pd_12m(known)[row] for seed in range(8)])
     assert fast == pytest.approx(_naive_pd(known, row, 30_000, 1), rel=0.05)
 
 
 def test_two_hundred_draws_suffice():
-    pds = np.array([Reference(seed, None, 20, 200).pd_12m(_known()) for seed in range(20)])
+    pds = np.array([Reference(seed, CALM, 20, 200).pd_12m(_known()) for seed in range(20)])
     assert (pds.std(axis=0) / pds.mean(axis=0) < 0.06).all()
 
 
@@ -369,66 +389,180 @@ def test_a_decision_on_a_strange_identifier_is_refused():
         Portfolio(Settings(customers=10)).step({"ACME": (1.0, True)})
 
 
-# Planted drift
+# Scenarios
 
 
 @cache
-def _months(kind, size, *, months=8, start=4, seed=3):
-    """Rows before and after the month from which a drift holds, with and without it."""
-    plain, drifted = Portfolio(Settings(seed=seed)), Portfolio(Settings(seed=seed, drift=Drift(start, kind, size)))
-    pairs = [(plain.advance(), drifted.advance()) for _ in range(months)]
-    return SimpleNamespace(before=pairs[:start], after=pairs[start:], plain=plain, drifted=drifted)
+def _months(scenario, size=None, *, months=8, start=4, seed=3):
+    """Rows before and after the month with which a scenario sets in, with and without it."""
+    plain, changed = Portfolio(Settings(seed=seed)), Portfolio(Settings(seed=seed, scenario=scenario, scenario_month=start, scenario_size=size))
+    pairs = [(plain.advance(), changed.advance()) for _ in range(months)]
+    return SimpleNamespace(before=pairs[:start], after=pairs[start:], plain=plain, changed=changed)
 
 
 def _total(pairs, side, table, column):
     return sum(float(pair[side][table][column].sum()) for pair in pairs)
 
 
-@pytest.mark.parametrize("kind", world.DRIFT_KINDS)
-def test_nothing_moves_before_the_drift(kind):
-    for plain, drifted in _months(kind, 0.5, months=4).before:
+def _same(pairs):
+    for plain, changed in pairs:
         for table in plain:
             for column, values in plain[table].items():
-                np.testing.assert_array_equal(values, drifted[table][column])
+                np.testing.assert_array_equal(values, changed[table][column])
 
 
-def test_covariate_drift_moves_amounts_and_channels_but_no_hazard():
-    run = _months("covariate", 0.4)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_nothing_moves_before_the_change(scenario):
+    _same(_months(scenario, months=4).before)
+
+
+def test_a_calm_world_stays_as_it_is():
+    _same(_months("calm").after)
+
+
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "calm"])
+def test_every_scenario_of_its_usual_size_moves_something_at_once(scenario):
+    with pytest.raises(AssertionError):
+        _same(_months(scenario).after)
+
+
+def test_a_covariate_shift_moves_amounts_and_channels_but_no_hazard():
+    run = _months("covariate_shift", 0.4)
     assert _total(run.after, 1, "invoices", "amount") == pytest.approx(np.exp(0.4) * _total(run.after, 0, "invoices", "amount"), rel=1e-3)
     online = [np.concatenate([pair[side]["transactions"]["channel"] == 0 for pair in run.after]).mean() for side in (0, 1)]
     assert online[1] > online[0] + 0.1
-    np.testing.assert_array_equal(run.plain._block.states.log_hazard, run.drifted._block.states.log_hazard)
+    np.testing.assert_array_equal(run.plain._block.states.log_hazard, run.changed._block.states.log_hazard)
 
 
-def test_calibration_drift_moves_every_hazard_alike():
-    run = _months("calibration", 0.6, months=5)
-    np.testing.assert_allclose(run.drifted._block.states.log_hazard - run.plain._block.states.log_hazard, 0.6)
+def test_a_calibration_shift_moves_every_hazard_alike():
+    run = _months("calibration_shift", 0.6, months=5)
+    np.testing.assert_allclose(run.changed._block.states.log_hazard - run.plain._block.states.log_hazard, 0.6)
 
 
-def test_concept_drift_changes_who_defaults_more_than_how_many():
-    run = _months("concept", 1.0, months=5)
-    hazards = [np.exp(side._block.states.log_hazard[side._block.status == 1]) for side in (run.plain, run.drifted)]
-    both = [side._block.states.log_hazard for side in (run.plain, run.drifted)]
+def test_a_concept_drift_changes_who_defaults_more_than_how_many():
+    run = _months("concept_drift", 1.0, months=5)
+    hazards = [np.exp(side._block.states.log_hazard[side._block.status == 1]) for side in (run.plain, run.changed)]
+    both = [side._block.states.log_hazard for side in (run.plain, run.changed)]
     assert np.corrcoef(both)[0, 1] < 0.85
     assert hazards[1].mean() == pytest.approx(hazards[0].mean(), rel=0.35)
 
 
 def test_a_broken_feed_loses_payments_and_nothing_else():
-    run = _months("feed", 0.3)
+    run = _months("broken_feed", 0.3)
     ratio = sum(len(pair[1]["payments"]["amount"]) for pair in run.after) / sum(len(pair[0]["payments"]["amount"]) for pair in run.after)
     assert ratio == pytest.approx(0.7, abs=0.05)
     assert _total(run.after, 0, "invoices", "amount") == _total(run.after, 1, "invoices", "amount")
 
 
 def test_a_fraud_wave_multiplies_frauds():
-    run = _months("fraud", 2.0, months=10)
+    run = _months("fraud_wave", 2.0, months=10)
     frauds = [sum((pair[side]["outcomes"]["kind"] == 1).sum() for pair in run.after) for side in (0, 1)]
     assert 2 < frauds[1] / frauds[0] < 4
 
 
-def test_a_recession_lowers_the_published_climate():
-    run = _months("recession", 1.5, months=5)
-    assert run.plain._block.economy.climate - run.drifted._block.economy.climate == pytest.approx(1.5)
+def test_a_recession_lowers_the_published_climate_at_once_and_worsens_firms_month_by_month():
+    first, later = (_months("recession", 1.5, months=months) for months in (5, 14))
+    assert [run.plain._block.economy.climate - run.changed._block.economy.climate for run in (first, later)] == pytest.approx([1.5, 1.5 * 0.95**9])
+    worse = [(run.changed._block.states.x - run.plain._block.states.x).mean(axis=0) for run in (first, later)]
+    np.testing.assert_allclose(worse[0], [0, 0, 0.03, 0.03, 0.03])
+    assert (worse[1][world.WEAK_MARGIN :] > 0.15).all()
+
+
+def test_the_closed_form_of_a_recession_is_the_push_a_month_kept_by_persistence():
+    standing = np.zeros(5)
+    for since in range(40):
+        standing = world.RHO * standing + np.array([0, 0, 1, 1, 1]) * 2.0 * 0.02 * 0.95**since
+        np.testing.assert_allclose(plan("recession").effects(since).states, standing, atol=1e-12)
+
+
+# The new kind of default
+
+
+@cache
+def _rushes():
+    """Twelve months of frequent rushes after twelve calm ones: each customer's record, both references, orders, and who failed in the half-year after."""
+    settings = Settings(seed=5, scenario="new_default", scenario_month=12, scenario_size=0.2)
+    rows = [_rush_block(settings, block) for block in range(2)]
+    return {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
+
+
+def _rush_block(settings, block):
+    portfolio = Portfolio(settings, block)
+    months = [portfolio.advance() for _ in range(24)]
+    truth, rush = portfolio.truth()["reference"], portfolio._block.rush.stage.copy()
+    answer = {"new": truth["reference_pd_12m"], "old": old_reference(portfolio, settings), "rush": rush[truth["customer"]],
+              "growth": (_invoiced(months[-3:]) / (_invoiced(months[-15:-9]) / 2 + 1))[truth["customer"]],
+              "late": _days_late(months[-6:])[truth["customer"]]}
+    failed = np.concatenate([_defaults(portfolio.advance().get("outcomes"))["customer"] for _ in range(12)])
+    return answer | {"failed": np.isin(truth["customer"], failed)}
+
+
+def _invoiced(months):
+    return sum(np.bincount(month["invoices"]["customer"], weights=month["invoices"]["amount"], minlength=1000) for month in months)
+
+
+def _days_late(months):
+    """Mean day of payment after the invoice, a proxy of lateness that needs no join."""
+    invoices = {name: np.concatenate([month["invoices"][name] for month in months]) for name in ("invoice_id", "customer", "due_at")}
+    due = dict(zip(invoices["invoice_id"].tolist(), invoices["due_at"].tolist(), strict=True))
+    paid = [(customer, at - due[invoice]) for month in months for customer, invoice, at in zip(
+        *(month["payments"][name].tolist() for name in ("customer", "invoice_id", "occurred_at")), strict=True) if invoice in due]
+    customer, late = (np.array(column) for column in zip(*paid, strict=True))
+    count = np.bincount(customer, minlength=1000)
+    return np.bincount(customer, weights=late, minlength=1000) / np.maximum(count, 1) / 86_400
+
+
+def _rank(score, target):
+    return (_gini(pd.Series(score), pd.Series(target)) + 1) / 2
+
+
+def test_who_fails_of_the_new_cause_looks_no_worse_than_others_to_what_was_learned_before():
+    rows = _rushes()
+    new_kind = rows["failed"] & (rows["rush"] > 3)
+    chosen = new_kind | ~rows["failed"]
+    assert new_kind.sum() > 40
+    assert _rank(rows["old"][chosen], new_kind[chosen]) < 0.6
+    assert rows["late"][new_kind].mean() < rows["late"][~rows["failed"]].mean()
+
+
+def test_the_old_ranking_falls_behind_the_reference_that_knows_the_new_cause():
+    rows = _rushes()
+    assert _rank(rows["new"], rows["failed"]) > _rank(rows["old"], rows["failed"]) + 0.1
+
+
+def test_an_honest_column_of_orders_catches_the_new_cause():
+    rows = _rushes()
+    new_kind = rows["failed"] & (rows["rush"] > 3)
+    chosen = new_kind | ~rows["failed"]
+    assert _rank(rows["growth"][chosen], new_kind[chosen]) > 0.75
+
+
+def test_the_reference_counts_the_new_cause():
+    rows = _rushes()
+    expected = rows["new"].sum()
+    assert abs(rows["failed"].sum() - expected) < 3 * np.sqrt(expected + (0.1 * expected) ** 2)
+    assert rows["failed"].sum() > 1.4 * rows["old"].sum()
+
+
+@pytest.mark.parametrize("stage", [0, 3, 9])
+def test_surviving_rushes_agrees_with_a_naive_simulation(stage):
+    rng, starts = np.random.default_rng(stage), np.r_[np.zeros(3), np.full(9, 0.08)]
+    alive = np.ones(100_000, dtype=bool)
+    now = np.full(100_000, stage)
+    for month, start in enumerate(starts):
+        present = rng.random(len(alive)) < (1 - world.LEAVE_A_MONTH) ** month
+        alive &= ~(present & (rng.random(len(alive)) < 1 - np.exp(-RUSH_HAZARD[now])))
+        now = np.where(now > 0, (now + 1) % len(RUSH_HAZARD), 0)
+        now = np.where((now == 0) & (rng.random(len(alive)) < start), 1, now)
+    assert survival(np.array([stage]), starts)[0] == pytest.approx(alive.mean(), abs=0.006)
+
+
+@pytest.mark.parametrize(("scenario", "row"), [("recession", 0), ("recession", 1), ("new_default", 2)])
+def test_a_known_scenario_agrees_with_a_naive_simulation(scenario, row):
+    known = replace(_known(), rush=np.array([0, 0, 2]))
+    chosen = plan(scenario, 12)
+    fast = np.mean([Reference(seed, chosen, 20, 400).pd_12m(known)[row] for seed in range(8)])
+    assert fast == pytest.approx(_naive_pd(known, row, 30_000, 1, plan=chosen, last=20), rel=0.06)
 
 
 # What is refused, and what a failure leaves
@@ -443,18 +577,30 @@ def test_settings_out_of_range_are_refused(settings, message):
         Settings(**settings)
 
 
-@pytest.mark.parametrize(("drift", "message"), [
-    ((3, "sudden", 0.1), "drift kind 'sudden' is unknown; use one of covariate"), ((-1, "feed", 0.1), "drift from month -1")])
-def test_impossible_drift_is_refused(drift, message):
+@pytest.mark.parametrize(("scenario", "message"), [
+    ({"scenario": "sudden"}, "there is no scenario 'sudden'; use one of calm, recession, covariate_shift, calibration_shift"),
+    ({"scenario": "recession", "scenario_month": -1}, "a scenario cannot set in with month -1; 0 is the first"),
+    ({"scenario": "broken_feed", "scenario_size": 1.5}, "scenario broken_feed of size 1.5 is not possible; give 0 to 1 share of the payments"),
+    ({"scenario": "recession", "scenario_size": -1.0}, "scenario recession of size -1 is not possible; give 0 to 4 standard deviations")])
+def test_an_impossible_scenario_is_refused(scenario, message):
     with pytest.raises(RiskError, match=message):
-        Drift(*drift)
+        Settings(**scenario)
+
+
+def test_a_scenario_without_a_size_has_its_usual_one():
+    assert Settings(scenario="fraud_wave").plan.size == SCENARIOS["fraud_wave"].size
+    assert Settings(scenario="fraud_wave", scenario_size=0.5).plan.size == 0.5
+
+
+def test_the_parameters_take_every_scenario_and_no_other():
+    allowed = next(field.type for field in msgspec.structs.fields(SimulatedParams) if field.name == "scenario")
+    assert get_args(allowed) == tuple(SCENARIOS)
 
 
 def test_settings_come_from_the_parameters():
-    params = SimpleNamespace(customers=10, first_month="2018-01", months=6, seed=4, drift="feed", drift_month=2, drift_size=0.5,
-                             reference_draws=400, reference_every_months=3)
-    drift = Drift(2, "feed", 0.5)
-    assert settings_from(params) == Settings(customers=10, first_month="2018-01", months=6, seed=4, drift=drift, reference_draws=400)
+    given = {"customers": 10, "first_month": "2018-01", "months": 6, "seed": 4, "scenario": "broken_feed", "scenario_month": 2, "scenario_size": 0.5,
+             "reference_draws": 400, "reference_every_months": 3}
+    assert settings_from(SimpleNamespace(**given)) == Settings(**given)
 
 
 def test_the_last_day_is_the_last_months_end():

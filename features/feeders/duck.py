@@ -10,6 +10,7 @@ from features.arrays import Category, Observations
 from features.catalogue import Catalogue
 from features.compute import compute
 from features.context import Context, quantile_knots
+from features.errors import RiskError
 from features.feature import feature
 from features.feeders.arrow import write_context
 from features.feeders.reading import Reader, connect, described, fetch, file_of, quoted, read_ahead, read_observations
@@ -58,10 +59,17 @@ def _kind_of(connection, path, name, sql_type):
 
 
 def _named_series(connection, path, columns):
-    industry = "industry" if "industry" in columns else "NULL"
-    rows = fetch(connection, f"SELECT DISTINCT name, {industry} IS NOT NULL AS own FROM {file_of(path)} ORDER BY ALL", path)
-    named = zip(rows["name"].to_pylist(), rows["own"].to_pylist(), strict=True)
-    return {f"{'industry' if own else 'market'}:{name}": "number" for name, own in named}
+    industry, unit = ("industry" if "industry" in columns else "NULL"), ("unit" if "unit" in columns else "NULL")
+    query = f"SELECT name, {industry} IS NOT NULL AS own, list(DISTINCT {unit}::VARCHAR) AS units FROM {file_of(path)} GROUP BY ALL ORDER BY ALL"
+    rows = fetch(connection, query, path).to_pylist()
+    for row in rows:
+        _require_one_unit(row["name"], sorted(unit for unit in row["units"] if unit))
+    return {f"{'industry' if row['own'] else 'market'}:{row['name']}": "number" for row in rows}
+
+
+def _require_one_unit(name, units):
+    if len(units) > 1:
+        raise RiskError(f"series {name} comes in {len(units)} units ({', '.join(units)}): convert it to one, or give each unit a name of its own.")
 
 
 def featurize(

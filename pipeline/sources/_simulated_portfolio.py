@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.sources._simulated_events import Events, published
 from pipeline.sources._simulated_reference import Known, Reference
+from pipeline.sources._simulated_rush import Rush
 from pipeline.sources._simulated_state import (
     FRAILTY_SD,
     LATENESS,
@@ -13,8 +14,8 @@ from pipeline.sources._simulated_state import (
     STATE_NAMES,
     THIN_BUFFER,
     Economy,
+    Effects,
     States,
-    effects,
     fixed_terms,
 )
 from pipeline.sources._simulated_statements import FILED, Accounts
@@ -45,10 +46,11 @@ class Span:
 class PortfolioBlock:
     """A thousand customers. `advance` moves one month and returns the rows known in it; what is known later waits in the queue."""
 
-    def __init__(self, seed, block, calendar, drift):
-        self.seed, self.block, self.calendar, self.drift = seed, block, calendar, drift
+    def __init__(self, seed, block, calendar, plan):
+        self.seed, self.block, self.calendar, self.plan = seed, block, calendar, plan
         self.profile = profile = draw_profile(seed, block, calendar)
-        self.economy, self.states = Economy(seed, drift), States(seed, block, profile)
+        self.economy, self.states = Economy(seed, plan), States(seed, block, profile)
+        self.rush = Rush(seed, block)
         self.accounts, self.trade = Accounts(seed, block, profile, calendar), Trade(seed, block, profile)
         self.contracts, self.transactions = Contracts(seed, block, profile), Transactions(seed, block, profile)
         self.events = Events(seed, block, profile)
@@ -67,10 +69,11 @@ class PortfolioBlock:
         """Simulate the next month; decisions: place in the block -> (limit factor, stop)."""
         for place, (factor, stop) in decisions.items():
             self.factor[place], self.stopped[place] = factor, stop
-        effect = effects(self.drift, self.month)
+        effect = self.plan.effects(self.month)
         self.economy.advance()
         span, default_at = self._live(effect)
-        self.states.advance(self.month)
+        self.states.advance(self.month, effect)
+        self.rush.advance(self.month, self.status == TRADING, effect.rush)
         self._trade(span, default_at, effect)
         self._move(span, effect)
         self._report(span, effect)
@@ -81,9 +84,9 @@ class PortfolioBlock:
         """Reference PD and hidden state of every customer in business at the end of the last month."""
         who = np.flatnonzero(self.status == TRADING)
         as_of = np.full(len(who), self.calendar.start(self.month) - 1)
-        reference = Reference(self.seed, self.drift, self.month - 1, draws).pd_12m(self._known(who))
+        reference = Reference(self.seed, self.plan, self.month - 1, draws).pd_12m(self._known(who))
         hidden = dict(zip(STATE_NAMES, self.states.x[who].T, strict=True)) | {"frailty": self.states.frailty[who]}
-        hidden["monthly_hazard"] = np.exp(self.states.log_hazard[who])
+        hidden |= {"monthly_hazard": self.states.hazard[who], "rush_months": self.rush.stage[who]}
         key = {"customer": who, "as_of": as_of}
         return {"reference": key | {"reference_pd_12m": reference}, "state": key | hidden}
 
@@ -94,7 +97,7 @@ class PortfolioBlock:
         known = Known(
             filed=self.filed, age=last - self.filed_month, lateness=states.before[:, LATENESS], buffer=states.x[:, THIN_BUFFER],
             index=self.economy.previous_index[self.profile.industry], events=states.events, fixed=fixed,
-            mean=states.mean, variance=states.variance)
+            mean=states.mean, variance=states.variance, rush=self.rush.stage)
         return Known(**take(vars(known), who))
 
     def _past(self):
@@ -104,8 +107,8 @@ class PortfolioBlock:
         for month in range(-BURN_IN, 0):
             start, end = self.calendar.start(month), self.calendar.start(month + 1)
             self.economy.advance()
-            self.states.renew(self.states.defaults(month, self.economy, start, effects(None, month)), month)
-            self.states.advance(month)
+            self.states.renew(self.states.defaults(month, self.economy, start, Effects(), self.rush), month)
+            self.states.advance(month, Effects())
             self._close_quarter(month, 1.0)
             if month >= -HISTORY:
                 self._publish()
@@ -138,7 +141,7 @@ class PortfolioBlock:
         rng = stream(self.seed, self.block, self.month, Purpose.STOP)
         start, end = self.calendar.start(self.month), self.calendar.start(self.month + 1)
         moment = start + (rng.random(BLOCK) * (end - start - 2)).astype(np.int64) + 1
-        fallen = self.states.defaults(self.month, self.economy, start, effect)
+        fallen = self.states.defaults(self.month, self.economy, start, effect, self.rush)
         trading = self.status == TRADING
         failed, left = trading & fallen, trading & ~fallen & (rng.random(BLOCK) < LEAVE_A_MONTH)
         self.states.renew((self.status == WAITING) & fallen, self.month)
@@ -154,7 +157,7 @@ class PortfolioBlock:
 
     def _trade(self, span, default_at, effect):
         """Invoices, payments, contracts, exposures, and what defaults of the month cost."""
-        business, lateness = self.factor * ~self.stopped, self.states.x[:, LATENESS]
+        business, lateness = self.factor * ~self.stopped * self.rush.growth, self.rush.prompt(self.states.x[:, LATENESS])
         self._put("invoices", self.trade.invoice(self.month, span, business, effect.amounts))
         self._put("contracts", self.contracts.sign(self.month, span, business, lateness, effect.amounts))
         self._put("contracts", self.contracts.finish(span, default_at))

@@ -1,10 +1,12 @@
 """The reference: the 12-month probability of default given what the tables record, latent part and future integrated out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.sources._simulated_rush import PROMPT, RUSH_MONTHS, survival
 from pipeline.sources._simulated_state import (
+    CLIMATE_SHARE,
     DISPUTE_RATE,
     FRAILTY_SD,
     ILLIQUIDITY,
@@ -23,8 +25,8 @@ from pipeline.sources._simulated_state import (
     SHOCK_SD,
     THIN_BUFFER,
     WEAK_MARGIN,
-    effects,
 )
+from pipeline.sources._simulated_statements import FILED
 from pipeline.sources._simulated_world import Purpose, stream
 
 MONTHS = 12
@@ -39,7 +41,8 @@ class Known:
     `filed` holds leverage, illiquidity and weak margin at the end of the last statement known, `age` the months since; `lateness` is that
     of a month ago, which the payments known by now reveal; `buffer` is the thin buffer of today, which the balance shows; `index` is the
     industry's last published one; `events` the weighted disputes and lawsuits of each of the last twelve months, the newest last; `fixed`
-    age, size and industry; `mean` and `variance` those of the frailty given survival.
+    age, size and industry; `mean` and `variance` those of the frailty given survival; `rush` the months in a rush, which
+    the orders show.
     """
 
     filed: np.ndarray
@@ -51,6 +54,7 @@ class Known:
     fixed: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
+    rush: np.ndarray
 
     def chunk(self, start):
         """Rows `start` to `start + CHUNK`."""
@@ -70,14 +74,28 @@ class Draws:
 class Reference:
     """Monte Carlo of the next twelve months of every observed customer, seen from the end of `month`."""
 
-    def __init__(self, seed, drift, month, draws):
-        self.path = [effects(drift, month + k) for k in STEP]
+    def __init__(self, seed, plan, month, draws):
+        self.plan, self.month = plan, month
+        self.path = [plan.effects(month + k) for k in STEP]
+        # The hazard of a month is that of the states at the end of the month before.
+        self.added = [plan.effects(month + k - 1) for k in STEP]
         self.draws = _draw(stream(seed, 0, month, Purpose.REFERENCE), self.path, draws)
 
     def pd_12m(self, known):
         """Probability of a default within the next twelve months, by customer (shape of `known.age`)."""
+        usual = self._usual(known)
         starts = range(0, len(known.age), CHUNK)
-        return np.concatenate([self._chunk(known.chunk(start)) for start in starts]) if len(known.age) else np.zeros(0)
+        pd_12m = np.concatenate([self._chunk(usual.chunk(start)) for start in starts]) if len(known.age) else np.zeros(0)
+        rushes = np.array([effect.rush for effect in self.path])
+        return 1 - (1 - pd_12m) * survival(known.rush, rushes) if rushes.any() or known.rush.any() else pd_12m
+
+    def _usual(self, known):
+        """What is known less what the scenario had added by then: the rest is the plain AR(1) that the draws continue."""
+        before, now = self.plan.effects(self.month - 1), self.plan.effects(self.month)
+        ages, place = np.unique(known.age, return_inverse=True)
+        filed = np.array([self.plan.effects(self.month - age).states[list(FILED)] for age in ages]).reshape(len(ages), len(FILED))
+        return replace(known, filed=known.filed - filed[place], lateness=known.lateness - before.states[LATENESS],
+                       buffer=known.buffer - now.states[THIN_BUFFER], index=known.index - CLIMATE_SHARE * before.climate)
 
     def _chunk(self, known):
         decay = RHO[LEVERAGE] ** known.age
@@ -93,14 +111,23 @@ class Reference:
 
     def _hazard(self, known, place, effect, start, margin, frailty, decay):
         """Hazard of one month ahead: (customers, draws), float32."""
-        leverage = np.float32(RHO[LEVERAGE] ** place) * start + self.draws.leverage[place]
-        lateness = np.float32(RHO[LATENESS] ** (place + 1) * known.lateness)[:, None] + self.draws.lateness[place]
+        added = np.float32(self.added[place].states)
+        leverage = np.float32(RHO[LEVERAGE] ** place) * start + self.draws.leverage[place] + added[LEVERAGE]
+        lateness = np.float32(RHO[LATENESS] ** (place + 1) * known.lateness)[:, None] + self.draws.lateness[place] + added[LATENESS]
+        rushing = (known.rush > 0) & (known.rush + place <= RUSH_MONTHS)
+        lateness[rushing] = PROMPT
         log_hazard = np.float32(effect.weights[LEVERAGE]) * leverage + np.float32(effect.weights[LATENESS]) * lateness
         cross = np.maximum(leverage - np.float32(KINK), 0) * np.maximum(lateness - np.float32(KINK), 0)
         log_hazard += np.float32(effect.cross) * cross
         log_hazard += np.float32(RHO[WEAK_MARGIN] ** place * _margin_weight(effect)) * margin + np.float32(RHO_FRAILTY**place) * frailty
-        log_hazard += self.draws.rest[place] + np.float32(_mean_path(known, place, effect, decay))[:, None]
+        log_hazard += self.draws.rest[place] + np.float32(_mean_path(known, place, effect, decay) + self._added(place))[:, None]
         return np.exp(log_hazard, out=log_hazard)
+
+    def _added(self, place):
+        """What the scenario adds to the linear part of that month's log hazard through the states and the index."""
+        added, weights = self.added[place], self.path[place].weights
+        linear = [ILLIQUIDITY, WEAK_MARGIN, THIN_BUFFER]
+        return float(weights[linear] @ added.states[linear]) + INDEX_WEIGHT * CLIMATE_SHARE * added.climate
 
 
 def _mean_path(known, place, effect, decay):

@@ -49,7 +49,7 @@ SCHEMAS = {
 TRUTH_SCHEMAS = {
     "reference": {"customer_id": CUSTOMER, "as_of": TIME, "reference_pd_12m": NUMBER},
     "state": {"customer_id": CUSTOMER, "as_of": TIME, "leverage": NUMBER, "illiquidity": NUMBER, "weak_margin": NUMBER, "lateness": NUMBER,
-              "thin_buffer": NUMBER, "frailty": NUMBER, "monthly_hazard": NUMBER},
+              "thin_buffer": NUMBER, "frailty": NUMBER, "monthly_hazard": NUMBER, "rush_months": WHOLE},
     "fraud": {"transaction_id": Id("T", 13), "reference_probability": NUMBER},
 }
 _TYPES = {TIME: pa.timestamp("us"), MONEY: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_(), WHOLE: pa.int64(), TEXT: pa.string()}
@@ -103,7 +103,7 @@ class Files:
         folder.mkdir(parents=True, exist_ok=True)
         self.schemas = schemas
         self.paths = {name: folder / f"{name}.parquet" for name in schemas}
-        self.writers = {name: _writer(path, schemas[name]) for name, path in self.paths.items()}
+        self.writers = {name: open_writer(_beside(path), schemas[name]) for name, path in self.paths.items()}
 
     def write(self, name, rows, *, block_start):
         """Append rows as one row group; nothing for no rows."""
@@ -125,6 +125,7 @@ def _beside(path):
     return path.with_name(path.name + ".part")
 
 
-def _writer(path, schema):
+def open_writer(path, schema):
+    """A Parquet writer of one table's rows."""
     repeated = [name for name, kind in schema.items() if isinstance(kind, tuple) or kind in (CUSTOMER, TIME, WHOLE, TEXT)]
-    return pq.ParquetWriter(_beside(path), arrow_schema(schema), compression="zstd", compression_level=1, use_dictionary=repeated)
+    return pq.ParquetWriter(path, arrow_schema(schema), compression="zstd", compression_level=1, use_dictionary=repeated)

@@ -43,6 +43,7 @@ class Purpose(IntEnum):
     FEED = 12
     RECOVERY = 13
     STOP = 14
+    RUSH = 15
 
 
 def stream(seed, block, month, purpose):

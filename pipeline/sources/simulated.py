@@ -1,37 +1,23 @@
 """A simulated B2B portfolio: tables as a company would have recorded them, and, aside, the truth that made them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from features.errors import RiskError
 from pipeline.sources._simulated_portfolio import PortfolioBlock
-from pipeline.sources._simulated_state import DRIFT_KINDS
+from pipeline.sources._simulated_scenarios import plan
 from pipeline.sources._simulated_tables import SCHEMAS, TRUTH_SCHEMAS, Files, encode
 from pipeline.sources._simulated_world import BLOCK, Calendar, join, take
-
-
-@dataclass(frozen=True)
-class Drift:
-    """Planted drift: from `month` on (0 is the first month), of a kind (see docs/simulated.md) and a size."""
-
-    month: int
-    kind: str
-    size: float
-
-    def __post_init__(self):
-        if self.kind not in DRIFT_KINDS:
-            raise RiskError(f"simulated: drift kind {self.kind!r} is unknown; use one of {', '.join(DRIFT_KINDS)}")
-        if self.month < 0 or (self.size < 0 and self.kind != "calibration"):
-            raise RiskError(f"simulated: drift from month {self.month} of size {self.size} is not possible; both must be zero or more")
 
 
 @dataclass(frozen=True)
 class Settings:
     """What to simulate: `customers` over `months` from `first_month` (YYYY-MM or its first day).
 
-    Four fifths of the customers open the book, the others arrive evenly over the first seven years. A reference PD is written for every
+    Four fifths of the customers open the book, the others arrive evenly over the first seven years. `scenario` (see docs/simulated.md)
+    sets in with `scenario_month` (0 is the first) in a `scenario_size`, None meaning its usual one. A reference PD is written for every
     `reference_every_months`-th month end, from `reference_draws` draws (200 at least).
     """
 
@@ -39,7 +25,9 @@ class Settings:
     first_month: str = "2018-01-01"
     months: int = 84
     seed: int = 1
-    drift: Drift | None = None
+    scenario: str = "calm"
+    scenario_month: int = 0
+    scenario_size: float | None = None
     reference_draws: int = 200
     reference_every_months: int = 3
 
@@ -50,6 +38,11 @@ class Settings:
     def calendar(self):
         """The calendar that counts months from the first one."""
         return Calendar(np.datetime64(self.first_month[:7], "M"))
+
+    @property
+    def plan(self):
+        """What the portfolio lives through."""
+        return plan(self.scenario, self.scenario_month, self.scenario_size)
 
     @property
     def blocks(self):
@@ -63,6 +56,7 @@ def _check(settings):
     for name, (low, high) in limits.items():
         if not low <= getattr(settings, name) <= high:
             raise RiskError(f"simulated: {name} = {getattr(settings, name)} is out of range; give a number from {low} to {high}")
+    plan(settings.scenario, settings.scenario_month, settings.scenario_size)
     try:
         settings.calendar.start(0)
     except ValueError:
@@ -70,13 +64,11 @@ def _check(settings):
 
 
 def settings_from(params):
-    """Settings from the `simulated` section of the parameters, whose `drift` is a kind or "none".
+    """Settings from the `simulated` section of the parameters, which has the same names.
 
     Raises: RiskError for a value out of range.
     """
-    drift = None if params.drift == "none" else Drift(params.drift_month, params.drift, params.drift_size)
-    return Settings(customers=params.customers, first_month=params.first_month, months=params.months, seed=params.seed, drift=drift,
-                    reference_draws=params.reference_draws, reference_every_months=params.reference_every_months)
+    return Settings(**{field.name: getattr(params, field.name) for field in fields(Settings)})
 
 
 def last_day(first_month, months):
@@ -92,7 +84,7 @@ class Portfolio:
 
     def __init__(self, settings, block=0):
         self.settings, self.number = settings, block
-        self._block = PortfolioBlock(settings.seed, block, settings.calendar, settings.drift)
+        self._block = PortfolioBlock(settings.seed, block, settings.calendar, settings.plan)
 
     @property
     def month(self):
@@ -104,17 +96,25 @@ class Portfolio:
 
         decisions: customer_id -> (limit factor, stop); they hold from this month until changed. The factor scales new invoices, contracts
         and the limit; a stopped customer gets no new invoice or contract. Customers of other blocks are ignored. Each inner dictionary
-        is a valid argument of pyarrow.table. A cured default comes a second time, with cured_at, when its cure is known.
+        is a valid argument of pyarrow.table; its rows stand by customer and known_at. A cured default comes a second time, with cured_at, when
+        its cure is known.
 
         Raises: RiskError for an identifier that is not one of this simulation.
         """
-        rows = self.advance(decisions)
-        return {name: encode(part, SCHEMAS[name], block_start=self.number * BLOCK) for name, part in rows.items()}
+        return self._encoded(self.advance(decisions), SCHEMAS)
 
     def advance(self, decisions=None):
         """The rows of `step` before their identifiers, dates and categories are written out."""
         rows = self._block.advance(_by_place(decisions or {}, self.number))
         return {name: self._mine(part) for name, part in rows.items()}
+
+    def step_truth(self):
+        """The truth of the last simulated month in the form of `step`: fraud, and reference and state where a reference PD is due."""
+        due = self.month % self.settings.reference_every_months == 0
+        return self._encoded({"fraud": self.fraud_truth()} | (self.truth() if due else {}), TRUTH_SCHEMAS)
+
+    def _encoded(self, rows, schemas):
+        return {name: encode(_ordered(part), schemas[name], block_start=self.number * BLOCK) for name, part in rows.items()}
 
     def truth(self):
         """The truth at the end of the last simulated month, one row per customer in business: {"reference": …, "state": …}."""
