@@ -13,6 +13,9 @@ ANY, QUARTER, ANNUAL = 0, 1, 2
 YEAR_MONTHS = 12
 HALF_MONTH = 15 * 86_400
 PERIODS = 1 << 14
+# A thousandth is as fine as anybody states a confidence; 1,024 steps keep period, length and confidence within the packed key's upper half.
+STEPS = 1 << 10
+CERTAIN = 1_000
 
 
 def month_number(period_end):
@@ -25,8 +28,10 @@ def month_number(period_end):
 class Accounts:
     """The statements that each observation (entity (n,), as_of (n,)) can read.
 
-    The latest statement is the one of the latest period end, of a tie the longer period, of a restated one the version known last. An
-    observation reads one basis throughout: the preferred one, unless its latest period is a year or more behind the other's.
+    The latest statement is the one of the latest period end, of a tie the longer period. Of several versions of one period, whether restated or from
+    several sources, the one of the highest confidence is read, of equals the one known last, and always whole: never one line from one source and the
+    next from another. A missing confidence counts as 1. An observation reads one basis throughout: the preferred one, unless its latest period is a year
+    or more behind the other's.
     """
 
     def __init__(self, rows, entity, as_of, *, preferred="consolidated"):
@@ -34,10 +39,11 @@ class Accounts:
         self._months = rows["period_months"].astype(np.int64)
         self._period = month_number(rows["period_end"])
         self._basis = _is_level(rows.get("basis"), preferred, len(self._period))
+        self._length_and_trust = self._months * STEPS + trust(rows.get("confidence"), len(self._period))
         self._choose_basis()
 
     def _choose_basis(self):
-        rank = pack(self._period * 32 + self._months, self.rows["known_at"])
+        rank = pack(self._period * (32 * STEPS) + self._length_and_trust, self.rows["known_at"])
         step = states(self.rows["entity"] * 2 + self._basis, self.rows["known_at"], rank=rank)
         other, preferred = (held(step, self.entity * 2 + basis, self.as_of) for basis in (0, 1))
         # mixing bases would read a change of consolidation as growth
@@ -62,7 +68,7 @@ class Accounts:
         return (
             codes,
             source,
-            states(group.astype(np.int64), self.rows["known_at"][source], rank=pack(self._months[source], self.rows["known_at"][source])),
+            states(group.astype(np.int64), self.rows["known_at"][source], rank=pack(self._length_and_trust[source], self.rows["known_at"][source])),
         )
 
     @staticmethod
@@ -128,6 +134,13 @@ class Accounts:
 
     def _days(self, later, earlier):
         return np.where(self.latest >= 0, (later - np.where(self.latest >= 0, earlier, 0)) / 86_400, np.nan)
+
+
+def trust(confidence, count):
+    """Confidence in thousandths, int64 (count,), of a column of 0 to 1; a missing value or column is certain, one outside counts as the nearer end."""
+    if confidence is None:
+        return np.full(count, CERTAIN, dtype=np.int64)
+    return np.rint(np.clip(np.where(np.isnan(confidence), 1.0, confidence), 0.0, 1.0) * CERTAIN).astype(np.int64)
 
 
 def _first_known(choices):

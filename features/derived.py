@@ -65,4 +65,4 @@ DERIVED = {
 SETTLEMENTS = ("days_late", "amount", "late_amount_days", "kind")
 BUILT = {"settlements": {"invoices": ("invoice_id", "issued_at", "due_at", "amount"), "payments": ("invoice_id", "occurred_at", "amount")}}
 # Columns that are read where a source has them, without any feature depending on them.
-SUPPORT = {"statements": ("basis", "source"), "payments": ("kind",), "series": ("industry",)}
+SUPPORT = {"statements": ("basis", "source", "confidence"), "payments": ("kind",), "series": ("industry",)}

@@ -46,13 +46,17 @@ class Column:
     """One column of a table.
 
     `kind` is id, category (few levels), text (free, never a feature), time, money (int64 minor units), number (float64), flag (bool) or
-    integer. A required column must be there; its values may be null only where the table's contract says so.
+    integer. A required column must be there and filled in every row. `least` and `most` bound its values, both inclusive; a time that is not
+    `ahead` tells of something that has happened, so it cannot lie in the future.
     """
 
     name: str
     kind: str
     required: bool = False
     unit: str = ""
+    least: float | None = None
+    most: float | None = None
+    ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,16 +105,16 @@ def _category(name, *, required=False):
     return Column(name, "category", required)
 
 
-def _time(name, *, required=False):
-    return Column(name, "time", required)
+def _time(name, *, required=False, ahead=False):
+    return Column(name, "time", required, ahead=ahead)
 
 
-def _money(name, *, required=False):
-    return Column(name, "money", required, "minor units")
+def _money(name, *, required=False, least=None):
+    return Column(name, "money", required, "minor units", least)
 
 
-def _number(name, unit=""):
-    return Column(name, "number", False, unit)
+def _number(name, unit="", *, least=None, most=None):
+    return Column(name, "number", False, unit, least, most)
 
 
 _KNOWN_AT = _time("known_at", required=True)
@@ -142,12 +146,13 @@ _ALL = (
         (
             _CUSTOMER,
             _time("period_end", required=True),
-            Column("period_months", "integer", True, "months"),
+            Column("period_months", "integer", True, "months", least=1),
             _category("basis"),
             _category("source"),
             _KNOWN_AT,
             _CURRENCY,
             Column("audited", "flag"),
+            _number("confidence", "0 to 1", least=0, most=1),
             *(_number(line, "currency units") for line in LINES),
         ),
     ),
@@ -160,7 +165,7 @@ _ALL = (
             _KNOWN_AT,
             _CUSTOMER,
             _time("signed_on"),
-            _time("due_on"),
+            _time("due_on", ahead=True),
             _time("fulfilled_on"),
             _money("amount"),
             _category("status", required=True),
@@ -175,8 +180,8 @@ _ALL = (
             _KNOWN_AT,
             _CUSTOMER,
             _time("issued_at", required=True),
-            _time("due_at", required=True),
-            _money("amount", required=True),
+            _time("due_at", required=True, ahead=True),
+            _money("amount", required=True, least=1),
             _CURRENCY,
         ),
     ),
@@ -190,7 +195,7 @@ _ALL = (
             _id("invoice_id", required=False),
             _CUSTOMER,
             _time("occurred_at", required=True),
-            _money("amount", required=True),
+            _money("amount", required=True, least=1),
             _category("kind"),
         ),
     ),
@@ -222,9 +227,9 @@ _ALL = (
             _time("occurred_at", required=True),
             _category("kind", required=True),
             _money("amount"),
-            _number("severity", "1 to 5"),
+            _number("severity", "1 to 5", least=1, most=5),
             _category("source"),
-            _number("confidence", "0 to 1"),
+            _number("confidence", "0 to 1", least=0, most=1),
         ),
     ),
     Table(
@@ -269,7 +274,7 @@ _ALL = (
             _id("customer_id"),
             _id("transaction_id", required=False),
             _time("as_of", required=True),
-            _number("target", "0 or 1"),
+            _number("target", "0 or 1", least=0, most=1),
             _time("target_known_at"),
         ),
     ),

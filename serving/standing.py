@@ -7,7 +7,7 @@ import numpy as np
 
 from features.catalogue import Catalogue
 from features.feature import feature
-from features.terms import last, line, open_items, times, where, window
+from features.terms import last, line, open_items, plus, times, where, window
 
 MINOR_UNITS = 100
 LAWSUIT_DAYS = 365
@@ -34,12 +34,13 @@ def policy_arguments(standing):
 
 
 def _declared():
-    lawsuits = window("events", "sum", "amount", days=LAWSUIT_DAYS, where=where(("kind", "==", "lawsuit")))
+    # A case may state its amount with the judgment only; readers give a later stage no amount that an earlier one stated.
+    lawsuits, judgments = (window("events", "sum", "amount", days=LAWSUIT_DAYS, where=where(("kind", "==", kind))) for kind in ("lawsuit", "judgment"))
     return [
         _fact("exposure", last("exposures", "exposure"), "minor units"),
         _fact("capacity", times(line("revenue"), MINOR_UNITS), "minor units"),
         _fact("days_past_due", open_items("oldest_days"), "days"),
-        _fact("open_lawsuit_amount", times(lawsuits, 1 / MINOR_UNITS), "currency units"),
+        _fact("open_lawsuit_amount", times(plus(lawsuits, judgments), 1 / MINOR_UNITS), "currency units"),
     ]
 
 

@@ -117,7 +117,7 @@ class Naive:
         return [row for row in rows if (row.get("basis") == "consolidated") == basis]
 
     def _latest(self, rows):
-        """The row of the latest period, the longest of them, known last; of equals the later in order."""
+        """The row of the latest period, the longest of them, of the highest confidence, known last; of equals the later in order."""
         best = None
         for row in rows:
             if best is None or self._rank(row) >= self._rank(best):
@@ -125,7 +125,8 @@ class Naive:
         return best
 
     def _rank(self, row):
-        return month_of(row["period_end"]), row["period_months"], up(row["known_at"])
+        confidence = 1.0 if row.get("confidence") is None else row["confidence"]
+        return month_of(row["period_end"]), row["period_months"], confidence, up(row["known_at"])
 
     def _at(self, months, lag):
         rows = self._statements()
@@ -242,12 +243,14 @@ class Naive:
         )
         best = None
         for row in rows:
-            if best is None or (month_of(row["period_end"]), up(row["known_at"])) >= (month_of(best["period_end"]), up(best["known_at"])):
+            if best is None or (up(row["period_end"]), up(row["known_at"])) >= (up(best["period_end"]), up(best["known_at"])):
                 best = row
         if best and term.lag:
             wanted, best = month_of(best["period_end"]) - term.lag, None
             for row in rows:
-                if month_of(row["period_end"]) == wanted and (best is None or up(row["known_at"]) >= up(best["known_at"])):
+                if month_of(row["period_end"]) == wanted and (
+                    best is None or (up(row["period_end"]), up(row["known_at"])) >= (up(best["period_end"]), up(best["known_at"]))
+                ):
                     best = row
         return NAN if best is None else float(best["value"])
 
@@ -439,7 +442,7 @@ def _add_statement(rng, tables, dated, extra):
     lines = {
         name: _maybe(rng, float(np.round(rng.normal(100, 80), 2)), 0.1)
         for name in TABLES["statements"].names
-        if TABLES["statements"].column(name).kind == "number"
+        if TABLES["statements"].column(name).kind == "number" and name != "confidence"
     }
     more = {"headcount": _maybe(rng, float(rng.integers(0, 50)))} if extra else {}
     row = dated(
@@ -449,6 +452,7 @@ def _add_statement(rng, tables, dated, extra):
         source=_pick(rng, "filing", "mail"),
         currency="EUR",
         audited=_maybe(rng, True),
+        confidence=_maybe(rng, _pick(rng, 1.0, 0.9, 0.5), 0.5),
         **lines,
         **more,
     )

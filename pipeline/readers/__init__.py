@@ -1,0 +1,1 @@
+"""Readers of inputs that DuckDB cannot open itself; each is a function `read(spec, folder)` that gives Arrow rows."""
