@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup run test test-slow lint clean bench-simulated bench-sources
+.PHONY: help setup run test test-slow lint clean bench-simulated bench-models bench-intake
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,8 +43,15 @@ lint: setup ## style and layers
 bench-simulated: setup ## 20 simulated portfolios: Gini against the reference hazard, default counts inside their intervals
 	@$(BIN)/python -m benchmarks.simulated
 
-bench-sources: setup ## the real set against the reference script, in one run
-	@$(BIN)/python -m benchmarks.sources
+.PHONY: bench-scenarios
+bench-scenarios: setup ## what each simulated scenario does to rates and to a calm world's ranking
+	@$(BIN)/python -m benchmarks.scenarios
+
+bench-models: setup ## every shipped source against the reference script on the same rows: one table
+	@$(BIN)/python -m benchmarks.models
+
+bench-intake: setup ## 10 million transactions and 1 million statements: intake against DuckDB's bare read-and-write
+	@$(BIN)/python -m benchmarks.intake
 
 clean: ## remove what runs wrote: data/ and var/, not .venv
 	rm -rf var dvc_plots && git clean -fdXq data

@@ -1,15 +1,14 @@
 """Declared features of the customer itself, its exposure, its market, and whatever columns a source adds to them."""
 
 from features.feature import feature
-from features.fraud import JUDGED
 from features.tables import TABLES
 from features.terms import growth, last, line, log, months_since, own, ratio, series, times
 
 UNKNOWN = "Missing when the customer's record is not visible or the value is not given."
 NO_BASE = "Missing when no exposure is visible or there is nothing to divide by."
 NO_SERIES = "Missing when no value of the series was published yet."
-# Columns of observations that are the label's or the judged transaction's.
-NOT_OWN = ("status", *JUDGED)
+# A column of observations that is the label's, not the source's.
+NOT_OWN = ("status",)
 NUMBERS = ("number", "integer", "money", "flag")
 
 
@@ -60,7 +59,7 @@ def _series(name, industry):
 
 
 def _beyond_contract(columns, table):
-    return [(name, kind) for name, kind in columns.get(table, {}).items() if TABLES[table].column(name) is None and name not in NOT_OWN]
+    return [(name, kind) for name, kind in columns.get(table, {}).items() if TABLES[table].column(name) is None]
 
 
 def _extras(columns, table, group):
@@ -71,8 +70,8 @@ def _extras(columns, table, group):
     ]
 
 
-def observation(columns):
-    """The observations' own columns, as given."""
+def observation(columns, *, other=()):
+    """The observations' own columns, as given, but for `other`: those that a fraud observation carries from its transaction."""
     return [
         _declare(
             f"obs_{name}",
@@ -82,5 +81,5 @@ def observation(columns):
             "category" if kind == "category" else "number",
         )
         for name, kind in _beyond_contract(columns, "observations")
-        if kind in (*NUMBERS, "category")
+        if kind in (*NUMBERS, "category") and name not in (*NOT_OWN, *other)
     ]

@@ -15,4 +15,4 @@ def _default(columns):
 
 
 def _fraud(columns):
-    return [*fraud.declare(columns), *background.customer(columns), *background.observation(columns)]
+    return [*fraud.declare(columns), *background.customer(columns), *background.observation(columns, other=fraud.JUDGED)]

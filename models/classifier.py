@@ -12,6 +12,11 @@ FIXED = {"objective": "binary", "metric": "binary_logloss", "deterministic": Tru
          "feature_pre_filter": False}
 
 MANY_ROWS = 100_000
+# Bad validation rows below which the best number of trees is asked of every row in turn: the minimum of a log-loss over a dozen bad rows is luck.
+FEW_BAD = 30
+FOLDS = 5
+COLUMNS_A_TREE, LEAST_SHARE = 32, 0.25
+REFITS = ("none", "validation", "all")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,39 +40,86 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int = 0
     threads: int = 1
     monotone: bool = True
-    refit: bool = True
+    refit: str = "validation"
 
 
-def settings_for(rows, bad, **given):
-    """Settings for a sample of `rows` with `bad` bad ones; anything `given` wins.
+# Ways to grow between a hundred and some thousand bad rows, the most careful first. Where a few columns tell nearly all (the Polish ratios), random
+# cuts and strong shrinkage cost; where many columns tell a little each (the simulated book), best cuts follow noise. docs/experiments.md has figures.
+SHAPES = ({}, {"extra_trees": False, "l2": 3.0},
+          {"extra_trees": False, "l2": 0.0, "num_leaves": 15, "min_child_samples": 40, "colsample": 0.6})
+
+
+def candidates_for(rows, bad, columns, **given):
+    """The Settings among which validation rows choose: those of `settings_for`, and bolder ones where there are bad rows enough to tell.
+
+    Arguments as for `settings_for`; what is given holds for all, so that giving every one of a shape's settings leaves one candidate.
+    """
+    shapes = SHAPES if 100 <= bad < 5_000 and rows < MANY_ROWS else SHAPES[:1]
+    given = {name: value for name, value in given.items() if value is not None}
+    return tuple(dict.fromkeys(settings_for(rows, bad, columns, **{**shape, **given}) for shape in shapes))
+
+
+def settings_for(rows, bad, columns, **given):
+    """Settings for a sample of `rows` with `bad` bad ones and so many columns; anything `given` wins.
 
     Few bad rows ask for small trees and strong shrinkage, since every split then rests on a handful of them; many allow larger ones. Beyond
     MANY_ROWS a tree costs so much that fewer, bolder ones are grown: on simulated fraud 260 trees took 5 s where 1,665 took 100 s, no better.
+    A tree sees COLUMNS_A_TREE columns, at least a quarter and at most all of them: few per tree tell near-copies apart, but a fixed share of a
+    file of five columns would leave each tree one. No leaf holds less than a fiftieth of the rows where there are few.
     """
     if bad < 100:
-        sized = {"num_leaves": 5, "min_child_samples": max(10, min(40, rows // 50)), "l2": 5.0}
+        sized = {"num_leaves": 5, "min_child_samples": 40, "l2": 5.0}
     elif bad < 5_000:
         sized = {} if rows < MANY_ROWS else {"num_leaves": 8, "learning_rate": 0.1, "extra_trees": False}
     else:
         sized = {"num_leaves": 31, "min_child_samples": 200, "learning_rate": 0.04, "l2": 20.0, "extra_trees": False}
+    sized["min_child_samples"] = max(10, min(sized.get("min_child_samples", Settings().min_child_samples), rows // 50))
+    sized["colsample"] = min(1.0, max(LEAST_SHARE, COLUMNS_A_TREE / columns))
     return msgspec.convert(sized | {name: value for name, value in given.items() if value is not None}, Settings)
 
 
-def train(matrix, target, *, validation, columns, categorical, directions, settings):
-    """Grow trees on the development rows, stop by log-loss on the validation rows, and refit on both with that number of trees.
+def train(matrix, target, *, validation, columns, categorical, directions, settings, groups=None, calibration=None):
+    """Choose by the validation rows how to grow and when to stop, and grow the final trees. Arguments as for `choose` and `refitted`, but
+    `settings`, one Settings or several to choose among. The returned booster predicts log-odds with raw_score."""
+    how = {"columns": columns, "categorical": categorical, "directions": directions}
+    candidates = settings if isinstance(settings, tuple) else (settings,)
+    chosen, rounds = choose(matrix, target, validation=validation, candidates=candidates, groups=groups, **how)
+    return refitted(matrix, target, validation=validation, calibration=calibration, rounds=rounds, settings=chosen, **how)
+
+
+def choose(matrix, target, *, validation, columns, categorical, directions, candidates, groups=None):
+    """The Settings and the number of trees with the lowest log-loss on the validation rows, by trees grown on the development rows.
 
     matrix: float64 (rows, columns), NaN missing, categories as codes; target: 0 or 1; validation: (matrix, target) of later or other
-    customers; columns: names in order; categorical: names of the coded columns; directions: {name: 1, -1 or 0}. The returned booster holds
-    the kept trees only and predicts log-odds with raw_score.
+    customers; columns: names in order; categorical: names of the coded columns; directions: {name: 1, -1 or 0}; candidates: Settings, of
+    which the first wins a tie; groups: customer ids of the development and then the validation rows.
+
+    With fewer than FEW_BAD bad validation rows the log-loss is the mean over FOLDS folds of customers, development and validation together.
 
     Raises: RiskError when a sample has one class, shapes disagree, or no column varies.
     """
     _refuse_unfit(matrix, target, columns, "development")
     _refuse_unfit(*validation, columns, "validation")
-    rounds = _best_rounds(matrix, target, validation, columns=columns, categorical=categorical, directions=directions, settings=settings)
-    if settings.refit:
-        matrix, target = np.vstack([matrix, validation[0]]), np.concatenate([target, validation[1]])
-    return fit_trees(matrix, target, rounds=rounds, columns=columns, categorical=categorical, directions=directions, settings=settings)
+    how = {"columns": columns, "categorical": categorical, "directions": directions}
+    if validation[1].sum() < FEW_BAD:
+        both = _stacked((matrix, target), validation)
+        tried = [(*_rounds_by_folds(*both, groups=groups, settings=each, **how), each) for each in candidates]
+    else:
+        tried = [(*_best_rounds(matrix, target, validation, settings=each, **how), each) for each in candidates]
+    _, rounds, settings = min(tried, key=lambda found: found[0])
+    return settings, rounds
+
+
+def refitted(matrix, target, *, validation, calibration, rounds, columns, categorical, directions, settings):
+    """The final trees, so many `rounds` of them, on what `settings.refit` says: none (the development rows), validation (and those) or all (and the
+    calibration rows too, which are (matrix, target) or None). Other arguments as for `choose`. The returned booster holds these trees only.
+
+    Raises: RiskError when the refit is unknown or its rows are not there.
+    """
+    if settings.refit not in REFITS or (settings.refit == "all" and calibration is None):
+        raise RiskError(f"train.refit {settings.refit} is unknown or lacks its rows; use {', '.join(REFITS)}")
+    samples = ((matrix, target), validation, calibration)[: REFITS.index(settings.refit) + 1]
+    return fit_trees(*_stacked(*samples), rounds=rounds, columns=columns, categorical=categorical, directions=directions, settings=settings)
 
 
 def fit_trees(matrix, target, *, rounds, columns, categorical, directions, settings):
@@ -140,13 +192,32 @@ def booster_text(booster):
     return head + tail.partition("end of parameters\n")[2] if found else text
 
 
+def _stacked(*samples):
+    """(matrix, target) of samples one after the other."""
+    return samples[0] if len(samples) == 1 else (np.vstack([each[0] for each in samples]), np.concatenate([each[1] for each in samples]))
+
+
+def _rounds_by_folds(matrix, target, *, groups, columns, categorical, directions, settings):
+    """The lowest log-loss, averaged over grouped folds that each leave a part of the customers out, and the number of trees that has it."""
+    fold = grouped_folds(target, np.arange(len(target)) if groups is None else groups, folds=FOLDS, seed=settings.seed)
+    parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(FOLDS)]
+    parts = [(kept, away) for kept, away in parts if 0 < target[kept].sum() < len(kept) and len(away)]
+    stop = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
+    found = lgb.cv(_parameters(columns, directions, settings), _dataset(matrix, target, columns, categorical, settings.max_bin),
+                   settings.max_trees, folds=parts, callbacks=[stop])
+    losses = found["valid binary_logloss-mean"]
+    return losses[-1], max(len(losses), min(settings.min_trees, settings.max_trees))
+
+
 def _best_rounds(matrix, target, validation, *, columns, categorical, directions, settings):
+    """The lowest log-loss on the validation rows, and the number of trees that has it."""
     grown = _dataset(matrix, target, columns, categorical, settings.max_bin)
     watched = lgb.Dataset(validation[0], validation[1], reference=grown)
     # Log-loss, not AUC: with some dozens of bad validation rows the AUC's maximum is luck.
     stop = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
     booster = lgb.train(_parameters(columns, directions, settings), grown, settings.max_trees, valid_sets=[watched], callbacks=[stop])
-    return max(booster.best_iteration, min(settings.min_trees, settings.max_trees))
+    loss = booster.best_score["valid_0"]["binary_logloss"]
+    return loss, max(booster.best_iteration, min(settings.min_trees, settings.max_trees))
 
 
 def _dataset(matrix, target, columns, categorical, max_bin):
@@ -161,7 +232,9 @@ def _parameters(columns, directions, settings):
     chosen = {"learning_rate": settings.learning_rate, "num_leaves": settings.num_leaves, "min_child_samples": settings.min_child_samples,
               "bagging_fraction": settings.subsample, "bagging_freq": 1 if settings.subsample < 1 else 0,
               "feature_fraction": settings.colsample, "extra_trees": settings.extra_trees,
-              "lambda_l2": settings.l2, "max_bin": settings.max_bin, "seed": settings.seed, "num_threads": settings.threads}
+              # LightGBM's own 100 rows a level would leave a small file's categories without a single cut.
+              "min_data_per_group": settings.min_child_samples, "lambda_l2": settings.l2,
+              "max_bin": settings.max_bin, "seed": settings.seed, "num_threads": settings.threads}
     signs = [directions.get(name, 0) for name in columns]
     if settings.monotone and any(signs):
         chosen |= {"monotone_constraints": signs, "monotone_constraints_method": "basic"}

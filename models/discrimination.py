@@ -108,6 +108,19 @@ def average_precision_interval(target, score, *, groups=None, repeats=200, seed=
     return {"average_precision": average_precision(target, score), "low": float(low), "high": float(high)}
 
 
+def compare_average_precision(target, score, other, *, groups=None, repeats=200, seed=0, level=0.95):
+    """Difference of two average precisions on the same rows with its percentile bootstrap interval; both are taken of the same drawn clusters.
+
+    Returns dict: difference (score less other), low, high. groups: cluster ids or None for independent rows.
+    """
+    target = need_both_classes(target)
+    code = np.arange(len(target)) if groups is None else cluster_codes(groups)
+    # The same seed draws the same clusters for both, which is what pairs them.
+    draws = [_precision_draws(target, each, code, repeats=repeats, rng=np.random.default_rng(seed)) for each in (score, other)]
+    low, high = np.nanquantile(draws[0] - draws[1], [0.5 - level / 2, 0.5 + level / 2])
+    return {"difference": average_precision(target, score) - average_precision(target, other), "low": float(low), "high": float(high)}
+
+
 def capture(target, score, *, shares=(0.01, 0.05, 0.1, 0.2)):
     """Share of the bad rows found among the riskiest rows, for each share of rows that can be looked at.
 

@@ -95,9 +95,10 @@ def lay_out(spec):
 def decide_book(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None):
     """Decide many customers at once.
 
-    grade: names as in the bundle's scale (the letter decides: C1 and C2 are C), (n,); pd_12m: (n,); amount asked for on top of exposure,
-    and exposure: minor units >= 0, (n,) or one number; capacity: what the customer can bear, yearly revenue in minor units (NaN or None:
-    unknown); facts: {field: (n,) or one number} for the hard stops, NaN or absent: missing. Amounts of 0 decide what is already lent.
+    grade: names as in the bundle's scale (the letter decides: C1 and C2 are C), (n,); pd_12m: (n,), from a bundle with another horizon its
+    own probability, the expected-loss budget then being one over that horizon; amount asked for on top of exposure, and exposure: minor
+    units >= 0, (n,) or one number; capacity: what the customer can bear, yearly revenue in minor units (NaN or None: unknown); facts:
+    {field: (n,) or one number} for the hard stops, NaN or absent: missing. Amounts of 0 decide what is already lent.
 
     Whoever signs must be entitled to the amount and to exposure + amount, whichever is stricter. The risk limit is the smallest of the
     grade's ceiling, its share of capacity, and the expected-loss budget over PD x LGD, rounded down. A smaller limit than asked for means

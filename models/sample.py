@@ -39,15 +39,15 @@ def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=
     A history too short for the embargo falls back, where `fall_back` is set and no date is given, to a split by customer: `hold_out_share`
     of the customers are out_of_time, whatever the date. The embargo is never shortened instead.
 
-    Returns a Series of sample names on the observations' index; its attrs hold by ("time" or "customer"), notes (sentences for the report)
-    and boundaries.
+    Returns a Series of sample names on the observations' index; its attrs hold by ("time" or "customer"), judged_by (its kind, by_time or
+    by_customer), notes (sentences for the report) and boundaries.
 
     Raises: RiskError when the embargo is shorter than the horizon, no row is matured, or a sample would lack one of the two classes.
     """
     if embargo_days < horizon_days:
         raise RiskError(f"embargo_days {embargo_days} is shorter than horizon_days {horizon_days}: "
                         "a label window would reach into the judged period; raise embargo_days")
-    usable = _usable(observations, group)
+    usable = matured_rows(observations, group)
     given = development_to is not None or out_of_time_from is not None
     bounds = _boundaries(observations["as_of"][usable], embargo_days=embargo_days, out_of_time_days=out_of_time_days,
                          development_to=development_to, out_of_time_from=out_of_time_from, out_of_time_to=out_of_time_to)
@@ -58,8 +58,8 @@ def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=
         sample = _by_customer(observations, usable, hold_out_share=hold_out_share, **shares)
         note = (f"The history is too short to judge on later dates ({lacking}): {hold_out_share:.0%} of the customers, drawn by a hash "
                 "of their id, are held out instead, at all dates. The figures then say nothing about how the model ages.")
-        return _checked(sample, observations, by="customer", notes=[note], bounds=None)
-    return _checked(sample, observations, by="time", notes=[_note(bounds, embargo_days)], bounds=bounds)
+        return checked_split(sample, observations, by="customer", notes=[note], bounds=None)
+    return checked_split(sample, observations, by="time", notes=[_note(bounds, embargo_days)], bounds=bounds)
 
 
 def check_split(observations, samples, *, horizon_days, embargo_days, by="time", group="customer_id"):
@@ -85,7 +85,11 @@ def check_split(observations, samples, *, horizon_days, embargo_days, by="time",
         _refuse_overlap(used, horizon_days=horizon_days, embargo_days=embargo_days)
 
 
-def _usable(observations, group):
+def matured_rows(observations, group):
+    """Which rows may train or judge: matured ones with a target, as a mask.
+
+    Raises: RiskError when a column is missing, no row is matured or the matured ones have one class.
+    """
     for column in ("as_of", "status", "target", group):
         if column not in observations:
             raise RiskError(f"observations: column {column} is missing; label the observations before sampling them")
@@ -110,7 +114,8 @@ def _boundaries(as_of, *, embargo_days, out_of_time_days, development_to, out_of
         start = as_of[as_of > last - DAY * (out_of_time_days or 0)].min() if out_of_time_days else as_of.max()
     end = start - DAY * embargo_days
     if development_to is not None:
-        if pd.Timestamp(development_to) > end:
+        # A day given with its last second ends where its embargo begins.
+        if pd.Timestamp(development_to).normalize() > end.normalize():
             raise RiskError(f"development_to {development_to} is less than embargo_days {embargo_days} before out_of_time_from "
                             f"{start.date()}; move it to {end.date()} or earlier")
         end = pd.Timestamp(development_to)
@@ -126,8 +131,8 @@ def _by_time(observations, usable, bounds, *, validation_share, calibration_shar
     sample[between], sample[judged] = EMBARGO, OUT_OF_TIME
     if not past.any():
         return sample
-    place = _places(observations[past], seed=seed, group=group)
-    sample[past] = _deal(place, ((VALIDATION, validation_share), (CALIBRATION, calibration_share)))
+    place = customer_places(observations[past], seed=seed, group=group)
+    sample[past] = deal(place, ((VALIDATION, validation_share), (CALIBRATION, calibration_share)))
     early = as_of < as_of[past].quantile(1.0 - validation_later_share)
     sample[past & sample.eq(VALIDATION) & early] = UNUSED
     return sample
@@ -135,15 +140,15 @@ def _by_time(observations, usable, bounds, *, validation_share, calibration_shar
 
 def _by_customer(observations, usable, *, hold_out_share, validation_share, calibration_share, seed, group):
     sample = pd.Series(UNUSED, index=observations.index, dtype="str")
-    place = _places(observations[usable], seed=seed, group=group)
+    place = customer_places(observations[usable], seed=seed, group=group)
     rest = 1.0 - hold_out_share
     shares = ((OUT_OF_TIME, hold_out_share), (VALIDATION, validation_share * rest), (CALIBRATION, calibration_share * rest))
-    sample[usable] = _deal(place, shares)
+    sample[usable] = deal(place, shares)
     return sample
 
 
-def _places(rows, *, seed, group):
-    """Each row's customer as a place in [0, 1), ordered by hash within the customers that have a bad row and those that have none."""
+def customer_places(rows, *, seed, group):
+    """Each row's customer (its `group`) as a place in [0, 1), ordered by hash within those that have a bad row and those that have none."""
     bad = rows["target"].groupby(rows[group]).max()
     # Dealt apart: with some hundred bad customers a plain hash would give one sample twice the bad rate of another.
     order = pd.DataFrame({"bad": bad, "hash": [_hash(customer, seed) for customer in bad.index]})
@@ -158,7 +163,8 @@ def _hash(customer, seed):
     return hashlib.blake2b(f"{seed}/{customer}".encode(), digest_size=8).hexdigest()
 
 
-def _deal(place, shares):
+def deal(place, shares):
+    """A sample's name per place in [0, 1): each of `shares` (name, share) in turn, and development for the rest."""
     names, uppers = [name for name, _ in shares], np.cumsum([share for _, share in shares])
     return np.array([*names, DEVELOPMENT], dtype=object)[np.searchsorted(uppers, place.to_numpy(), side="right")]
 
@@ -169,11 +175,15 @@ def _lacking(sample, target):
     return ", ".join(f"{name} has {rows} rows, {bad} bad" for name, (rows, bad) in counts.items() if bad == 0 or bad == rows)
 
 
-def _checked(sample, observations, *, by, notes, bounds):
+def checked_split(sample, observations, *, by, notes, bounds, judged_by=None):
+    """The sample with its attrs: by, notes, boundaries and judged_by. Raises: RiskError when a sample lacks a class."""
     if (lacking := _lacking(sample, observations["target"])):
-        raise RiskError(f"samples: {lacking}; each of {', '.join(USED)} needs both classes: bring more customers or a longer history")
+        used = sample.isin(USED)
+        bad = int(observations["target"][used].eq(1.0).sum())
+        raise RiskError(f"samples: with {bad} bad of {int(used.sum())} rows {lacking}; each of {', '.join(USED)} needs both classes: "
+                        "bring more customers or a longer history")
     dates = {} if bounds is None else {name: str(value) for name, value in msgspec.structs.asdict(bounds).items()}
-    sample.attrs = {"by": by, "notes": notes, "boundaries": dates}
+    sample.attrs = {"by": by, "notes": notes, "boundaries": dates, "judged_by": judged_by or {"kind": f"by_{by}"}}
     return sample
 
 

@@ -14,12 +14,16 @@ from pipeline.spine import active_customers, end_of, given_observations, transac
 from pipeline.stage import run_stage
 from serving.standing import standing_catalogue
 
+ACTIVE, LAST_DAY, OPEN, LATEST, TRANSACTIONS = "active", "last_day", "open", "latest", "transactions"
+WORDS = {ACTIVE: "customers with business on that day", LAST_DAY: "the observations of the last day", TRANSACTIONS: "the latest transactions",
+         OPEN: "the observations whose target is not known yet", LATEST: "each customer's latest observation, since every target is known"}
+
 
 def book(use_case):
     """Write `book/`: observations, features, standing (what the policy asks for), context, catalogue, columns and about.json."""
     params, about = load_params(), read_json(INGEST)
     day = about["today"] if params.book.as_of == "latest" else params.book.as_of
-    rows = _customers(day, params.observe.default) if use_case == "default" else _transactions(day, params.book)
+    rows, rule = _customers(day, params.observe.default, about) if use_case == "default" else (_transactions(day, params.book), TRANSACTIONS)
     if rows.empty:
         raise RiskError(f"the book of {day} is empty: check book.as_of and the dates of the tables.")
     with replacing(case_path(use_case, "book")) as folder:
@@ -31,20 +35,36 @@ def book(use_case):
         feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=standing_catalogue(columns), threads=params.featurize.threads)
         write_json(folder / "catalogue.json", catalogue.to_dict())
         write_json(folder / "columns.json", columns)
-        write_json(folder / "about.json", {"as_of": rows["as_of"].max().isoformat(), "first_as_of": rows["as_of"].min().isoformat(),
-                                            "rows": len(rows), "customers": int(rows["customer_id"].nunique())})
+        write_json(folder / "about.json", {"as_of": rows["as_of"].max().isoformat(), "first_as_of": rows["as_of"].min().isoformat(), "rule": rule,
+                                            "words": WORDS[rule], "rows": len(rows), "customers": int(rows["customer_id"].nunique())})
 
 
-def _customers(day, rules):
-    """Customers with business on that day and not known to be in default; where the source gives observations, those of its last day."""
+def _customers(day, rules, about):
+    """Whom the book of a day holds, none of them known to be in default, and by which rule (a key of WORDS)."""
     outcomes = read_frame(TABLES / "outcomes.parquet")
     known = outcomes[outcomes["known_at"] <= end_of(day)]
-    rows = given_observations(until=day)
+    rows, rule = given_observations(until=day), ACTIVE
     if rows is None:
         rows = active_customers(pd.DatetimeIndex([day]).as_unit("us"), active_days=rules.active_days)
     else:
-        rows = rows[rows["as_of"].dt.normalize() == rows["as_of"].max().normalize()].drop(columns=["target", "target_known_at"], errors="ignore")
-    return drop_in_default(rows, known).reset_index(drop=True)
+        rows, rule = _given(rows, day, (about["protocol"] or {}).get("only", {}))
+    return drop_in_default(rows, known).reset_index(drop=True), rule
+
+
+def _given(rows, day, only):
+    """Of the observations a source gives: those of the last day where outcomes say what became of them; where they bring their own targets, those
+    without one yet, else each customer's latest. `only` (column: value) are the published protocol's, whose rows the model learned from."""
+    for column, value in only.items():
+        rows = rows[rows[column].astype("str").eq(value)] if column in rows else rows
+    if "target" not in rows:
+        return rows[rows["as_of"].dt.normalize() == rows["as_of"].max().normalize()], LAST_DAY
+    opened = rows["target"].isna()
+    if "target_known_at" in rows:
+        opened |= rows["target_known_at"] > end_of(day)
+    rows = rows.assign(opened=opened).drop(columns=["target", "target_known_at"], errors="ignore")
+    if opened.any():
+        return rows[opened].drop(columns="opened"), OPEN
+    return rows.drop(columns="opened").sort_values(["as_of", "observation_id"], kind="stable").groupby("customer_id").tail(1), LATEST
 
 
 def _transactions(day, rules):

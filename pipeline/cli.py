@@ -42,18 +42,83 @@ def init():
 @main.command()
 @click.argument("source")
 @click.option("--data", "path", help="Folder with the files that the source's SQL reads.")
-def use(source, path):
-    """Choose the SOURCE that the pipeline reads: a shipped one, or a folder of SQL files of your own.
+@click.option("--target", help="A labelled file's column that says what became of the row: 0/1, yes/no, good/bad …")
+@click.option("--id", "customer", help="A labelled file's column that names the customer.")
+@click.option("--date", help="A labelled file's column with the day of the row, or one day (YYYY-MM-DD) for all rows.")
+@click.option("--target-known", help="A labelled file's column with the day from which the target was known.")
+@click.option("--bad", multiple=True, help="A value of the target that means bad; may be given several times.")
+@click.option("--horizon", type=click.IntRange(1), help="Days that the target looks ahead, where it is not the parameters' year.")
+@click.option("--encoding", help="How the file is written, where it is not found out: utf-8, cp1252, gb18030 …")
+@click.option("--delimiter", help="What stands between the file's columns.")
+@click.option("--sheet", help="The sheet of a workbook.")
+@click.option("--name", help="What to call a labelled file's source; else it is called like the file.")
+def use(source, path, target, customer, date, target_known, bad, horizon, encoding, delimiter, sheet, name):
+    """Choose the SOURCE that the pipeline reads: a shipped one, a folder of SQL files of your own, or one labelled file.
 
     \b
     risk use simulated
     risk use american_bankruptcy --data ../shared/data/american_bankruptcy
     risk use ./my-source --data ./files
+    risk use data.csv --target default_flag --id customer_no --date snapshot
     """
     from pipeline.use import use_source
+    from pipeline.use_file import Asked, HowWritten, is_labelled_file, report_lines, use_file
 
+    if is_labelled_file(source):
+        asked = Asked(target=target, id=customer, date=date, target_known=target_known, bad=bad)
+        chosen, labelled = use_file(source, asked, written=HowWritten(encoding, delimiter, sheet), name=name, horizon_days=horizon)
+        click.echo("\n".join([*report_lines(source, chosen, labelled), "next: risk run"]))
+        return
+    if any((target, customer, date, target_known, bad, horizon, encoding, delimiter, sheet, name)):
+        raise RiskError(f"{source} is not a file of rows: --target, --id, --date and the options beside them are for a labelled file, such as data.csv.")
     chosen = use_source(source, path)
     click.echo(f"source {chosen.name}: {chosen.description}\nnext: risk run")
+
+
+@main.group()
+def source():
+    """Draft, check and list sources: folders of SQL files that read somebody's data."""
+
+
+@source.command("new")
+@click.argument("name")
+@click.option("--data", "path", required=True, help="The files to look at: a folder, or one file.")
+@click.option("--to", "folder", help="The folder to write; it must not be there yet. ./NAME unless given.")
+def source_new(name, path, folder):
+    """Look at files and write a first draft of a source NAME for you to correct.
+
+    \b
+    risk source new my-source --data ./files
+    """
+    from pipeline.drafting.draft import draft_lines, new_source
+    from pipeline.params import load_params
+
+    click.echo("\n".join(draft_lines(new_source(name, path, to=folder, params=load_params()), path)))
+
+
+@source.command("check")
+@click.argument("name", required=False)
+@click.option("--data", "path", help="The files it reads; those it was chosen with unless given.")
+def source_check(name, path):
+    """Run a source apart from everything else and say what it is good for; the chosen one unless NAME is given.
+
+    \b
+    risk source check ./my-source --data ./files
+    """
+    from pipeline.source_check import check
+    from pipeline.source_check_text import check_lines, how_to_use
+
+    found = check(name, path)
+    click.echo("\n".join(check_lines(found, command=how_to_use(name, path))))
+    sys.exit(1 if found.problems else 0)
+
+
+@source.command("list")
+def source_list():
+    """The sources that come with the project, a line each."""
+    from pipeline.drafting.shipped import shipped_lines
+
+    click.echo("\n".join(shipped_lines()))
 
 
 @main.command()
@@ -104,6 +169,42 @@ def publish(use_case):
 
 
 @main.command()
+@click.argument("scenario", required=False)
+@click.option("--to", "folder", type=click.Path(file_okay=False), help="Folder to write; it must be new or empty.")
+@click.option("--customers", type=int, help="5000 unless given.")
+@click.option("--months", type=int, help="84 unless given.")
+@click.option("--first-month", help="YYYY-MM; 2018-01 unless given.")
+@click.option("--seed", type=int, help="1 unless given.")
+@click.option("--month-of-change", type=int, help="Month with which the scenario sets in, 0 is the first; the last year unless given.")
+@click.option("--size", type=float, help="How much of the scenario, in the unit that --list shows; its usual size unless given.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write CSV instead of Parquet.")
+@click.option("--decisions", type=click.Path(dir_okay=False), help="CSV of customer_id, limit_factor, stop and perhaps from_month.")
+@click.option("--step", "step", type=click.IntRange(min=1), is_flag=False, flag_value=1, help="Add this many months (1) to the folder.")
+@click.option("--list", "listed", is_flag=True, help="Show the scenarios and leave.")
+def simulate(scenario, folder, decisions, step, listed, as_csv, **given):
+    """Write a simulated portfolio, living through a SCENARIO, as files a month apart with a source that reads them.
+
+    \b
+    risk simulate recession --to ./sim --customers 2000 --months 60
+    risk use ./sim/source --data ./sim
+    risk simulate --to ./sim --step 3 --decisions ours.csv
+    """
+    from pipeline.simulate import new_record, scenario_lines, simulate_folder, step_folder
+
+    if listed:
+        return click.echo("\n".join(scenario_lines()))
+    if folder is None:
+        raise click.UsageError("name the folder to write with --to, or see the scenarios with --list.")
+    chosen = {name: value for name, value in {"scenario": scenario, **given}.items() if value is not None}
+    if step and (chosen or as_csv):
+        raise click.UsageError("--step goes on with the settings of the folder: it takes --to and --decisions only.")
+    if step:
+        return click.echo(step_folder(folder, step, decisions=decisions))
+    renamed = {{"month_of_change": "scenario_month", "size": "scenario_size"}.get(name, name): value for name, value in chosen.items()}
+    return click.echo(simulate_folder(folder, new_record(extension="csv" if as_csv else "parquet", **renamed), decisions=decisions))
+
+
+@main.command()
 @click.argument("customer", required=False)
 @_use_case
 @click.option("--input", "source", type=click.Path(dir_okay=False), help="Score this feature file (Parquet or CSV) instead.")
@@ -140,8 +241,11 @@ def monitor(use_case):
     """Judge drift, data quality and the need to retrain, on what is in data/ and the source now."""
     from pipeline.repro import repro
     from pipeline.summary import monitoring_lines
+    from pipeline.use import initialise
+    from pipeline.watermarks import refresh
 
     cases = _cases(use_case)
+    refresh(initialise())
     repro(*[f"decide@{case}" for case in cases])
     for case in cases:
         click.echo("\n".join(monitoring_lines(case)))

@@ -11,6 +11,7 @@ from features.errors import RiskError
 DATA = Path("data")
 TABLES = DATA / "tables"
 REJECTS = DATA / "rejects"
+FINDINGS = DATA / "findings"
 TRUTH = DATA / "truth"
 INGEST = DATA / "ingest.json"
 

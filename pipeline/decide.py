@@ -14,6 +14,7 @@ from models.target import label_defaults, label_fraud
 from pipeline.columns import read_columns
 from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
 from pipeline.frames import read_frame
+from pipeline.horizon import observe_rules
 from pipeline.in_force import in_force
 from pipeline.params import load_params
 from pipeline.spine import given_observations
@@ -23,7 +24,7 @@ from pipeline.stage import run_stage
 def decide(use_case):
     """Write `retrain.json`: action, wanted, reasons, and the evidence they stand on."""
     params, about = load_params(), read_json(INGEST)
-    young = _matured_since(use_case, params, about["complete_to"])
+    young = _matured_since(use_case, observe_rules(params, use_case, about), about["complete_to"])
     drift = read_json(case_path(use_case, "monitoring", "drift.json"))["verdict"]
     quality = read_json(case_path(use_case, "monitoring", "quality.json"))
     cutoff = read_json(case_path(use_case, "development", "maturity.json"))["cutoff"]
@@ -34,10 +35,10 @@ def decide(use_case):
     write_json(case_path(use_case, "retrain.json"), {**chosen, "evidence": msgspec.to_builtins(evidence)})
 
 
-def _matured_since(use_case, params, complete_to):
+def _matured_since(use_case, rules, complete_to):
     """Observations whose target was open at the training cutoff and is known now, with their place in the feature file."""
     observations = read_frame(case_path(use_case, "development", "observations.parquet"))
-    rules, outcomes = getattr(params.observe, use_case), read_frame(TABLES / "outcomes.parquet")
+    outcomes = read_frame(TABLES / "outcomes.parquet")
     was_open = _with_given_targets(observations[observations["status"] == "immature"].drop(columns=["target", "target_known_at", "status"]))
     if use_case == "default":
         labels = label_defaults(was_open, outcomes, horizon_days=rules.horizon_days, reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to)

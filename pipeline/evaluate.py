@@ -1,4 +1,4 @@
-"""Stage evaluate: candidate and champion on the same out-of-time customers, on rows neither the trees nor the curves have seen."""
+"""Stage evaluate: candidate and champion on the same judged customers, on rows neither the trees nor the curves have seen."""
 
 from features.errors import RiskError
 from models.bundle import bundle_hash, load_bundle
@@ -8,11 +8,14 @@ from models.scoring import encode, raw_scores, score
 from models.stability import Thresholds, column_shift, freeze, histogram, verdict
 from models.validation import metrics
 from pipeline.columns import read_columns
-from pipeline.datasets import case_path, replacing, write_json
+from pipeline.datasets import case_path, read_json, replacing, write_json
 from pipeline.frames import read_frame
 from pipeline.params import load_params
 from pipeline.stage import run_stage
 from pipeline.state import bundle_path, read_champion
+
+WORDS = {"by_time": "out of time", "by_customer": "customers held out", "random": "held out at random, round {round} of {rounds}",
+         "k_fold": "fold {fold} of {folds}", "grouped": "customers held out, fold {fold} of {folds}"}
 
 
 def evaluate(use_case):
@@ -20,11 +23,12 @@ def evaluate(use_case):
     params = load_params()
     development, model = case_path(use_case, "development"), case_path(use_case, "model")
     samples = read_frame(development / "samples.parquet")["sample"].to_numpy()
-    rows = _out_of_time(development, samples)
+    rows = _judged(development, samples)
     columns = read_columns(development / "features.parquet", rows=samples == OUT_OF_TIME)
     bundle = load_bundle(model)
     judged = scored(rows, columns, bundle, threads=params.train.threads)
-    full = {"bundle": bundle_hash(model), **judge(judged, bundle, params.evaluate), "audit": bundle.manifest.training["audit"],
+    full = {"bundle": bundle_hash(model), "judged_by": judged_by(read_json(development / "leaks.json")["judged_by"]), "as_of": _days(rows),
+            **judge(judged, bundle, params.evaluate), "audit": bundle.manifest.training["audit"],
             "stability": _stability(read_columns(development / "features.parquet", bundle.names, rows=samples == CALIBRATION), bundle, judged),
             "champion": _against_champion(params, use_case, rows, columns, judged)}
     with replacing(case_path(use_case, "evaluation")) as folder:
@@ -35,11 +39,21 @@ def evaluate(use_case):
         judged.to_parquet(folder / "predictions.parquet", index=False)
 
 
+def judged_by(kind):
+    """How the judged rows were set apart (as sample wrote it), with `words` that a person reads beside every figure."""
+    return {**kind, "words": WORDS[kind["kind"]].format(**kind) + (", repeat {repeat} of {repeats}".format(**kind) if kind.get("repeats", 1) > 1 else "")}
+
+
 def judge(judged, bundle, rules):
     """Every figure of the validation on scored out-of-time rows; see `models.validation.metrics`."""
     calibrated_on = bundle.manifest.training["counts"][CALIBRATION]["bad_customers"]
     return metrics(judged, bundle.manifest.grades, asset_correlation=rules.asset_correlation, estimated_from=calibrated_on,
                    repeats=rules.bootstrap_rounds, seed=rules.seed)
+
+
+def _days(rows):
+    """The first and the last day of the judged rows."""
+    return {"first": rows["as_of"].min().date().isoformat(), "last": rows["as_of"].max().date().isoformat()}
 
 
 def scored(rows, columns, bundle, *, threads):
@@ -82,11 +96,11 @@ def headline(full):
             "grades_inside": full["grades_inside"]}
 
 
-def _out_of_time(folder, samples):
+def _judged(folder, samples):
     rows = read_frame(folder / "observations.parquet", ["observation_id", "customer_id", "as_of", "target"])
     rows = rows[samples == OUT_OF_TIME].reset_index(drop=True)
     if rows.empty:
-        raise RiskError("the out-of-time sample is empty: shorten sample.out_of_time_days or bring a longer history.")
+        raise RiskError("no row judges the model: shorten sample.out_of_time_days or bring a longer history.")
     return rows
 
 

@@ -1,6 +1,7 @@
 """Stage ingest: the source's rows, with what arrived in `var/inbox/`, checked against the table contracts."""
 
 import datetime
+import os
 from pathlib import Path
 
 import duckdb
@@ -8,32 +9,74 @@ import msgspec
 
 from features.errors import RiskError
 from features.tables import TABLES
-from pipeline.contracts import SQL_TYPES, check_table
-from pipeline.datasets import INGEST, REJECTS, TRUTH, remove, replacing, write_json
+from pipeline.account_checks import account_findings
+from pipeline.clocks import refuse_mixed_clocks
+from pipeline.contract_rules import NO_DAY_LIMIT, SQL_TYPES
+from pipeline.contracts import check_table
+from pipeline.datasets import DATA, FINDINGS, INGEST, REJECTS, TRUTH, remove, replacing, write_json
 from pipeline.datasets import TABLES as TABLES_FOLDER
+from pipeline.files import inspect_files, watching
+from pipeline.findings import number_ids, table_findings
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.source import load_source
 from pipeline.stage import run_stage
-from pipeline.staging import connect, stage_query
+from pipeline.staging import connect, reason, stage_query
 
 INBOX = Path("var/inbox")
-RAW = Path("data/.raw")
+RAW = DATA / ".raw"
+WORK = DATA / ".ingest"
+PLACES = {"tables": TABLES_FOLDER, "rejects": REJECTS, "findings": FINDINGS, "truth": TRUTH}
 
 
 def ingest():
-    """Write `data/tables/`, `data/rejects/`, `data/truth/` (only the simulator has a truth) and `data/ingest.json`."""
+    """Write `data/tables/`, `data/rejects/`, `data/findings/`, `data/truth/` (only the simulator has a truth) and `data/ingest.json`.
+
+    A source that cannot be used leaves all as it was but `data/rejects/`, where the rejects that stopped it are.
+    """
     params = load_params()
     source = load_source(params)
-    remove(RAW)
-    with replacing(TABLES_FOLDER) as tables, replacing(REJECTS) as rejects, replacing(TRUTH) as truth:
-        for folder in (tables, rejects, truth):
-            folder.mkdir(parents=True)
-        if source.simulated:
-            _simulate(params, truth)
-        intake = _check(source, params, tables, rejects)
-    write_json(INGEST, _summary(source, intake))
-    remove(RAW)
+    for folder in (RAW, WORK):
+        remove(folder)
+    (WORK / "truth").mkdir(parents=True)
+    if source.simulated:
+        _simulate(params, WORK / "truth")
+    try:
+        intake = check_source(source, params.ingest, WORK, raw=RAW, told=REJECTS)
+    except RiskError:
+        if any((WORK / "rejects").glob("*")):
+            _move("rejects")
+        raise
+    for name in PLACES:
+        _move(name)
+    write_json(INGEST, intake)
+    for folder in (RAW, WORK):
+        remove(folder)
+
+
+def _move(name):
+    with replacing(PLACES[name]) as beside:
+        os.replace(WORK / name, beside)
+
+
+def check_source(source, limits, folder, *, raw=RAW, told=None):
+    """Read a source, check it against the contracts, and write `tables/`, `rejects/` and `findings/` into `folder`; returns what ingest.json holds.
+
+    `limits` is the section ingest of the parameters, `raw` where a simulated source's rows lie, `told` the folder of rejects that messages name.
+    `data/` is left alone. Raises RiskError when the source cannot be used: `rejects/` then says which rows.
+    """
+    told = told or folder / "rejects"
+    for name in ("tables", "rejects", "findings"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    latest = NO_DAY_LIMIT if source.simulated else datetime.date.today().isoformat()
+    with connect(limits) as connection, watching(source):
+        findings = inspect_files(source)
+        refuse_mixed_clocks(connection, source)
+        intake, odd = _check_tables(connection, source, limits, folder, raw=raw, told=told, latest=latest)
+        findings += odd + table_findings(connection, folder / "tables", latest=latest)
+        findings += account_findings(connection, folder / "tables", folder / "findings")
+        _without_outcomes(connection, folder / "tables")
+    return _summary(source, intake, findings)
 
 
 def _simulate(params, truth):
@@ -44,22 +87,20 @@ def _simulate(params, truth):
     bar.close()
 
 
-def _check(source, params, tables, rejects):
-    connection = connect(params.ingest)
-    names = [table for table in TABLES if table in source.queries or (RAW / f"{table}.parquet").exists()]
+def _check_tables(connection, source, limits, folder, *, raw, told, latest):
+    names = [table for table in TABLES if table in source.queries or (source.simulated and (raw / f"{table}.parquet").exists())]
     bar = progress(len(names), what="ingest", unit="table")
-    intake = {}
+    intake, findings = {}, []
     for table in names:
-        _stage(connection, source, table)
+        _stage(connection, source, table, raw)
         _add_inbox(connection, table)
-        intake[table] = check_table(connection, table, where=_where(source, table), kept_path=tables / f"{table}.parquet",
-                                    rejects_path=rejects / f"{table}.parquet", max_reject_share=params.ingest.max_reject_share,
-                                    latest="9999-12-31" if source.simulated else datetime.date.today().isoformat())
+        intake[table] = check_table(connection, table, where=_where(source, table), kept_path=folder / "tables" / f"{table}.parquet", limits=limits,
+                                    rejects_path=folder / "rejects" / f"{table}.parquet", rejects_told=told / f"{table}.parquet", latest=latest)
+        findings += number_ids(connection, TABLES[table])
+        connection.execute("DROP TABLE staged")
         bar.update(1)
     bar.close()
-    _without_outcomes(connection, tables)
-    connection.close()
-    return intake
+    return intake, findings
 
 
 def _without_outcomes(connection, tables):
@@ -73,10 +114,10 @@ def _where(source, table):
     return f"source {source.name}, {table if source.simulated else source.queries[table].name}"
 
 
-def _stage(connection, source, table):
+def _stage(connection, source, table, raw):
     if not source.simulated:
         return stage_query(connection, source, table)
-    return connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS FROM '{RAW / table}.parquet'")
+    return connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS FROM '{raw / table}.parquet'")
 
 
 def _add_inbox(connection, table):
@@ -85,11 +126,10 @@ def _add_inbox(connection, table):
         try:
             connection.execute("CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM staged UNION ALL BY NAME FROM read_parquet(?)", [file])
         except duckdb.Error as error:
-            reason = str(error).strip().splitlines()[0]
-            raise RiskError(f"{file} cannot be read ({reason}): correct it or take it out of {INBOX}.") from None
+            raise RiskError(f"{file} cannot be read ({reason(error)}): correct it or take it out of {INBOX}.") from None
 
 
-def _summary(source, intake):
+def _summary(source, intake, findings):
     """Rows by table, `today` (the last day anything but an outcome became known) and the day outcomes are complete to."""
     if source.complete_to is None and not any(table.known_to for table in intake.values()):
         raise RiskError(f"source {source.name}: no table gives a known_at date: add one, or state complete_to in source.yaml.")
@@ -100,7 +140,7 @@ def _summary(source, intake):
         "source": source.name, "description": source.description, "simulated": source.simulated, "use_cases": source.use_cases,
         "protocol": None if source.protocol is None else msgspec.to_builtins(source.protocol), "horizon_days": source.horizon_days,
         "today": min(today or complete_to, complete_to), "complete_to": complete_to,
-        "tables": {name: msgspec.to_builtins(table) for name, table in intake.items()},
+        "tables": {name: msgspec.to_builtins(table) for name, table in intake.items()}, "findings": findings,
     }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from features.errors import RiskError
 from models.bundle import load_bundle
 from models.frames import score_frame
+from models.horizon import horizon_of
 from pipeline.datasets import case_path, replacing
 from pipeline.frames import read_frame, write_frame
 from pipeline.in_force import in_force
@@ -27,7 +28,10 @@ def show_customer(customer):
         raise RiskError(f"customer {customer} is not in the book of {len(scores):,}: check the id, or whether it is active.")
     row = found.iloc[0]
     reasons = [f"  {text(reason['message_id'], language='en')} ({reason['contribution']:+.2f})" for reason in row["adverse"]]
-    return "\n".join([f"{customer} on {row['as_of']:%Y-%m-%d}: grade {row['grade']}, 12-month PD {row['pd_12m']:.2%}, {row['points']:.0f} points",
+    name = next(column for column in scores if horizon_of(column))
+    count, unit = horizon_of(name)
+    said = f"{count}-{'month' if unit == 'm' else 'day'} PD {row[name]:.2%}"
+    return "\n".join([f"{customer} on {row['as_of']:%Y-%m-%d}: grade {row['grade']}, {said}, {row['points']:.0f} points",
                       f"decision: {label('route', row['route'], language='en')}", "what raises the risk (log-odds):", *reasons])
 
 

@@ -19,6 +19,8 @@ SCORE = "raw_score"
 # Tables that business fills all the time; a customer master may rightly stand still. The slowest, quarterly statements, are filed within 150 days.
 FLOWS = ("statements", "contracts", "invoices", "payments", "transactions")
 STALE_DAYS = 400
+# A book of which a larger part than this was learned from is compared with itself.
+MOSTLY = 0.2
 
 
 def monitor(use_case):
@@ -32,6 +34,7 @@ def monitor(use_case):
         folder.mkdir(parents=True)
         drift = judge(_with_score(reference, bundle), _with_score(current, bundle), rules=params.monitor, effect=effect)
         write_json(folder / "quality.json", quality(read_json(INGEST)))
+        drift["note"] = _overlap(use_case)
         drift["evidently"] = _evidently(use_case, reference, current, params.monitor, folder / "evidently.html")
         write_json(folder / "drift.json", drift)
 
@@ -64,6 +67,15 @@ def _reference(use_case, bundle):
     folder = case_path(use_case, "development")
     learned = read_frame(folder / "samples.parquet")["sample"].isin(IN_SAMPLE).to_numpy()
     return read_columns(folder / "features.parquet", bundle.names, rows=learned)
+
+
+def _overlap(use_case):
+    """A sentence where the book holds rows that the model learned from, which cannot have drifted from themselves; None where it holds none."""
+    development = case_path(use_case, "development")
+    known = read_frame(development / "observations.parquet", ["observation_id"])["observation_id"]
+    learned = set(known[read_frame(development / "samples.parquet")["sample"].isin(IN_SAMPLE).to_numpy()])
+    share = read_frame(case_path(use_case, "book", "observations.parquet"), ["observation_id"])["observation_id"].isin(learned).mean()
+    return f"{share:.0%} of the book's rows are among those the model learned from, so this comparison cannot show drift" if share > MOSTLY else None
 
 
 def _rows_per_customer(use_case):

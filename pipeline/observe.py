@@ -6,6 +6,7 @@ from features.errors import RiskError
 from models.target import drop_in_default, label_defaults, label_fraud, ledger
 from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
 from pipeline.frames import read_frame, write_frame
+from pipeline.horizon import observe_rules
 from pipeline.params import load_params, load_training
 from pipeline.spine import active_customers, given_observations, month_ends, transactions_between
 from pipeline.stage import run_stage
@@ -16,13 +17,14 @@ def observe(use_case):
     params = load_params()
     about = read_json(INGEST)
     cutoff = min(load_training(params.source.name, use_case).cutoff, about["complete_to"])
-    observations = _default(params.observe.default, about, cutoff) if use_case == "default" else _fraud(params.observe.fraud, cutoff)
+    rules = observe_rules(params, use_case, about)
+    observations = _default(rules, about, cutoff) if use_case == "default" else _fraud(rules, cutoff)
     if observations.empty:
         raise RiskError(f"source {params.source.name}: nobody is observed up to {cutoff}: check observe.{use_case} and the dates of the tables.")
     write_frame(case_path(use_case, "development", "observations.parquet"), observations.drop(columns=["default_at", "event_seen"]))
     cohorts = ledger(observations, observations, months=3)
     write_json(case_path(use_case, "development", "maturity.json"),
-               {"cutoff": cutoff, "protocol": about["protocol"], "cohorts": _plain(cohorts)})
+               {"cutoff": cutoff, "protocol": about["protocol"], "horizon_days": rules.horizon_days, "cohorts": _plain(cohorts)})
 
 
 def _default(rules, about, cutoff):

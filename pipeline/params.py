@@ -37,17 +37,20 @@ class SimulatedParams(_Strict):
     first_month: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
     months: Count
     seed: int
-    drift: Literal["none", "covariate", "calibration", "concept", "feed"]
-    drift_month: Annotated[int, msgspec.Meta(ge=0)]
-    drift_size: float
+    scenario: Literal["calm", "recession", "covariate_shift", "calibration_shift", "concept_drift", "new_default", "broken_feed", "fraud_wave"]
+    scenario_month: Annotated[int, msgspec.Meta(ge=0)]
+    scenario_size: float | None
     reference_draws: Annotated[int, msgspec.Meta(ge=200)]
     reference_every_months: Count
 
 
 class IngestParams(_Strict):
-    """How much may be rejected, and what DuckDB may use."""
+    """How much may be rejected, how many rejects are kept, and what DuckDB may use."""
 
     max_reject_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    probe_rows: Count
+    max_probe_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    rejects_per_rule: Count
     memory_limit: str
     threads: Count
 
@@ -95,8 +98,9 @@ class SampleCaseParams(_Strict):
 
 
 class SampleParams(_Strict):
-    """Split rules of each use case."""
+    """Split rules of each use case, and the round of a source's protocol that is judged."""
 
+    round: Annotated[int, msgspec.Meta(ge=0)]
     default: SampleCaseParams
     fraud: SampleCaseParams
 
@@ -117,12 +121,12 @@ class TrainParams(_Strict):
     max_trees: Count
     early_stopping_rounds: Count
     subsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
-    colsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    colsample: Annotated[float, msgspec.Meta(gt=0, le=1)] | None
     l2: Annotated[float, msgspec.Meta(ge=0)] | None
     extra_trees: bool | None
     max_bin: Annotated[int, msgspec.Meta(ge=2)]
     monotone: bool
-    refit: bool
+    refit: Literal["none", "validation", "all"]
     seed: int
     threads: Count
 

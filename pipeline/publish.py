@@ -64,18 +64,28 @@ def _seconds(moment):
     return int(datetime.datetime.fromisoformat(moment).replace(tzinfo=datetime.UTC).timestamp())
 
 
+def _one_each(scores):
+    """Places of the rows to publish, by customer: all transactions, or each customer's row with the latest as_of."""
+    keys = scores.select(["customer_id", "as_of", "observation_id"]).to_pandas().sort_values(["customer_id", "as_of", "observation_id"], kind="stable")
+    if "transaction_id" in scores.column_names:
+        return keys.sort_index().sort_values("customer_id", kind="stable").index.to_numpy()
+    return keys.drop_duplicates("customer_id", keep="last").index.to_numpy()
+
+
 def _rows(scores, book, catalogue, records, *, what):
-    """BookRows of the scored rows by customer; a customer's records go with its first row."""
-    table, standing = pq.read_table(book / "features.parquet", columns=list(catalogue.names)), pq.read_table(book / "standing.parquet").drop("observation_id")
-    order = scores["customer_id"].combine_chunks().to_numpy(zero_copy_only=False).argsort(kind="stable")
+    """BookRows of the scored rows by customer, of a customer with several its latest; a customer's records go with its first row."""
+    table, standing = pq.read_table(book / "features.parquet", columns=list(catalogue.names)), pq.read_table(book / "standing.parquet")
+    order = _one_each(scores)
     parts, given = [part.take(order) for part in (scores, table, standing)], set()
-    bar = progress(len(scores), what=what, unit="row")
-    for start in range(0, len(scores), CHUNK):
+    bar = progress(len(order), what=what, unit="row")
+    for start in range(0, len(order), CHUNK):
         score_rows, value_rows, standing_rows = (part.slice(start, CHUNK).to_pylist() for part in parts)
         new = sorted({row["customer_id"] for row in score_rows} - given)
         given.update(new)
         found = records.of(new)
         for row, values, stands in zip(score_rows, value_rows, standing_rows, strict=True):
+            # The id stays until here: without it the table of a source that knows no standing would have no rows either.
+            stands.pop("observation_id")
             yield BookRow(row["customer_id"], values, {**row, "standing": stands}, found.pop(row["customer_id"], None), row.get("transaction_id"))
         bar.update(len(score_rows))
     bar.close()

@@ -2,12 +2,16 @@
 
 import logging
 import os
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Said in a notebook whose kernel has no widgets: its progress bars are plain text then.
+warnings.filterwarnings("ignore", message="IProgress not found")
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 import mlflow  # noqa: E402 - its telemetry is switched off before it loads
+import pandas as pd  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
 from pipeline.datasets import DATA  # noqa: E402
@@ -43,6 +47,34 @@ def log_bundle(bundle, folder, *, source, use_case, parameters, metrics, tags, a
         info = _log_model(folder, name)
     client.set_model_version_tag(name, info.registered_model_version, "bundle", bundle)
     return {"run_id": run.info.run_id, "version": str(info.registered_model_version), "model": name}
+
+
+def log_trial(name, bundle, *, source, use_case, parameters, metrics, tags):
+    """Log a notebook's trial once, by its name and its bundle's hash, in an experiment apart from the bundles': nothing is registered. Returns the run's id."""
+    client = _client()
+    experiment = _experiment(client, trials_name(source, use_case))
+    same = [run for run in client.search_runs([experiment], f"tags.bundle = '{bundle}'") if run.info.run_name == name]
+    if same:
+        return same[0].info.run_id
+    mlflow.set_experiment(experiment_id=experiment)
+    with mlflow.start_run(run_name=name, tags={**tags, "bundle": bundle}) as run:
+        mlflow.log_params(parameters)
+        mlflow.log_metrics({key: value for key, value in metrics.items() if value is not None})
+    return run.info.run_id
+
+
+def logged_trials(*, source, use_case):
+    """The trials logged so far, newest first: a frame of name, changed, started, and one column a metric; empty before the first."""
+    found = _client().get_experiment_by_name(trials_name(source, use_case))
+    runs = [] if found is None else _client().search_runs([found.experiment_id], order_by=["attributes.start_time DESC"])
+    rows = [{"name": run.info.run_name, "changed": run.data.tags.get("changed"), "started": pd.Timestamp(run.info.start_time, unit="ms"),
+             **run.data.metrics} for run in runs]
+    return pd.DataFrame(rows, columns=None if rows else ["name", "changed", "started"])
+
+
+def trials_name(source, use_case):
+    """Name of the experiment that holds the trials."""
+    return f"{model_name(source, use_case)}-trials"
 
 
 def set_champion(bundle, *, source, use_case):

@@ -6,7 +6,7 @@ from models.policy import load_policy
 from pipeline.datasets import TABLES, case_path, replacing
 from pipeline.params import load_params
 from pipeline.progress import progress
-from pipeline.reports.book import read_book, riskiest
+from pipeline.reports.book import given_values, read_book, riskiest
 from pipeline.reports.officer import officer_view, read_facts
 from pipeline.reports.pages import Site, index_name, report_link, report_name
 from pipeline.reports.portfolio import LISTED, portfolio_view
@@ -34,31 +34,37 @@ def report(use_case):
 
 def _write_index(folder, site, connection, reported):
     rows = next(riskiest(site.book, LISTED))
+    linked = {row["customer_id"] for row in rows} & _reported(site.book, reported)
     policy, by_customer = load_policy(POLICY).spec, industries(connection) if site.book.use_case == "default" else {}
     known = names(connection, {row["customer_id"] for row in rows})
     addresses = {language: index_name(language) for language in LANGUAGES}
     for language in LANGUAGES:
-        links = {row["customer_id"]: report_link(row["customer_id"], language) for row in rows[:reported]}
+        links = {customer: report_link(customer, language) for customer in linked}
         view = portfolio_view(site.book, rows, policy=policy, industries=by_customer, names=known, links=links, words=site.words[language])
         _write(folder / index_name(language), site.page("portfolio.html", view, language=language, addresses=addresses, home=None))
+
+
+def _reported(book, reported):
+    """Ids of the customers that get a report."""
+    return {row["customer_id"] for rows in riskiest(book, reported, one_each=True) for row in rows}
 
 
 def _write_reports(folder, site, connection, reported):
     folder.mkdir()
     medians = industry_medians(connection, as_of=site.book.as_of)
     bar = progress(reported, what="report", unit="customer")
-    for rows in riskiest(site.book, reported):
-        facts = read_facts(connection, rows)
+    for rows in riskiest(site.book, reported, one_each=True):
+        facts, given = read_facts(connection, rows), given_values(site.book, rows)
         for row in rows:
-            _write_report(folder, site, row, facts[row["customer_id"]], medians)
+            _write_report(folder, site, row, facts[row["customer_id"]], medians, given.get(row["observation_id"]))
             bar.update(1)
     bar.close()
 
 
-def _write_report(folder, site, row, facts, medians):
+def _write_report(folder, site, row, facts, medians, given):
     addresses = {language: report_link(row["customer_id"], language, folder="") for language in LANGUAGES}
     for language in LANGUAGES:
-        view = officer_view(site.book, row, facts, medians, site.words[language])
+        view = officer_view(site.book, row, facts, medians, site.words[language], given=given)
         page = site.page("officer.html", view, language=language, addresses=addresses, home=f"../{index_name(language)}")
         _write(folder / report_name(row["customer_id"], language), page)
 

@@ -10,12 +10,14 @@ from pipeline.repro import repro
 from pipeline.state import read_champion
 from pipeline.summary import summary
 from pipeline.use import initialise
+from pipeline.watermarks import refresh
 
 
 def run(*, echo):
     """Reproduce the pipeline, promote where there is no champion yet, score with it, publish, and print the summary."""
     started = time.monotonic()
     source = initialise()
+    refresh(source)
     repro()
     cases = load_params().use_cases
     first = [case for case in cases if read_champion(source.name, case) is None]

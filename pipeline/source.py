@@ -35,6 +35,11 @@ class Source(msgspec.Struct, frozen=True):
         """Whether the rows are simulated."""
         return not self.queries
 
+    @property
+    def folder(self):
+        """The folder that relative file names of the SQL and of the inputs start at."""
+        return self.path.parent if self.path.is_file() else self.path
+
 
 def load_source(params):
     """The source that the parameters name.
@@ -47,6 +52,9 @@ def load_source(params):
             raise RiskError(f"source {params.source.name}: {place} does not exist: run `risk use {params.source.name} --data PATH` with the right path.")
     if definition.is_file():
         return _simulated(params, path)
+    if "," in str(path):
+        # DuckDB takes the search path for a list.
+        raise RiskError(f"source {params.source.name}: {path} has a comma in its name, at which DuckDB parts paths: rename the folder, or link to it.")
     return _folder(params.source.name, definition, path)
 
 
@@ -55,6 +63,8 @@ def _simulated(params, path):
 
     months = params.simulated
     text = f"simulated B2B portfolio of {months.customers:,} customers over {months.months} months (seed {months.seed})"
+    if months.scenario != "calm":
+        text += f", {months.scenario} from month {months.scenario_month} on"
     return Source(params.source.name, path, text, ["default", "fraud"], last_day(months.first_month, months.months), {})
 
 

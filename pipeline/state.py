@@ -21,6 +21,11 @@ def training_path(source, use_case):
     return VAR / "training" / f"{source}-{use_case}.yaml"
 
 
+def watermark_path(source):
+    """What DVC cannot see of a source (databases, files elsewhere): `pipeline.watermarks` writes it, stage ingest depends on it."""
+    return VAR / "watermarks" / f"{source}.json"
+
+
 def bundle_path(bundle):
     """The folder of a bundle that was promoted once."""
     return VAR / "bundles" / bundle
@@ -57,12 +62,14 @@ def keep_bundle(folder, bundle):
 
 
 def ensure_state(source, cutoff):
-    """Create what a source needs under `var/` and is not there yet: empty champion pointers and the training cutoffs."""
+    """Create what a source needs under `var/` and is not there yet: empty champion pointers, the training cutoffs, a watermark that says nothing."""
     for use_case in source.use_cases:
         if not pointer_path(source.name, use_case).exists():
             point_to(_last_promoted(source.name, use_case), source=source.name, use_case=use_case)
         if not training_path(source.name, use_case).exists():
             move_cutoff(source.name, use_case, cutoff)
+    if not watermark_path(source.name).exists():
+        write_json(watermark_path(source.name), {})
     (VAR / "inbox").mkdir(parents=True, exist_ok=True)
 
 

@@ -1,20 +1,26 @@
 """What a person reads at the end of a run."""
 
+from models.bundle import load_bundle
+from models.horizon import horizon_of
 from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.frames import read_frame
 from pipeline.in_force import in_force
 from pipeline.params import load_params
 
-NAMES = {"default": "Customers: default within 12 months", "fraud": "Transactions: fraud"}
+NAMES = {"default": "Customers: default", "fraud": "Transactions: fraud"}
+# Rules of a book that a reader would not expect (pipeline/book.py).
+SAID = ("open", "latest")
+UNITS = {"m": "month", "d": "day"}
 
 
 def summary(*, seconds):
     """A short account of the run: book, defaults, discrimination and calibration out of time, grades, factors, drift, retraining, where to look."""
     params, about = load_params(), read_json(INGEST)
     lines = ["", f"{about['description']}" + ("  - SIMULATED, not real customers" if about["simulated"] else ""),
-             f"known up to {about['today']}: " + ", ".join(f"{table['kept']:,} {name}" for name, table in about["tables"].items() if name != "observations")]
+             f"known up to {about['today']}: " + ", ".join(f"{table['kept']:,} {name}" for name, table in about["tables"].items()
+                                                        if name != "observations" or len(about["tables"]) == 1)]
     for use_case in params.use_cases:
-        lines += ["", NAMES[use_case], *_case_lines(params.source.name, use_case), *monitoring_lines(use_case)]
+        lines += ["", _heading(params.source.name, use_case), *_case_lines(params.source.name, use_case), *monitoring_lines(use_case)]
     lines += ["", *_where(params.use_cases), f"done in {seconds:.0f} s"]
     return "\n".join(lines)
 
@@ -24,7 +30,8 @@ def monitoring_lines(use_case):
     drift, quality = (read_json(case_path(use_case, "monitoring", f"{name}.json")) for name in ("drift", "quality"))
     retrain, moved = read_json(case_path(use_case, "retrain.json")), drift["reasons"]
     most = f", most of all {moved[0]['column']}" if moved else ""
-    return [f"  drift        {drift['verdict']}: {len(moved)} of {len(drift['columns'])} columns moved beyond chance{most}; feed {quality['verdict']}",
+    note = [f"               {drift['note']}"] if drift["note"] else []
+    return [f"  drift        {drift['verdict']}: {len(moved)} of {len(drift['columns'])} columns moved beyond chance{most}; feed {quality['verdict']}", *note,
             f"  retrain      {retrain['action']}: {retrain['reasons'][0]}"]
 
 
@@ -36,16 +43,24 @@ def _case_lines(source, use_case):
             *(f"  leak?        {finding['detail']}" for finding in leaks["findings"][:3])]
 
 
+def _heading(source, use_case):
+    horizon = horizon_of(load_bundle(in_force(source, use_case).folder).manifest.probability_name)
+    return NAMES[use_case] + (f" within {horizon[0]} {UNITS[horizon[1]]}{'s' if horizon[0] > 1 else ''}" if horizon else "")
+
+
 def _book_lines(source, use_case):
     scores, force = read_frame(case_path(use_case, "scores.parquet"), ["grade"]), in_force(source, use_case)
-    what, who = "customers" if use_case == "default" else "transactions", "champion" if force.champion else "candidate"
+    about, who = read_json(case_path(use_case, "book", "about.json")), "champion" if force.champion else "candidate"
+    what = {"default": "rows" if len(scores) > about["customers"] else "customers", "fraud": "transactions"}[use_case]
+    rule = f": {about['words']}" if about["rule"] in SAID else ""
     grades = ", ".join(f"{grade} {count:,}" for grade, count in scores["grade"].value_counts().sort_index().items())
-    return [f"  book         {len(scores):,} {what} scored by {who} {force.bundle[:12]}", f"  grades       {grades}"]
+    return [f"  book         {len(scores):,} {what} scored by {who} {force.bundle[:12]}{rule}", f"  grades       {grades}"]
 
 
 def _performance_lines(full):
     ranks, truth = full["discrimination"], full["probability"]
-    return [f"  out of time  {full['rows']:,} rows of {full['customers']:,} customers, {full['bad']:,} bad ({full['rate']:.2%})",
+    rows, how = f"{full['rows']:,} rows of {full['customers']:,} customers, {full['bad']:,} bad ({full['rate']:.2%})", full["judged_by"]
+    return [f"  out of time  {rows}" if how["kind"] == "by_time" else f"  judged on    {rows}: {how['words']}",
             f"  AUC          {_with_interval(ranks, 'auc', 'low', 'high')}, Gini {_with_interval(ranks, 'gini', 'gini_low', 'gini_high')}",
             f"  precision    average precision {ranks['average_precision']['average_precision']:.3f}",
             f"  calibration  mean {truth['mean']:.2%} against {truth['observed']:.2%} observed, slope {truth['line']['slope']:.2f}; "

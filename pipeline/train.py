@@ -8,9 +8,9 @@ from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Column, Manifest, make_bundle, save_bundle
 from models.calibration import Points, apply, fit, points_knots
-from models.classifier import audit_monotone, booster_text, freeze_levels, settings_for
-from models.classifier import train as grow
+from models.classifier import Settings, audit_monotone, booster_text, candidates_for, choose, freeze_levels, out_of_fold, refitted
 from models.grades import build_scale
+from models.horizon import probability_name
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from models.scoring import lay_out
 from pipeline.columns import read_columns
@@ -19,7 +19,7 @@ from pipeline.frames import read_frame
 from pipeline.params import load_params
 from pipeline.stage import run_stage
 
-PROBABILITY = {"default": "pd_12m", "fraud": "p_fraud"}
+LEARNED = (DEVELOPMENT, VALIDATION, CALIBRATION)
 
 
 def train(use_case):
@@ -29,39 +29,65 @@ def train(use_case):
     catalogue = Catalogue.from_dict(read_json(development / "catalogue.json"))
     rows = read_frame(development / "observations.parquet", ["observation_id", "customer_id", "target"])
     rows = rows.assign(sample=read_frame(development / "samples.parquet")["sample"])
-    bundle = fit_bundle(development / "features.parquet", rows, catalogue=_kept(catalogue, development, params), use_case=use_case, params=params)
+    horizon = read_json(development / "maturity.json")["horizon_days"]
+    bundle = fit_bundle(development / "features.parquet", rows, catalogue=_kept(catalogue, development, params), use_case=use_case, horizon_days=horizon,
+                        params=params)
     with replacing(case_path(use_case, "model")) as folder:
         save_bundle(bundle, folder)
 
 
-def fit_bundle(path, rows, *, catalogue, use_case, params):
+def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order. Returns a Bundle."""
-    used = {name: rows["sample"].eq(name).to_numpy() for name in (DEVELOPMENT, VALIDATION, CALIBRATION)}
     columns = read_columns(path, [feature.name for feature in catalogue])
-    described = [_described(feature, columns[feature.name], used[DEVELOPMENT]) for feature in catalogue]
-    matrix = {name: _matrix(columns, described, mask) for name, mask in used.items()}
-    target = {name: rows["target"].to_numpy()[mask] for name, mask in used.items()}
-    booster, about = _grown(matrix, target, described, params.train)
-    raw_score = {name: booster.predict(matrix[name], raw_score=True, num_threads=params.train.threads) for name in (DEVELOPMENT, CALIBRATION)}
-    curves = _curves(raw_score[CALIBRATION], target[CALIBRATION], groups=rows["customer_id"].to_numpy()[used[CALIBRATION]], params=params)
+    described, parts = prepared(columns, rows, catalogue)
+    booster, about = grown(parts, described, params.train)
+    raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
+    curves = _curves(*raw_score, params=params)
     about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "source": params.source.name}
+    base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
     return make_bundle(booster_text(booster), Manifest(
-        use_case=use_case, probability_name=PROBABILITY[use_case], columns=tuple(described), base_raw_score=float(np.mean(raw_score[DEVELOPMENT])),
+        use_case=use_case, probability_name=probability_name(use_case, horizon_days), columns=tuple(described), base_raw_score=float(np.mean(base)),
         training=about, **curves))
 
 
-def _matrix(columns, described, mask):
+def prepared(columns, rows, catalogue):
+    """What the trees take of named columns (as `read_columns` gives them) in the rows' order: the columns described as the bundle keeps them, and
+    {sample: (matrix, target, customer ids)} of the samples that learn."""
+    used = {name: rows["sample"].eq(name).to_numpy() for name in LEARNED}
+    described = [_described(feature, columns[feature.name], used[DEVELOPMENT]) for feature in catalogue]
+    target, groups = rows["target"].to_numpy(), rows["customer_id"].to_numpy()
+    return described, {name: (laid_out(columns, described, mask), target[mask], groups[mask]) for name, mask in used.items()}
+
+
+def laid_out(columns, described, mask):
+    """The matrix of the masked rows, categories as the codes of the described columns."""
     return lay_out({name: values[mask] for name, values in columns.items()}, list(columns), [column.levels for column in described])
 
 
-def _grown(matrix, target, described, given):
-    """The booster, and what to say of how it was grown."""
-    settings, directions = _settings(given, target[DEVELOPMENT]), {column.name: column.direction for column in described}
-    names, categorical = [column.name for column in described], [column.name for column in described if column.levels is not None]
-    booster = grow(matrix[DEVELOPMENT], target[DEVELOPMENT], validation=(matrix[VALIDATION], target[VALIDATION]), columns=names, categorical=categorical,
-                   directions=directions, settings=settings)
-    audit = audit_monotone(booster, matrix[DEVELOPMENT], columns=names, directions=directions, seed=settings.seed)
+def grown(parts, described, given):
+    """The booster of the prepared samples, and what to say of how it was grown; `given` are the train parameters."""
+    how = _how(described)
+    development, validation, calibration = (parts[name] for name in LEARNED)
+    both = np.concatenate([development[2], validation[2]])
+    settings, rounds = choose(*development[:2], validation=validation[:2], groups=both, candidates=_candidates(given, development[1], len(described)), **how)
+    booster = refitted(*development[:2], validation=validation[:2], calibration=calibration[:2], rounds=rounds, settings=settings, **how)
+    audit = audit_monotone(booster, development[0], columns=how["columns"], directions=how["directions"], seed=settings.seed)
     return booster, {"settings": msgspec.to_builtins(settings), "trees": booster.num_trees(), "audit": audit}
+
+
+def raw_scores_to_calibrate(booster, parts, described, settings):
+    """Raw scores, targets and customers of rows that the trees did not grow on: the calibration sample, or where they grew on all rows, every row by
+    trees grown without its customer."""
+    if settings.refit != "all":
+        matrix, target, groups = parts[CALIBRATION]
+        return booster.predict(matrix, raw_score=True, num_threads=settings.threads), target, groups
+    matrix, target, groups = (np.concatenate([parts[name][place] for name in LEARNED]) for place in range(3))
+    return out_of_fold(matrix, target, groups, rounds=booster.num_trees(), settings=settings, **_how(described)), target, groups
+
+
+def _how(described):
+    return {"columns": [column.name for column in described], "categorical": [column.name for column in described if column.levels is not None],
+            "directions": {column.name: column.direction for column in described}}
 
 
 def _kept(catalogue, development, params):
@@ -73,9 +99,8 @@ def _kept(catalogue, development, params):
     return kept
 
 
-def _settings(given, target):
-    values = {field: value for field, value in msgspec.structs.asdict(given).items() if value is not None}
-    return settings_for(len(target), int(target.sum()), **values)
+def _candidates(given, target, columns):
+    return candidates_for(len(target), int(target.sum()), columns, **msgspec.structs.asdict(given))
 
 
 def _described(feature, values, development):
@@ -92,7 +117,7 @@ def _described(feature, values, development):
                   unit=feature.unit, levels=levels, typical=typical)
 
 
-def _curves(raw_score, target, *, groups, params):
+def _curves(raw_score, target, groups, *, params):
     knots = fit(raw_score, target, method=params.calibrate.method, groups=groups, seed=params.train.seed)
     scale = Points(base_score=params.scale.base_points, base_odds=params.scale.base_odds, points_to_double=params.scale.points_to_double)
     grades = build_scale(apply(knots, raw_score), shares=tuple(params.scale.grade_shares), split_min_defaults=params.scale.split_min_defaults)

@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 
 from features.errors import RiskError
+from pipeline.files import missing_files
 from pipeline.params import change_params, load_params
 from pipeline.source import load_source
 from pipeline.staging import connect, stage_query
-from pipeline.state import ensure_state
+from pipeline.state import ensure_state, training_path
+from pipeline.watermarks import refresh
 
 PARAMS = Path("params.yaml")
 SHIPPED = Path("pipeline/sources")
@@ -20,7 +22,8 @@ def initialise():
     """Create under `var/` what the chosen source needs; what is there stays."""
     params = load_params(PARAMS)
     source = load_source(params)
-    ensure_state(source, source.complete_to or _last_known(source, params.ingest))
+    known = all(training_path(source.name, case).exists() for case in source.use_cases)
+    ensure_state(source, source.complete_to or (None if known else _last_known(source, params.ingest)))
     return source
 
 
@@ -30,18 +33,41 @@ def use_source(name, path):
     `name` is a shipped source or a folder of SQL files, `path` the data it reads. Raises RiskError and leaves the
     parameters as they were when the source cannot be used.
     """
-    definition = _definition(name)
-    path = Path(path) if path else definition
-    if definition.is_dir() and path == definition:
-        raise RiskError(f"source {name} reads files: say where they are with `risk use {name} --data PATH`.")
-    label = definition.stem if definition.is_file() else definition.resolve().name
-    chosen = {"name": re.sub("[^a-z0-9]+", "_", label.lower()), "definition": str(definition), "path": str(path)}
-    params = msgspec.structs.replace(load_params(PARAMS), source=msgspec.convert(chosen, type(load_params(PARAMS).source)))
+    chosen = chosen_source(name, path)
+    definition, path = Path(chosen["definition"]), Path(chosen["path"])
+    params = with_source(load_params(PARAMS), chosen)
     source = load_source(params)
+    if definition.is_dir() and path == definition and missing_files(source):
+        raise RiskError(f"source {name} reads files: say where they are with `risk use {name} --data PATH`.")
     cutoff = source.complete_to or _last_known(source, params.ingest)
+    refresh(source)
     change_params([*((f"source.{key}", value) for key, value in chosen.items()), ("use_cases", source.use_cases)], PARAMS)
     ensure_state(source, cutoff)
     return source
+
+
+def chosen_source(name, path):
+    """The `source` section of the parameters for a shipped source or a folder, and the files it reads (itself where none are given)."""
+    definition = _definition(name)
+    return {"name": _label(definition), "definition": str(definition), "path": str(Path(path) if path else definition)}
+
+
+def _label(definition):
+    """What a source is called: its file's or its folder's name; a folder called just `source` is one of many, so its parent's."""
+    if definition.is_file():
+        return plain_name(definition.stem)
+    folder = definition.resolve()
+    return next((name for part in (folder, folder.parent) if (name := plain_name(part.name)) not in ("", "source")), "source")
+
+
+def with_source(params, chosen):
+    """The parameters with another `source` section."""
+    return msgspec.structs.replace(params, source=msgspec.convert(chosen, type(params.source)))
+
+
+def plain_name(text):
+    """A text as the name of a source: lower-case letters, digits and _."""
+    return re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def _definition(name):

@@ -5,7 +5,20 @@ import numpy as np
 import pytest
 
 from features.errors import RiskError
-from models.classifier import Settings, audit_monotone, booster_text, freeze_levels, grouped_folds, normalised, out_of_fold, settings_for, train
+from models.classifier import (
+    FEW_BAD,
+    Settings,
+    audit_monotone,
+    booster_text,
+    candidates_for,
+    choose,
+    freeze_levels,
+    grouped_folds,
+    normalised,
+    out_of_fold,
+    settings_for,
+    train,
+)
 from models.discrimination import auc
 
 NAMES = ("debt", "late", "noise", "trade")
@@ -51,7 +64,39 @@ def test_early_stopping_keeps_fewer_trees_than_allowed_and_the_least_it_must(lea
 
 
 def test_a_refit_also_learns_from_the_validation_rows():
-    assert booster_text(grow()) != booster_text(grow(msgspec.structs.replace(QUICK, refit=False)))
+    assert booster_text(grow()) != booster_text(grow(msgspec.structs.replace(QUICK, refit="none")))
+
+
+def test_a_refit_on_all_rows_learns_from_the_calibration_rows_too():
+    matrix, target = rows()
+    how = {"columns": NAMES, "categorical": ("trade",), "directions": {}, "validation": (matrix[1000:2000], target[1000:2000])}
+    settings = msgspec.structs.replace(QUICK, refit="all")
+    booster = train(matrix[:1000], target[:1000], calibration=(matrix[2000:], target[2000:]), settings=settings, **how)
+    # The root of a tree counts the rows it was drawn: 70 % of those it may learn from.
+    assert booster.dump_model()["tree_info"][0]["tree_structure"]["internal_count"] == pytest.approx(0.7 * 3000, rel=0.03)
+    with pytest.raises(RiskError, match="train.refit all is unknown or lacks its rows; use none, validation, all"):
+        train(matrix[:1000], target[:1000], settings=settings, **how)
+
+
+@pytest.mark.parametrize(("bad", "by_folds"), [(FEW_BAD - 1, True), (FEW_BAD, False)])
+def test_few_bad_validation_rows_leave_the_number_of_trees_to_folds_of_all_rows(bad, by_folds):
+    matrix, target = rows()
+    away = np.r_[np.flatnonzero(target == 1)[:bad], np.flatnonzero(target == 0)[:300]]
+    kept = np.setdiff1d(np.arange(len(target)), away)
+    turned = (matrix[away], target[away][::-1])
+    booster = train(matrix[kept], target[kept], validation=turned, columns=NAMES, categorical=("trade",), directions={},
+                    settings=msgspec.structs.replace(QUICK, refit="none", min_trees=1))
+    # Labels turned round among the validation rows alone stop the trees at once, unless the other nine tenths of the rows have their say.
+    assert (booster.num_trees() > 20) == by_folds
+
+
+def test_categories_of_a_small_file_are_cut():
+    rng = np.random.default_rng(4)
+    level = rng.integers(0, 6, 300).astype(float)
+    target = (rng.uniform(size=300) < np.where(level < 3, 0.1, 0.6)).astype(float)
+    booster = train(level[:200, None], target[:200], validation=(level[200:, None], target[200:]), columns=["level"], categorical=["level"], directions={},
+                    settings=settings_for(200, int(target[:200].sum()), 1, max_trees=60))
+    assert auc(target, booster.predict(level[:, None], raw_score=True)) > 0.7
 
 
 def test_directions_hold_on_real_rows():
@@ -75,11 +120,47 @@ def test_levels_are_frozen_by_frequency_and_rare_ones_share_the_unseen_bucket():
 
 @pytest.mark.parametrize(("bad", "leaves"), [(30, 5), (600, 6), (50_000, 31)])
 def test_settings_grow_with_the_bad_rows(bad, leaves):
-    assert settings_for(100 * bad, bad).num_leaves == leaves
+    assert settings_for(100 * bad, bad, 100).num_leaves == leaves
+
+
+@pytest.mark.parametrize(("columns", "share"), [(3, 1.0), (32, 1.0), (64, 0.5), (128, 0.25), (300, 0.25)])
+def test_a_tree_sees_a_number_of_columns_not_a_share_of_few(columns, share):
+    assert settings_for(60_000, 600, columns).colsample == share
+
+
+@pytest.mark.parametrize(("rows", "bad", "least"), [(200, 60, 10), (1_000, 90, 20), (320, 110, 10), (60_000, 90, 40), (60_000, 600, 60), (900_000, 9_000, 200)])
+def test_no_leaf_takes_a_large_part_of_a_small_sample(rows, bad, least):
+    assert settings_for(rows, bad, 10).min_child_samples == least
+
+
+@pytest.mark.parametrize(("rows", "bad", "number"), [(3_000, 99, 1), (3_000, 100, 3), (60_000, 4_999, 3), (100_000, 4_999, 1), (90_000, 5_000, 1)])
+def test_validation_chooses_among_shapes_where_bad_rows_are_enough_to_tell(rows, bad, number):
+    candidates = candidates_for(rows, bad, 50)
+    assert len(candidates) == number
+    assert candidates[0] == settings_for(rows, bad, 50)
+
+
+def test_a_setting_that_is_given_holds_for_every_candidate():
+    assert {each.l2 for each in candidates_for(3_000, 300, 50, l2=7.0)} == {7.0}
+    assert len(candidates_for(3_000, 300, 50, l2=7.0, extra_trees=True, num_leaves=4, min_child_samples=30, colsample=0.5)) == 1
+
+
+@pytest.mark.parametrize(("bold", "deep"), [(0.0, False), (4.0, True)])
+def test_the_shape_is_the_one_that_the_validation_rows_like_best(bold, deep):
+    rng = np.random.default_rng(2)
+    matrix = rng.normal(size=(4000, 6))
+    # Four columns that matter only together, or one that matters alone.
+    together = np.sign(matrix[:, 0] * matrix[:, 1] * matrix[:, 2])
+    target = (rng.uniform(size=4000) < 1 / (1 + np.exp(2.0 - bold * together - matrix[:, 3]))).astype(float)
+    candidates = tuple(msgspec.structs.replace(Settings(max_trees=150, early_stopping_rounds=30, colsample=1.0), num_leaves=leaves, extra_trees=False, l2=0.0)
+                       for leaves in (2, 31))
+    chosen, _ = choose(matrix[:3000], target[:3000], validation=(matrix[3000:], target[3000:]), columns=list("abcdef"), categorical=(), directions={},
+                       candidates=candidates)
+    assert (chosen.num_leaves == 31) == deep
 
 
 def test_given_settings_win_and_null_means_chosen():
-    settings = settings_for(60_000, 600, num_leaves=3, l2=None)
+    settings = settings_for(60_000, 600, 100, num_leaves=3, l2=None)
     assert (settings.num_leaves, settings.l2) == (3, Settings().l2)
 
 

@@ -24,7 +24,7 @@ def test_the_shipped_file_is_valid():
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("  max_trees: 2000", "  max_tres: 2000", r"`train.max_tres` is not a parameter: did you mean `max_trees`\?"),
     ("explain:", "explian:", r"`explian` is not a parameter: did you mean `explain`\?"),
-    ("  colsample: 0.25", "  colsample: much", r"`train.colsample`: expected `float`, got `str`"),
+    ("  subsample: 0.7", "  subsample: much", r"`train.subsample`: expected `float`, got `str`"),
     ("  subsample: 0.7", "  subsample: 1.7", r"`train.subsample`: expected `float` <= 1"),
     ("  months: 84", "  months: 84\n  month: 1", r"`simulated.month` is not a parameter: did you mean `months`\?"),
     ("use_cases: [default, fraud]", "use_cases: [default, froud]", r"`use_cases\[1\]`: invalid enum value 'froud'"),

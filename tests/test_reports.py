@@ -21,6 +21,7 @@ from pipeline.reports.book import read_book, riskiest
 from pipeline.reports.charts import Bar, columns
 from pipeline.reports.history import months_to
 from pipeline.reports.pages import report_link, report_name
+from pipeline.reports.records import USED
 from pipeline.reports.svg import element, shortened, ticks
 from pipeline.reports.text import LANGUAGES, Words
 
@@ -66,11 +67,12 @@ def write_model(use_case):
     x = np.linspace(-9, 5, 200)
     y = 1 / (1 + np.exp(-x))
     described = [{"name": name, "factor": factor, "unit": unit, "typical": typical, "message_id": f"feature.{name}"} for name, factor, unit, typical in COLUMNS]
-    model = {"columns": described, "knots": {"x": x.tolist(), "y": y.tolist()}, "base_raw_score": -4.0,
+    model = {"probability_name": {"default": "pd_12m", "fraud": "p_fraud"}[use_case], "columns": described,
+             "knots": {"x": x.tolist(), "y": y.tolist()}, "base_raw_score": -4.0,
              "points_knots": {"x": x.tolist(), "y": (500 - 20 * x / np.log(2)).tolist()},
              "grades": [{"name": name, "upper": upper, "probability": middle} for name, upper, middle in GRADES]}
     evaluation = {
-        "bundle": "ab" * 32, "rows": 900, "customers": 300, "bad": 40, "periods": [{"period": "2023-01-01"}, {"period": "2023-10-01"}],
+        "bundle": "ab" * 32, "rows": 900, "customers": 300, "bad": 40, "judged_by": {"kind": "by_time"}, "as_of": {"first": "2023-01-31", "last": "2023-12-31"},
         "discrimination": {"auc": 0.81, "low": 0.77, "high": 0.84, "gini": 0.62, "gini_low": 0.54, "gini_high": 0.68,
                            "average_precision": {"average_precision": 0.2, "low": 0.1, "high": 0.3},
                            "capture": [{"share": 0.05, "captured": 0.3, "lift": 6.0}]},
@@ -93,12 +95,12 @@ def tables(customer_id="C1", **changes):
             "events": [event(customer_id, occurred_at="2024-02-01")], "exposures": [exposure(customer_id)]}
 
 
-def put(scores, given, *, use_case="default", simulated=True):
-    """Lay out what the stage reads."""
+def put(scores, given, *, use_case="default", simulated=True, has=USED):
+    """Lay out what the stage reads; has: the tables that the source gives."""
     write_tables("data/tables", given)
     write_scores(use_case, scores)
     write_model(use_case)
-    Path("data/ingest.json").write_text(json.dumps({"source": "made_up", "simulated": simulated, "description": "made up"}))
+    Path("data/ingest.json").write_text(json.dumps({"source": "made_up", "simulated": simulated, "description": "made up", "tables": dict.fromkeys(has)}))
 
 
 def run(use_case="default", *, customers=40):

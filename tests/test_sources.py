@@ -90,7 +90,7 @@ def test_a_source_that_cannot_work_is_refused_and_changes_nothing(folder, name, 
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["use", "nowhere"], "there is no source nowhere: the shipped ones are american_bankruptcy"),
-    (["use", "./files/people.csv"], "./files/people.csv is a file: a source is a folder with source.yaml and one SQL file per table"),
+    (["use", "./files/people.csv"], "people.csv: which column is the target? likely: none: say it with --target"),
     (["publish"], "default: there is no champion yet: run `risk run`"),
     (["use", "american_bankruptcy"], "reads files: say where they are with `risk use american_bankruptcy --data PATH`"),
     (["use", "american_bankruptcy", "--data", "./missing"], "missing does not exist: run `risk use american_bankruptcy --data PATH`"),
@@ -142,6 +142,13 @@ def test_a_name_with_other_letters_becomes_a_plain_one(folder):
     other = folder.with_name("My-Source")
     shutil.copytree(folder, other)
     assert use(other).name == "my_source"
+
+
+def test_a_folder_called_source_goes_by_the_folder_it_is_in(folder):
+    sources = [folder.with_name(name) / "source" for name in ("north", "south")]
+    for source in sources:
+        shutil.copytree(folder, source)
+    assert [use_source(str(source), str(folder.parent / "files")).name for source in sources] == ["north", "south"]
 
 
 def test_a_lost_or_damaged_pointer_says_how_it_comes_back(folder):

@@ -6,10 +6,12 @@ import duckdb
 import numpy as np
 
 from features.errors import RiskError
+from models.horizon import horizon_of
 from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.state import bundle_path
 
-PROBABILITY = {"default": "pd_12m", "fraud": "p_fraud"}
+# Features that are columns of the source's own observations (features/background.py).
+OWN_PREFIX = "obs_"
 # What a transaction says of itself, where the source has it.
 _OWN = "^(occurred_at|amount|currency|kind|channel|counterparty_id)$"
 
@@ -37,9 +39,19 @@ class Book:
         return len(self.arrays["probability"])
 
     @property
+    def horizon(self):
+        """How far the probability looks ahead, (count, "m" or "d"); None for a transaction's."""
+        return horizon_of(self.model["probability_name"])
+
+    @property
     def grades(self):
         """The master scale, safest first: dicts of name, upper and probability."""
         return self.model["grades"]
+
+    @property
+    def tables(self):
+        """Names of the tables that the source gives."""
+        return frozenset(self.about["tables"])
 
     @property
     def columns(self):
@@ -51,29 +63,30 @@ def read_book(use_case):
     """Read everything but the records. Raises: RiskError when a file is missing, damaged or without rows."""
     scores = case_path(use_case, "scores.parquet")
     own = case_path(use_case, "book", "observations.parquet")
-    arrays, first = _arrays(scores, own, PROBABILITY[use_case])
+    first = _first(scores)
     kept = bundle_path(first["bundle"])
-    model = kept if kept.is_dir() else case_path(use_case, "model")
+    model = read_json((kept if kept.is_dir() else case_path(use_case, "model")) / "model.json")
     return Book(
-        use_case=use_case, arrays=arrays, as_of=first["as_of"], bundle=first["bundle"], policy_hash=first["policy"],
-        about=read_json(INGEST), model=read_json(model / "model.json"),
+        use_case=use_case, arrays=_arrays(scores, own, use_case, model["probability_name"]), as_of=first["as_of"], bundle=first["bundle"],
+        policy_hash=first["policy"], about=read_json(INGEST), model=model,
         evaluation=read_json(case_path(use_case, "evaluation", "full.json")),
         importance=read_json(case_path(use_case, "explanation", "importance.json")))
 
 
-def riskiest(book, limit, *, size=1000):
-    """Yield the book's `limit` riskiest rows from the top down, in lists of up to `size`.
+def riskiest(book, limit, *, size=1000, one_each=False):
+    """Yield the book's `limit` riskiest rows from the top down, in lists of up to `size`; with `one_each` only the latest row of a customer.
 
     A row is a dict of the score file's columns, with probability, route (for fraud the action), rank (0 is the riskiest) and for fraud the
     transaction's own columns. Equal probabilities stand in order of observation_id.
     """
     fraud, scores = book.use_case == "fraud", case_path(book.use_case, "scores.parquet")
     own = f"(SELECT observation_id, COLUMNS('{_OWN}') FROM read_parquet('{case_path(book.use_case, 'book', 'observations.parquet')}'))"
-    probability = PROBABILITY[book.use_case]
+    probability = book.model["probability_name"]
+    latest = "QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, observation_id DESC) = 1" if one_each else ""
     connection = duckdb.connect()
     found = connection.execute(f"""
         SELECT *, "{probability}" AS probability {", action AS route" if fraud else ""}
-        FROM read_parquet('{scores}') {f"LEFT JOIN {own} USING (observation_id)" if fraud else ""}
+        FROM read_parquet('{scores}') {f"LEFT JOIN {own} USING (observation_id)" if fraud else ""} {latest}
         ORDER BY probability DESC, observation_id LIMIT {int(limit)}""")
     names, rank = [column[0] for column in found.description], 0
     while rows := found.fetchmany(size):
@@ -82,32 +95,47 @@ def riskiest(book, limit, *, size=1000):
     connection.close()
 
 
-def _arrays(scores, own, probability):
-    """The columns that the portfolio is summed over, as arrays, and the book's as_of (the latest of all), bundle and policy."""
+def given_values(book, rows):
+    """What the source said of some rows in columns of its own, as far as the model reads them: {observation_id: {feature: number or text or None}}."""
+    names = [name for name in book.columns if name.startswith(OWN_PREFIX)]
+    if not names:
+        return {}
+    listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    file = case_path(book.use_case, "book", "features.parquet")
+    connection = duckdb.connect()
+    found = connection.execute(f"SELECT observation_id, {listed} FROM read_parquet('{file}') WHERE list_contains(?, observation_id)",
+                               [[row["observation_id"] for row in rows]]).fetchall()
+    connection.close()
+    return {first: dict(zip(names, values, strict=True)) for first, *values in found}
+
+
+def _first(scores):
+    """The book's as_of (the latest of all), bundle and policy."""
     if not scores.exists():
         raise RiskError(f"{scores} is missing: run `risk run`.")
-    connection = duckdb.connect()
-    connection.execute("SET threads = 1; SET TimeZone = 'UTC'")
-    summary = f"SELECT max(as_of), min(bundle), min(policy), count(*) FROM read_parquet('{scores}')"
-    try:
-        *first, rows = connection.execute(summary).fetchone()
-        arrays = _numbers(connection, scores, own, probability)
-    except duckdb.Error as error:
-        raise RiskError(f"{scores} cannot be read ({str(error).splitlines()[0]}): delete it and run `risk run`.") from None
-    connection.close()
+    *first, rows = _asked(scores, f"SELECT max(as_of), min(bundle), min(policy), count(*) FROM read_parquet('{scores}')").fetchone()
     if not rows:
         raise RiskError(f"{scores} has no row: nobody is in the book, so there is nothing to report; check book.as_of.")
-    return arrays, dict(zip(("as_of", "bundle", "policy"), first, strict=True))
+    return dict(zip(("as_of", "bundle", "policy"), first, strict=True))
 
 
-def _numbers(connection, scores, own, probability):
-    """The arrays in order of observation_id; an exposure and an amount are floats, in minor units."""
-    fraud = probability == PROBABILITY["fraud"]
+def _asked(scores, query):
+    connection = duckdb.connect()
+    connection.execute("SET threads = 1; SET TimeZone = 'UTC'")
+    try:
+        return connection.execute(query)
+    except duckdb.Error as error:
+        raise RiskError(f"{scores} cannot be read ({str(error).splitlines()[0]}): delete it and run `risk run`.") from None
+
+
+def _arrays(scores, own, use_case, probability):
+    """The columns that the portfolio is summed over, in order of observation_id; an exposure and an amount are floats, in minor units."""
+    fraud = use_case == "fraud"
     own_columns = "s.action AS route, abs(amount)::DOUBLE AS amount, channel" if fraud else "s.route, s.exposure::DOUBLE AS exposure"
     # A source may lack the channel: the empty row set gives every column a name.
     lacking = "SELECT NULL::VARCHAR AS observation_id, NULL::BIGINT AS amount, NULL::VARCHAR AS channel WHERE false"
     joined = f"LEFT JOIN (FROM read_parquet('{own}') UNION ALL BY NAME {lacking}) o USING (observation_id)" if fraud else ""
-    found = connection.execute(f"""SELECT s.customer_id, s."{probability}" AS probability, s.grade, {own_columns}
+    found = _asked(scores, f"""SELECT s.customer_id, s."{probability}" AS probability, s.grade, {own_columns}
                                    FROM read_parquet('{scores}') s {joined} ORDER BY observation_id""").fetchnumpy()
     return {name: _filled(values) for name, values in found.items()}
 

@@ -11,6 +11,9 @@ SUB_SCORES = ("financial", "behavioural", "cash_flow", "background")
 SECTIONS = ("profiles", "statements", "payments_by_month", "overdue", "cash_by_month", "events", "filings", "contracts", "exposures",
             "freshness")
 EVENTS_LISTED = 12
+# What each part of the page is made of; a part without any of its tables in the source is left out.
+PARTS = {"statements": {"statements"}, "payments": {"invoices", "payments", "contracts"}, "cash": {"transactions"}, "timeline": {"statements", "events"},
+         "freshness": set(records.USED)}
 
 
 def read_facts(connection, rows):
@@ -20,8 +23,8 @@ def read_facts(connection, rows):
     return {row["customer_id"]: {name: found[name].get(row["customer_id"]) for name in SECTIONS} for row in rows}
 
 
-def officer_view(book, row, facts, medians, words):
-    """Everything the template shows about one customer, in one language; row: of the score file, with its rank."""
+def officer_view(book, row, facts, medians, words, *, given=None):
+    """Everything the template shows about one customer, in one language; row: of the score file, with its rank; given: of `book.given_values`."""
     profile = facts["profiles"] or {}
     average = float(book.arrays["probability"].mean())
     return {
@@ -32,8 +35,15 @@ def officer_view(book, row, facts, medians, words):
         "adverse": _reasons(book, row, "adverse", words), "favourable": _reasons(book, row, "favourable", words),
         "causes": [words.cause(code) for code in row["decision_reasons"] or ()], "exposure": facts["exposures"],
         "statements": statement_table(facts["statements"], medians.get(profile.get("industry")) or {}, words),
-        "overdue": facts["overdue"], "contracts": facts["contracts"], **_histories(row, facts, words), **_freshness(row, facts),
+        "overdue": facts["overdue"], "contracts": facts["contracts"], **_histories(row, facts, words), **_freshness(row, facts, book.tables),
+        "parts": {name for name, tables in PARTS.items() if tables & book.tables}, "given": _given(book, given or {}, words),
     }
+
+
+def _given(book, values, words):
+    """The source's own columns of this row: (name, value, what is typical)."""
+    return [(words.feature(name), words.value(value, book.columns[name]["unit"]), words.value(book.columns[name]["typical"], book.columns[name]["unit"]))
+            for name, value in values.items()]
 
 
 def _histories(row, facts, words):
@@ -46,9 +56,9 @@ def _histories(row, facts, words):
     }
 
 
-def _freshness(row, facts):
+def _freshness(row, facts, tables):
     lines = [line | {"age": (row["as_of"] - line["known_at"]).days} for line in facts["freshness"] or ()]
-    return {"freshness": lines, "silent": [name for name in records.USED if name not in {line["table"] for line in lines}]}
+    return {"freshness": lines, "silent": [name for name in records.USED if name in tables - {line["table"] for line in lines}]}
 
 
 def _frequency(probability, words):

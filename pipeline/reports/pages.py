@@ -17,7 +17,7 @@ class Site:
 
     def __init__(self, book):
         self.book = book
-        self.words = {language: Words(language) for language in LANGUAGES}
+        self.words = {language: Words(language, horizon=book.horizon or (12, "m")) for language in LANGUAGES}
 
     def page(self, template, view, *, language, addresses, home):
         """One page as text; addresses: {language: address of this page}, home: the address of the portfolio page, or None on it."""

@@ -1,4 +1,6 @@
-"""How good the model proved on the out-of-time sample, as the pages show it."""
+"""How good the model proved on the rows it was judged by, as the pages show it."""
+
+from datetime import date
 
 
 def headline(evaluation):
@@ -30,6 +32,5 @@ def capture_at(evaluation, share):
 
 
 def span(evaluation):
-    """First and last period of the sample, as texts (the first day of each)."""
-    periods = [row["period"] for row in evaluation["periods"]]
-    return min(periods), max(periods)
+    """First and last as_of of the judged rows, as days."""
+    return tuple(date.fromisoformat(evaluation["as_of"][name]) for name in ("first", "last"))

@@ -16,6 +16,7 @@ REVIEW_SHARE = 0.05
 # What the route column of the book holds: who signs for a customer, what happens to a transaction.
 DECIDED = {"default": "route", "fraud": "action"}
 GROUPED = {"default": "industry", "fraud": "channel"}
+WEIGHT = {"default": "exposure", "fraud": "amount"}
 REASONS_LISTED = {"default": 1, "fraud": 2}
 
 
@@ -33,7 +34,7 @@ def portfolio_view(book, rows, *, policy, industries, names, links, words):
         "workload": _workload(book, words), "performance": _performance(book, words),
         "drivers": [_factors(book, words), _columns(book, words)],
         "rows": [_listed(row, book, names, links, words) for row in rows], "grades": sorted({row["grade"][:1] for row in rows}),
-        "routes": [(name, words.named(DECIDED[case], name)) for name in routes],
+        "weighted": _weighted(book), "routes": [(name, words.named(DECIDED[case], name)) for name in routes],
     }
 
 
@@ -43,15 +44,20 @@ def tiles(book, policy, words):
     mean = words.probability(float(probability.mean()))
     shown = [(words(f"tile.rows.{case}"), words.count(len(book)), ""),
              (words(f"tile.expected.{case}"), words.expected(float(probability.sum())), words(f"tile.expected.{case}.note", mean=mean))]
-    weight = book.arrays["exposure" if case == "default" else "amount"]
-    known = ~np.isnan(weight)
-    if not weight[known].any():
+    if not _weighted(book):
         return shown
+    weight = book.arrays[WEIGHT[case]]
+    known = ~np.isnan(weight)
     rate = policy.default.limits.loss_given_default if case == "default" else 1.0
     loss = rate * float((probability[known] * weight[known]).sum())
     note = "" if known.all() else words("tile.weight.note", share=words.percent(float(known.mean()), 0))
     return [*shown, (words(f"tile.weight.{case}"), words.money(float(weight[known].sum()), policy.currency), note),
             (words(f"tile.loss.{case}"), words.money(loss, policy.currency), words(f"tile.loss.{case}.note", rate=words.percent(rate, 0)))]
+
+
+def _weighted(book):
+    """Whether any exposure (for fraud any amount) is known; a book without exposures counts each as none."""
+    return bool(np.nan_to_num(book.arrays[WEIGHT[book.use_case]]).any())
 
 
 def _grades(book, words):
@@ -127,10 +133,21 @@ def _performance(book, words):
     evaluation, case = book.evaluation, book.use_case
     lines = [(words(f"performance.{name}"), words.number(value, 3), f"{words.number(low, 3)} – {words.number(high, 3)}",
               words(f"performance.{name}.note")) for name, value, low, high in performance.headline(evaluation)]
-    first, last = performance.span(evaluation)
     counts = {name: words.count(evaluation[name]) for name in ("rows", "customers", "bad")}
-    return {"lines": lines, "sample": words(f"performance.sample.{case}", **counts, first=first, last=last),
+    return {"lines": lines, "sample": words(f"performance.sample.{case}", **counts, when=_when(evaluation, words)), "judged": _judged(evaluation, words),
             "other": evaluation.get("bundle") not in (None, book.bundle), "caught": _caught(evaluation, case, words)}
+
+
+def _when(evaluation, words):
+    first, last = performance.span(evaluation)
+    return words("performance.on", date=words.date(first)) if first == last else words("performance.span", first=words.date(first), last=words.date(last))
+
+
+def _judged(evaluation, words):
+    """How the judged rows were set apart, and what that cannot tell."""
+    how = evaluation["judged_by"]
+    repeat = words("judged.repeat", **how) if how.get("repeats", 1) > 1 else ""
+    return words(f"judged.{how['kind']}", **how) + repeat + (words("judged.no_dates") if how["kind"] != "by_time" else "")
 
 
 def _caught(evaluation, case, words):

@@ -18,14 +18,17 @@ _LEVELS = ("transaction", "channel", "industry", "region", "event", "status")
 class Words:
     """The words of one language; templates call it with an id."""
 
-    def __init__(self, language):
+    def __init__(self, language, *, horizon=(12, "m")):
+        """horizon: how far probabilities look ahead, (count, "m" or "d"), said wherever a text asks for {horizon}."""
         self.language = language
         self.html_language = {"en": "en", "zh": "zh-CN"}[language]
         self._own = json.loads((files("pipeline.reports") / "templates" / f"{language}.json").read_text(encoding="utf-8"))
+        count, unit = horizon
+        self.horizon = self._own[f"horizon.{unit}{'.one' if count == 1 else ''}"].format(count=count)
 
     def __call__(self, message_id, **values):
         """The text with this id, its {placeholders} filled. Raises KeyError for an id without words: the tests find it, not the reader."""
-        words = self._own[message_id]
+        words = self._own[message_id].replace("{horizon}", self.horizon)
         return words.format(**values) if values else words
 
     def caption(self, name, *, description, note=None, legend=(), **values):
@@ -72,6 +75,10 @@ class Words:
         if typical is None or value is None or typical == value:
             return sentence
         return sentence + self("reason.typical", value=format_value(typical, unit, language=self.language))
+
+    def value(self, value, unit):
+        """A feature's value in its unit; a category in words, a missing one as not known."""
+        return format_value(self._category(value) if isinstance(value, str) else value, unit, language=self.language)
 
     def _category(self, level):
         """The words for a level of a category, whatever column it stands in; a level without words is shown as it is."""

@@ -1,0 +1,17 @@
+"""The horizon in force: the source's where it states one, else the parameters'. Nothing else reads `horizon_days` of either."""
+
+import msgspec
+
+
+def observe_rules(params, use_case, about):
+    """The observation rules of a use case over a source (`about` is ingest.json), its own horizon in place of the parameters'."""
+    rules, given = getattr(params.observe, use_case), about.get("horizon_days")
+    # A source states how far its default looks ahead; a fraud is known of one transaction.
+    return rules if given is None or use_case == "fraud" else msgspec.structs.replace(rules, horizon_days=given)
+
+
+def embargo_days(params, use_case, horizon_days):
+    """The embargo before the judged period: the parameters', lengthened to a source's own longer horizon."""
+    asked = getattr(params.sample, use_case).embargo_days
+    own = horizon_days != getattr(params.observe, use_case).horizon_days
+    return max(asked, horizon_days) if own else asked
