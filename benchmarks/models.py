@@ -101,7 +101,8 @@ def play_round(given, protocol, number=0, *, seed=None):
 def compare(ours, reference):
     """The mean difference of AUC over paired rounds with its interval, and whether rows and targets were the same.
 
-    ours, reference: lists of frames by observation_id, a round each. Returns dict: difference, low, high, unlike (rows that stand on one side only or with another target, the largest of all rounds).
+    ours, reference: lists of frames by observation_id, a round each. Returns dict: difference, low, high, unlike (rows that stand on one side
+    only or with another target, the largest of all rounds).
     """
     differences, shares, unlike = [], [], []
     for own, other in zip(ours, reference, strict=True):

@@ -87,7 +87,8 @@ def _file_lines(tables, why):
         yield f"  -> {table.table}"
         width = max((len(name) for name, *_ in table.mapped), default=0)
         yield from (f"     {name:<{width}}  {how} -> {column}" for name, how, column in table.mapped)
-        yield from (f"     left out: {name} ({reason})" for name, reason in table.left_out)
+        reasons = dict.fromkeys(reason for _, reason in table.left_out)
+        yield from (f"     left out: {', '.join(name for name, why in table.left_out if why == reason)} ({reason})" for reason in reasons)
 
 
 def _draft(connection, path, folder, params):
