@@ -61,10 +61,10 @@ def _given(rows, day, only):
     opened = rows["target"].isna()
     if "target_known_at" in rows:
         opened |= rows["target_known_at"] > end_of(day)
-    rows = rows.assign(opened=opened).drop(columns=["target", "target_known_at"], errors="ignore")
+    rows = rows.drop(columns=["target", "target_known_at"], errors="ignore")
     if opened.any():
-        return rows[opened].drop(columns="opened"), OPEN
-    return rows.drop(columns="opened").sort_values(["as_of", "observation_id"], kind="stable").groupby("customer_id").tail(1), LATEST
+        return rows[opened], OPEN
+    return rows.sort_values(["as_of", "observation_id"], kind="stable").groupby("customer_id").tail(1), LATEST
 
 
 def _transactions(day, rules):

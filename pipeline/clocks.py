@@ -27,7 +27,7 @@ def refuse_mixed_clocks(connection, source):
 def _refuse_mixed(connection, file, query):
     options = "".join(f", {name} = {value}" for name, value in file.options.items() if name in DIALECT)
     times = {name: kind for name, kind in _times(connection, file, options).items() if not _read_as_text(file, query, name)}
-    if not times or ("encoding" not in file.options and not any(ZONE in kind for kind in times.values()) and not _any_zone(file.path)):
+    if not times or ("encoding" not in file.options and not any(ZONE in kind for kind in times.values()) and not any_zone(file.path)):
         return
     counts = ", ".join(f"{_counts(quoted(name))}" for name in times)
     try:
@@ -51,7 +51,7 @@ def _times(connection, file, options):
     return {column["name"]: column["type"] for column in columns if column["type"].startswith("TIMESTAMP")}
 
 
-def _any_zone(path):
+def any_zone(path):
     """Whether a clock is followed by what may be a zone anywhere in the file: a fifth of the time that counting by column takes, and nearly never true."""
     tail = b""
     with path.open("rb") as stream:

@@ -15,6 +15,7 @@ from pipeline.contract_rules import NO_DAY_LIMIT, SQL_TYPES
 from pipeline.contracts import check_table
 from pipeline.datasets import DATA, FINDINGS, INGEST, REJECTS, TRUTH, remove, replacing, write_json
 from pipeline.datasets import TABLES as TABLES_FOLDER
+from pipeline.dropped_zones import refuse_dropped_zones
 from pipeline.files import inspect_files, watching
 from pipeline.findings import number_ids, table_findings
 from pipeline.params import load_params
@@ -72,6 +73,7 @@ def check_source(source, limits, folder, *, raw=RAW, told=None):
     with connect(limits) as connection, watching(source):
         findings = inspect_files(source)
         refuse_mixed_clocks(connection, source)
+        refuse_dropped_zones(connection, source)
         intake, odd = _check_tables(connection, source, limits, folder, raw=raw, told=told, latest=latest)
         findings += odd + table_findings(connection, folder / "tables", latest=latest)
         findings += account_findings(connection, folder / "tables", folder / "findings")

@@ -9,7 +9,7 @@ from features.errors import RiskError
 from pipeline.datasets import replacing
 from pipeline.drafting.labelled import Asked, check_asked, draft_labelled
 from pipeline.drafting.opening import KNOWN, Opener
-from pipeline.drafting.sqltext import input_lines, yaml_text
+from pipeline.drafting.sqltext import input_lines, one_line, yaml_text
 from pipeline.params import load_params
 from pipeline.sample import split
 from pipeline.staging import connect
@@ -74,6 +74,8 @@ def _understand(path, asked, written, params, horizon_days):
                               label_after_days=horizon + rules.reporting_lag_days, by_time=lambda rows: _by_time(rows, params, horizon),
                               written_by="`risk use` writes this file anew when it is called on that file again.")
     connection.close()
+    if labelled.refusal:
+        raise RiskError(labelled.refusal)
     others = [f"{path.name} has further sheets, which are not read: {', '.join(sheet.label for sheet in sheets if sheet is not opened)}"] if sheets[1:] else []
     return opened, msgspec.structs.replace(labelled, said=[*labelled.said, *others])
 
@@ -108,7 +110,7 @@ def _refuse_others(folder, path):
 def _about(path, opened, labelled, horizon_days):
     lines = [f"{READS}{path.resolve()}", f"description: {yaml_text(f'{opened.rows:,} labelled rows of {path.name} ({opened.how})')}", "use_cases: [default]",
              f"complete_to: {yaml_text(labelled.complete_to)}"]
-    lines += [f"# {note}" for note in labelled.said]
+    lines += [f"# {one_line(note)}" for note in labelled.said]
     if horizon_days:
         lines.append(f"horizon_days: {horizon_days}")
     if labelled.protocol:

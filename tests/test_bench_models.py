@@ -14,7 +14,8 @@ def judged(rows=600, *, seed=0, customers=200):
     signal = rng.normal(size=rows)
     target = (rng.uniform(size=rows) < 1 / (1 + np.exp(1.5 - signal))).astype(float)
     ids = pd.Index([f"o{place}" for place in range(rows)], name="observation_id")
-    ours = pd.DataFrame({"customer_id": [f"c{place % customers}" for place in range(rows)], "target": target, "raw_score": signal + rng.normal(size=rows)}, index=ids)
+    owners = [f"c{place % customers}" for place in range(rows)]
+    ours = pd.DataFrame({"customer_id": owners, "target": target, "raw_score": signal + rng.normal(size=rows)}, index=ids)
     return ours, pd.DataFrame({"target": target, "probability": signal + 1.5 * rng.normal(size=rows)}, index=ids)
 
 

@@ -8,7 +8,8 @@ from pipeline.sql import literal
 
 
 def told(text, kind):
-    return duckdb.execute(f"SELECT {cast_reason(literal(text), kind)}").fetchone()[0]
+    # All rows are fetched: an unfinished answer would block the shared connection for other tests.
+    return duckdb.execute(f"SELECT {cast_reason(literal(text), kind)}").fetchall()[0][0]
 
 
 @pytest.mark.parametrize(("text", "reason"), [

@@ -1,4 +1,4 @@
-"""The shipped real sets, read in place: the protocols' counts, the reference script's rows, and models that rank at least as well as it."""
+"""The shipped real sets, read in place: the protocols' counts, the reference script's rows, and models that rank about as well as it or better."""
 
 import os
 from pathlib import Path
@@ -11,14 +11,14 @@ from models.discrimination import auc, average_precision
 
 SHARED = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 TOOLS = SHARED.parent / "tools"
-# Rows and bad rows of the first judged round (../shared/data/README.md), and the least AUC and average precision: of the reference where a protocol has
-# one round, else its mean less two standard deviations over rounds, since one round is judged here.
+# Rows and bad rows of the first judged round (../shared/data/README.md), and the least AUC and average precision: the reference's
+# mean less two standard deviations over its rounds or seeds, since one round with one seed is judged here (`make bench-models` judges all).
 SETS = {
-    "american_bankruptcy": (13_741, 113, 0.909, 0.124),
-    "dart_korea": (4_012, 36, 0.906, 0.093),
+    "american_bankruptcy": (13_741, 113, 0.905, 0.101),
+    "dart_korea": (4_012, 36, 0.895, 0.089),
     "uci_credit_default": (9_000, 1_991, 0.773, 0.544),
     "polish_bankruptcy": (585, 40, 0.932, 0.677),
-    "berka": (71, 6, 0.761, 0.0),
+    "berka": (71, 6, 0.761, 0.530),
 }
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def test_the_protocol_judges_the_rows_of_the_data_page(played):
     assert (len(judged), int(judged["target"].sum())) == SETS[name][:2]
 
 
-def test_the_default_parameters_rank_at_least_as_well_as_the_reference(played):
+def test_the_default_parameters_rank_within_the_reference_s_spread_or_better(played):
     name, _, judged = played
     assert auc(judged["target"], judged["raw_score"]) >= SETS[name][2]
     assert average_precision(judged["target"], judged["raw_score"]) >= SETS[name][3]

@@ -29,7 +29,10 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Labelled(msgspec.Struct, frozen=True):
-    """What became of a labelled file: the SQL, its protocol and last day, and what there is to say, column by column and over all."""
+    """What became of a labelled file: the SQL, its protocol and last day, and what there is to say, column by column and over all.
+
+    `refusal` says why nothing can be learned from it as it stands; None where something can.
+    """
 
     sql: str
     complete_to: str
@@ -38,6 +41,7 @@ class Labelled(msgspec.Struct, frozen=True):
     left_out: list
     unsure: list
     said: list
+    refusal: str | None = None
 
 
 def check_asked(opened, asked):
@@ -50,6 +54,7 @@ def check_asked(opened, asked):
                         f"{' and '.join(others)}.")
     for option, name in (("--target", asked.target), ("--id", asked.id), ("--target-known", asked.target_known)):
         _refuse_unknown(opened, option, name)
+    _refuse_two_roles(opened, asked)
     if asked.date is not None and _day(asked.date) is None:
         _refuse_unknown(opened, "--date", asked.date)
         _refuse_undated(opened, "--date", asked.date)
@@ -65,6 +70,14 @@ def _refuse_unknown(opened, option, name):
     likely = {"--target": [column for column, _ in likely_targets(opened)], "--id": likely_ids(opened)}.get(option) or likely_dates(opened)
     shown = f"did you mean {alike[0]}?" if alike is not names else f"it has {_named(names)}; likely: {_named(likely)}."
     raise RiskError(f"{opened.file} has no column {name} ({option}): {shown}")
+
+
+def _refuse_two_roles(opened, asked):
+    roles = [("--target", asked.target), ("--id", asked.id), ("--date", asked.date), ("--target-known", asked.target_known)]
+    for name in {name for _, name in roles if name is not None}:
+        both = [option for option, same in roles if same == name]
+        if len(both) > 1:
+            raise RiskError(f"{opened.file}: the column {name} is named twice, with {' and '.join(both)}: name another column, or leave one of them away.")
 
 
 def _refuse_undated(opened, option, name):
@@ -100,20 +113,21 @@ def draft_labelled(connection, opened, asked, *, file_day, today, label_after_da
     target, mapping = draft.target()
     as_of, known = draft.as_of(), draft.known_at()
     rows = draft.rows(as_of.sql, target.sql, known and known.sql)
-    undated = int(rows["as_of"].isna().sum())
-    rows = rows[rows["as_of"].notna()]
+    rows, rejects = _without_rejects(rows, opened, today)
     identifiers, said = draft.ids(rows, as_of)
-    said += [f"{_rows(undated)} without a date: set aside as rejects when the file is read"] if undated else []
+    said += rejects
     complete_to, notes = _complete_to(rows, asked, file_day, today, label_after_days)
-    protocol, judged = _protocol(rows, asked, complete_to, label_after_days, by_time)
-    own, understood, left_out, unsure = draft.columns(rows, as_of.sql, target.sql)
+    labels = _labels(rows, asked, complete_to, label_after_days)
+    protocol, judged = _protocol(labels, asked, by_time)
+    own, understood, left_out, unsure = draft.columns(as_of.sql, target.sql)
     used = [reading for name in (asked.id, asked.date, asked.target, asked.target_known) if name for reading in opened.columns if reading.name == name]
     sql = select([*identifiers, as_of, target, *([known] if known else []), *own], opened.relation, before=draft.heading(written_by),
                  after=[f"left out: {name} ({why})" for name, why in left_out])
     doubts = [*opened.unsure, *(doubt for reading in used for doubt in reading.unsure), *unsure]
     if asked.date is None and likely_dates(opened):
         doubts.append(f"no --date, but {_named(likely_dates(opened))} holds dates: is it the day of the row?")
-    return Labelled(sql, complete_to, protocol, [*draft.roles(identifiers, mapping), *understood], left_out, doubts, [*said, mapping, *notes, judged])
+    return Labelled(sql, complete_to, protocol, [*draft.roles(identifiers, mapping), *understood], left_out, doubts, [*said, mapping, *notes, judged],
+                    _refusal(opened, labels, complete_to, label_after_days))
 
 
 class _Draft:
@@ -199,14 +213,14 @@ class _Draft:
             return [Item(f"{person} || '@' || strftime({as_of.sql}, '%Y-%m-%d{clock}')", "observation_id"), Item(person, "customer_id")], [note]
         return [Item(number, "observation_id", "ids stand more than once (on one day): the row's number in the file"), Item(person, "customer_id")], [note]
 
-    def columns(self, rows, as_of, target):
+    def columns(self, as_of, target):
         """The remaining columns: items, what is understood of each, what is left out and why, what is unsure."""
         used = {self.asked.id, self.asked.date, self.asked.target, self.asked.target_known}
         items, understood, left_out, unsure, taken = [], [], [], [], set()
         for reading in self.opened.columns:
             if reading.name in used:
                 continue
-            why = self._why_not(reading, len(rows), as_of, target)
+            why = self._why_not(reading, self.opened.rows, as_of, target)
             if why:
                 left_out.append((reading.name, why))
                 continue
@@ -283,6 +297,18 @@ def _rows(count):
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
+def _without_rejects(rows, opened, today):
+    """The rows that the contract will keep, and a sentence on each kind that it will not."""
+    late = rows["as_of"] > pd.Timestamp(today) + pd.Timedelta(days=1)
+    broken = ((rows["as_of"].isna(), "without a date"), (late, f"dated after {today}"), (rows["customer_id"].isna(), "without an id"))
+    said = [f"{_rows(int(rule.sum()))} {words}: set aside as rejects when the file is read" for rule, words in broken if rule.any()]
+    kept = rows[~(broken[0][0] | broken[1][0] | broken[2][0])]
+    if kept["target"].dropna().nunique() < 2:
+        raise RiskError(f"{opened.file}: without the rows that cannot be used ({'; '.join(said)}) the target does not hold both, good ones and bad ones: "
+                        "correct the file or the --date.")
+    return kept, said
+
+
 def _complete_to(rows, asked, file_day, today, label_after_days):
     """The day up to which outcomes are in the file, and the sentences that say why."""
     labelled, to_score = rows[rows["target"].notna()], int(rows["target"].isna().sum())
@@ -302,18 +328,31 @@ def _complete_to(rows, asked, file_day, today, label_after_days):
     return complete_to, notes
 
 
-def _protocol(rows, asked, complete_to, label_after_days, by_time):
+def _labels(rows, asked, complete_to, label_after_days):
+    """The rows as the stage observe labels them: with observation_id, and the status and target that hold on the day `complete_to`."""
+    known = rows.assign(observation_id=range(len(rows)), as_of=rows["as_of"].astype("datetime64[us]"))
+    if asked.date is not None and not asked.target_known:
+        known = known.drop(columns="target_known_at")
+    labels = label_given(known, complete_to=complete_to, label_after_days=label_after_days)
+    return known.assign(status=labels["status"], target=labels["target"])
+
+
+def _refusal(opened, labels, complete_to, label_after_days):
+    if (labels["status"] == "matured").any():
+        return None
+    return (f"{opened.file}: none of its targets counts as known by {complete_to}, because each is taken as known {label_after_days} days after its row's "
+            "date (horizon and reporting lag): name the column that dates them with --target-known, an earlier --date, or with --horizon the days that the "
+            "target looks ahead.")
+
+
+def _protocol(labels, asked, by_time):
     """How results are judged, as source.yaml writes it (None: by time, as the parameters say), and the sentence that says it."""
-    repeated = bool(rows["customer_id"].duplicated().any()) and asked.id is not None
+    repeated = bool(labels["customer_id"].duplicated().any()) and asked.id is not None
     drawn = {"kind": "grouped"} if repeated else {"kind": "random"}
     how = "fold by fold, every customer wholly on one side" if repeated else "by a random draw of the rows"
     if asked.date is None or _day(asked.date):
         return drawn, f"{'no date' if asked.date is None else 'one date'}: rows are judged {how}; nothing can be said about later dates"
-    known = rows.assign(observation_id=range(len(rows)), as_of=rows["as_of"].astype("datetime64[us]"))
-    if not asked.target_known:
-        known = known.drop(columns="target_known_at")
-    labels = label_given(known, complete_to=complete_to, label_after_days=label_after_days)
-    if (labels["status"] == "matured").any() and by_time(known.assign(status=labels["status"], target=labels["target"])):
+    if (labels["status"] == "matured").any() and by_time(labels):
         return None, "judged by time: the last year of dates, after an embargo, judges what the years before taught"
     return drawn, (f"the dates reach too short a time, or hold too few bad ones, to judge by later ones: rows are judged {how}; nothing can be said about "
                    "later dates")

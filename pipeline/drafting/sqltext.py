@@ -22,17 +22,17 @@ class Item(msgspec.Struct, frozen=True):
 
 def select(items, relation, *, before=(), after=(), tail=""):
     """A SELECT of the items; `before` and `after` are sentences that become comments, `tail` follows the relation."""
-    lines = [f"-- {line}" for line in before]
+    lines = [f"-- {one_line(line)}" for line in before]
     written = [f"{item.sql}{'' if item.sql == quoted(item.name) else f' AS {quoted(item.name)}'}" for item in items]
     ends = [","] * (len(items) - 1) + [""]
     for place, (text, item, end) in enumerate(zip(written, items, ends, strict=True)):
         lead = "SELECT " if place == 0 else "       "
         lines += _noted(lead, text + end, item.note)
-    return "\n".join([*lines, f"FROM {relation}{tail}", *(f"-- {line}" for line in after)]) + "\n"
+    return "\n".join([*lines, f"FROM {relation}{tail}", *(f"-- {one_line(line)}" for line in after)]) + "\n"
 
 
 def _noted(lead, text, note):
-    note = note.replace("\n", " ")
+    note = one_line(note)
     if not note:
         return [lead + text]
     if len(lead) + len(text) + len(note) + 5 <= WIDTH:
@@ -50,6 +50,11 @@ def output_name(name, table, taken=()):
         plain += "_given"
     candidates = [plain, *(f"{plain}_{number}" for number in range(2, 1000))]
     return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def one_line(text):
+    """A text as a comment holds it: the name of a workbook's column may have several lines, and what stands below the first would be read as code."""
+    return " ".join(text.splitlines())
 
 
 def literal(text):

@@ -95,7 +95,7 @@ def exact_numbers(schema):
 
 def contents(query):
     """A query whose one row changes with the answer of `query`, whatever order its rows come in: their count, and the sum of their hashes."""
-    return f"SELECT count(*), coalesce(sum(hashtextextended(answer::text, 0)::numeric), 0) FROM ({_bare(query)}) AS answer"
+    return f"SELECT count(*), coalesce(sum(hashtextextended(answer::text, 0)::numeric), 0) FROM (\n{_bare(query)}\n) AS answer"
 
 
 def _url(url_env):
@@ -105,7 +105,11 @@ def _url(url_env):
     url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", given.strip())
     if not url.startswith("postgresql://"):
         raise RiskError(f"the environment variable {url_env} holds no PostgreSQL URL: it starts with postgresql://.")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Its own words show the password.
+        raise RiskError(f"the environment variable {url_env} holds no URL: write signs such as [ and @ of the password as %5B and %40.") from None
     options = {"connect_timeout": str(CONNECT_SECONDS), **dict(parse_qsl(parts.query))}
     return urlunsplit(parts._replace(query=urlencode(options)))
 
