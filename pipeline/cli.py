@@ -65,6 +65,8 @@ def use(source, path, target, customer, date, target_known, bad, horizon, encodi
     from pipeline.use_file import Asked, HowWritten, is_labelled_file, report_lines, use_file
 
     if is_labelled_file(source):
+        if path:
+            raise RiskError(f"{source} is a labelled file, which is all that it reads: leave --data away, or join the files in a source (`risk source new`).")
         asked = Asked(target=target, id=customer, date=date, target_known=target_known, bad=bad)
         chosen, labelled = use_file(source, asked, written=HowWritten(encoding, delimiter, sheet), name=name, horizon_days=horizon)
         click.echo("\n".join([*report_lines(source, chosen, labelled), "next: risk run"]))

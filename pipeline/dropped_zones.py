@@ -1,5 +1,6 @@
 """Times whose zone the source's SQL drops: DuckDB turns the text 23:00+08:00 into the TIMESTAMP 23:00, without a word and hours off."""
 
+import functools
 import json
 import re
 
@@ -15,8 +16,8 @@ from pipeline.staging import open_source
 from pipeline.zones import ZONED
 
 NAIVE = ("TIMESTAMP", "DATETIME")
-# A column's type as `types` and `columns` of a reader declare it.
-DECLARED = re.compile(r"""['"]?([^'",{}:]+)['"]?\s*:\s*['"](?:TIMESTAMP|DATETIME)(?:_S|_MS|_NS)?['"]""", re.IGNORECASE)
+# A column with its type as `types` and `columns` of a reader declare it.
+DECLARED = re.compile(r"""['"]?([^'",{}:]+?)['"]?\s*:\s*['"](TIMESTAMP|DATETIME|VARCHAR|TEXT|STRING)(?:_S|_MS|_NS)?['"]""", re.IGNORECASE)
 NAMES = re.compile(r"\bnames\s*=\s*(\[[^\]]*\])", re.IGNORECASE)
 
 
@@ -28,20 +29,25 @@ def refuse_dropped_zones(connection, source):
     files = [file for file in read_files(source) if file.table is not None]
     for table, file in source.queries.items():
         query = file.read_text(encoding="utf-8")
-        cast, declared = _cast(connection, query), {name.strip().lower() for name in DECLARED.findall(query)}
-        if cast or declared:
-            here = [(f"{each.path}", _relation(each, query)) for each in files if each.table == table and _may_hold(each)]
-            for where, relation in here + _inputs(connection, source, file):
-                _refuse(connection, where, relation, cast, declared, file.name)
+        cast, declared = _cast(connection, query), _declared(query)
+        if cast or set(NAIVE) & set(declared.values()):
+            here = [(f"{each.path}", _relation(each, query), functools.cache(functools.partial(_may_hold, each))) for each in files if each.table == table]
+            for where, relation, may_hold in here + _inputs(connection, source, file):
+                _refuse(connection, where, relation, cast, declared, file.name, may_hold)
+
+
+def _declared(query):
+    """Types by column; none where a format of the call reads the offset itself."""
+    return {} if "%z" in query else {name.strip().lower(): kind.upper() for name, kind in DECLARED.findall(query)}
 
 
 def _may_hold(file):
-    suffix = file.path.suffix.lower()
-    return suffix in (*PARQUET, *COMPRESSED) or any_zone(file.path)
+    """Whether a time in the file may have a zone, by its bytes where they are plain text: quicker than a search in its columns, and nearly never true."""
+    return file.path.suffix.lower() in (*PARQUET, *COMPRESSED) or "encoding" in file.options or any_zone(file.path)
 
 
 def _relation(file, query):
-    """The file's rows for a FROM clause, texts as they are."""
+    """The file's rows for a FROM clause, each column of the type that DuckDB finds in it: what a call declares may drop the zone."""
     suffix = file.path.suffix.lower()
     if file.call.startswith(("read_parquet", "parquet_")) or suffix in PARQUET:
         return f"read_parquet({literal(file.path)})"
@@ -49,14 +55,15 @@ def _relation(file, query):
         return f"read_json({literal(file.path)})"
     options = "".join(f", {name} = {value}" for name, value in file.options.items() if name in DIALECT)
     names = NAMES.search(query) if "names" in file.options else None
-    return f"read_csv({literal(file.path)}{options}{f', names = {names[1]}' if names else ''}, all_varchar = true)"
+    names = f", names = {names[1]}" if names else ""
+    return f"read_csv({literal(file.path)}{options}{names}{', all_varchar = true' if 'all_varchar' in file.options else ''})"
 
 
 def _inputs(connection, source, file):
     named = [name for name in named_inputs(source) if name in words(file)]
     if named:
         open_source(connection, source)
-    return [(f"input {name}", f"{SCHEMA}.{quoted(name)}") for name in named]
+    return [(f"input {name}", f"{SCHEMA}.{quoted(name)}", lambda: True) for name in named]
 
 
 def _cast(connection, query):
@@ -82,21 +89,24 @@ def _casts(node):
             yield from _casts(each)
 
 
-def _refuse(connection, where, relation, cast, declared, file):
-    for path in sorted(cast | {(name,) for name in declared}):
-        example = next(filter(None, (_zoned(connection, relation, path[place:], path[-1] in declared) for place in range(len(path)))), None)
+def _refuse(connection, where, relation, cast, declared, file, may_hold):
+    for path in sorted(cast | {(name,) for name, kind in declared.items() if kind in NAIVE}):
+        example = next(filter(None, (_zoned(connection, relation, path[place:], path[-1] in declared, may_hold) for place in range(len(path)))), None)
         if example is not None:
             name = path[-1]
             remedy = f"read it as text and give {name}::TIMESTAMPTZ AT TIME ZONE 'UTC', or left({name}, 19)::TIMESTAMP if the zone is to be dropped"
             raise RiskError(f"{where}: column {name} has times with a zone, as {example}, and {file} makes it TIMESTAMP, which drops the zone: {remedy}.")
 
 
-def _zoned(connection, relation, path, declared):
-    """A time of the column with its zone; None where the relation has no such column, it is no text, or no time in it has a zone."""
+def _zoned(connection, relation, path, declared, may_hold):
+    """A time of the column with its zone; None where the relation has no such column, no time in it has a zone, or DuckDB sees the zone itself.
+
+    It does, and a cast is right, where a column has zones throughout and the call does not declare it as something else (`declared`).
+    """
     name = ".".join(map(quoted, path))
     try:
         kind = connection.execute(f"SELECT column_type FROM (DESCRIBE SELECT {name} FROM {relation})").fetchone()[0]
-        if kind == "VARCHAR":
+        if kind == "VARCHAR" and may_hold():
             row = connection.execute(f"SELECT {name} FROM {relation} WHERE regexp_full_match({name}, {literal(ZONED)}) LIMIT 1").fetchone()
         elif declared and ZONE in kind:
             row = connection.execute(f"SELECT {name}::VARCHAR FROM {relation} WHERE {name} IS NOT NULL LIMIT 1").fetchone()
@@ -104,4 +114,4 @@ def _zoned(connection, relation, path, declared):
             row = None
     except duckdb.Error:
         return None  # another relation's column, or a file that the source's own call will speak of
-    return None if row is None else row[0]
+    return None if row is None else row[0] if kind == "VARCHAR" else f"{row[0]} in UTC"

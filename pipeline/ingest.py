@@ -23,6 +23,7 @@ from pipeline.progress import progress
 from pipeline.source import load_source
 from pipeline.stage import run_stage
 from pipeline.staging import connect, reason, stage_query
+from pipeline.thousands_points import point_findings
 
 INBOX = Path("var/inbox")
 RAW = DATA / ".raw"
@@ -71,7 +72,7 @@ def check_source(source, limits, folder, *, raw=RAW, told=None):
         (folder / name).mkdir(parents=True, exist_ok=True)
     latest = NO_DAY_LIMIT if source.simulated else datetime.date.today().isoformat()
     with connect(limits) as connection, watching(source):
-        findings = inspect_files(source)
+        findings = inspect_files(source) + point_findings(connection, source)
         refuse_mixed_clocks(connection, source)
         refuse_dropped_zones(connection, source)
         intake, odd = _check_tables(connection, source, limits, folder, raw=raw, told=told, latest=latest)

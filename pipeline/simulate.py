@@ -188,13 +188,16 @@ def _csv_rows(path):
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            rows = list(enumerate(reader, start=2))
-    except (OSError, UnicodeDecodeError) as error:
+            names, rows = reader.fieldnames or [], list(enumerate(reader, start=2))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RiskError(f"{path} cannot be read as UTF-8 CSV ({error}): correct the file or its path.") from None
-    unknown = [name for name in reader.fieldnames or [] if name not in COLUMNS]
-    if unknown or "customer_id" not in (reader.fieldnames or []):
-        raise RiskError(f"{path}: decisions have the columns {', '.join(COLUMNS[1:])} and, where wanted, from_month; it has "
-                        f"{', '.join(reader.fieldnames or ['none'])}.")
+    unknown = [name for name in names if name not in COLUMNS]
+    if unknown or "customer_id" not in names:
+        raise RiskError(f"{path}: decisions have the columns {', '.join(COLUMNS[1:])} and, where wanted, from_month; it has {', '.join(names) or 'none'}.")
+    # A decimal comma: of 0,5 the 0 would be taken and the 5 left.
+    wide = next((number for number, row in rows if None in row), None)
+    if wide:
+        raise RiskError(f"{path}, row {wide}: has more cells than the header has columns: write factors with a point, as in 0.5.")
     return rows
 
 

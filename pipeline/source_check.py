@@ -13,6 +13,7 @@ from features.errors import RiskError
 from features.tables import TABLES
 from pipeline.datasets import INGEST, REJECTS, read_json
 from pipeline.datasets import TABLES as TABLES_FOLDER
+from pipeline.files import inspect_files
 from pipeline.ingest import ingest
 from pipeline.params import change_params, load_params
 from pipeline.source import load_source
@@ -84,7 +85,8 @@ def _apart(chosen, use_cases):
         shutil.copy(params, Path(folder) / PARAMS.name)
         os.chdir(folder)
         try:
-            change_params([*((f"source.{key}", value) for key, value in chosen.items()), ("use_cases", list(use_cases)), ("ingest.max_reject_share", 1.0)])
+            change_params([*((f"source.{key}", value) for key, value in chosen.items()), ("use_cases", list(use_cases)),
+                           *((f"ingest.{share}", 1.0) for share in ("max_reject_share", "max_probe_share"))])
             yield
         finally:
             os.chdir(before)
@@ -94,6 +96,10 @@ def _unreadable(source, ingest_params):
     """Every table's SQL that fails or lacks a column, so that they can be corrected in one go."""
     if source.simulated:
         return []
+    try:
+        inspect_files(source)
+    except RiskError as error:
+        return [str(error)]
     connection, problems = connect(ingest_params), []
     open_source(connection, source)
     for table, file in source.queries.items():
@@ -120,7 +126,8 @@ def _run(found, source):
     tables = {name: _facts(connection, name, intake, customers) for name, intake in about["tables"].items()}
     outlooks = {use_case: outlook_of(use_case, params) for use_case in source.use_cases}
     count = _one(connection, f"SELECT count(DISTINCT customer_id) FROM {customers}") if customers else None
-    defaults = _one(connection, f"SELECT count(DISTINCT customer_id) FROM '{TABLES_FOLDER}/outcomes.parquet' WHERE kind = 'default'")
+    among = f" AND customer_id IN (SELECT customer_id FROM {customers})" if customers else ""
+    defaults = _one(connection, f"SELECT count(DISTINCT customer_id) FROM '{TABLES_FOLDER}/outcomes.parquet' WHERE kind = 'default'{among}")
     connection.close()
     over = [_too_many(name, facts, found.max_reject_share) for name, facts in tables.items()
             if facts.read - facts.kept > found.max_reject_share * facts.read]

@@ -103,7 +103,9 @@ def guess(sample):
     """Likely encodings of some bytes, as Python names them, best first; empty when nothing fits."""
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample, cp_isolation=LIKELY).best()
+    # Letters beyond ASCII that stand alone, as in Müller, are no Chinese, Japanese or Korean, whatever two bytes of a short text happen to give.
+    alone = all(len(run) == 1 and run >= b"\xc0" for run in re.findall(rb"[\x80-\xff]+", sample))
+    best = from_bytes(sample, cp_isolation=[name for name in LIKELY if not (alone and name in MULTIBYTE)]).best()
     return () if best is None else tuple(dict.fromkeys([best.encoding, *best.could_be_from_charset]))
 
 

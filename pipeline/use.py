@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from features.errors import RiskError
-from pipeline.files import missing_files
+from pipeline.files import inspect_files, missing_files
 from pipeline.params import change_params, load_params
 from pipeline.source import load_source
 from pipeline.staging import connect, stage_query
@@ -83,6 +83,7 @@ def _definition(name):
 
 def _last_known(source, ingest):
     """The last day that anything is known in the source's files, for a source that does not say what its outcomes are complete to."""
+    inspect_files(source)
     connection = connect(ingest)
     days = []
     for table in source.queries:

@@ -7,7 +7,7 @@ import msgspec
 
 from features.errors import RiskError
 from pipeline.datasets import replacing
-from pipeline.drafting.labelled import Asked, check_asked, draft_labelled
+from pipeline.drafting.labelled import Asked, as_written, check_asked, draft_labelled
 from pipeline.drafting.opening import KNOWN, Opener
 from pipeline.drafting.sqltext import input_lines, one_line, yaml_text
 from pipeline.params import load_params
@@ -29,8 +29,11 @@ class HowWritten(msgspec.Struct, frozen=True):
 
 
 def is_labelled_file(name):
-    """Whether what `risk use` was given is a file of rows rather than a source."""
-    return Path(name).is_file() and Path(name).name.removesuffix(".gz").lower().endswith(KNOWN)
+    """Whether what `risk use` was given is a file of rows rather than a source; RiskError where it is called like one and is not there."""
+    called = Path(name).name.removesuffix(".gz").lower().endswith(KNOWN)
+    if called and not Path(name).exists():
+        raise RiskError(f"{name} does not exist: say where the file is.")
+    return called and Path(name).is_file()
 
 
 def use_file(path, asked, *, written=None, name=None, horizon_days=None):
@@ -53,9 +56,9 @@ def use_file(path, asked, *, written=None, name=None, horizon_days=None):
 
 def report_lines(path, source, labelled):
     """What `risk use` says about a labelled file: every column, what was left out, what is unsure, and how it will be judged."""
-    width = max(len(name) for name, *_ in labelled.understood)
+    width = max(len(one_line(name)) for name, *_ in labelled.understood)
     yield f"{path}: {source.description}"
-    yield from (f"  {name:<{width}}  {how} -> {becomes}" for name, how, becomes in labelled.understood)
+    yield from (f"  {one_line(name):<{width}}  {how} -> {becomes}" for name, how, becomes in labelled.understood)
     yield from (f"  left out: {name} ({why})" for name, why in labelled.left_out)
     yield from (f"unsure: {doubt}" for doubt in labelled.unsure)
     yield from labelled.said
@@ -68,7 +71,9 @@ def _understand(path, asked, written, params, horizon_days):
     connection = connect(params.ingest)
     opener = Opener(connection, path.parent, **msgspec.structs.asdict(written))
     sheets = opener.open([path])
-    opened = next((sheet for sheet in sheets if asked.target and any(asked.target == column.name for column in sheet.columns)), sheets[0])
+    wanted = (sheet for sheet in sheets if asked.target and any(asked.target in (column.name, one_line(column.name)) for column in sheet.columns))
+    opened = next(wanted, sheets[0])
+    asked = as_written(opened, asked)
     check_asked(opened, asked)
     labelled = draft_labelled(connection, opened, asked, file_day=_file_day(path), today=datetime.date.today().isoformat(),
                               label_after_days=horizon + rules.reporting_lag_days, by_time=lambda rows: _by_time(rows, params, horizon),

@@ -252,3 +252,8 @@ GUESSES = {
 @pytest.mark.parametrize("encoding", GUESSES)
 def test_the_likely_encoding_is_the_one_it_was_written_in(encoding):
     assert encoding in text_scan.guess((GUESSES[encoding] * 20).encode(encoding))
+
+
+@pytest.mark.parametrize("text", ["Ä2,02", "Ünal", "Bär"])
+def test_a_letter_that_stands_alone_is_no_chinese_or_japanese(text):
+    assert text_scan.guess(text.encode("cp1252"))[0] in ("cp1250", "cp1252")

@@ -330,6 +330,8 @@ UNREACHABLE = {
     "mysql://user:secret@host/db": "the environment variable TEST_URL holds no PostgreSQL URL",
     "postgresql+psycopg://user:secret@127.0.0.1:1/db": r"the database of TEST_URL cannot be reached \(nothing listens at its address\)",
     "postgresql://user:secret@host.invalid/db": "the database of TEST_URL cannot be reached",
+    "postgresql://user:sec[secret@127.0.0.1/db": r"TEST_URL holds no URL: write signs such as \[ and @ of the password as %5B and %40",
+    "postgresql://user:\u2100secret@127.0.0.1/db": "TEST_URL holds no URL",
 }
 
 
@@ -354,6 +356,14 @@ def test_an_unknown_user_is_not_named(tmp_path, database, monkeypatch):
 def mark(folder, **inputs):
     refresh(source(folder, "FROM " + ", ".join(inputs) if inputs else "SELECT 1", **inputs))
     return (folder / "var" / "watermarks" / "mine.json").read_text()
+
+
+@needs_postgresql
+@pytest.mark.parametrize("end", [";", " -- the whole", "; -- the whole", ";\n-- the\n-- whole\n"])
+def test_a_query_may_end_in_a_semicolon_or_a_comment(tmp_path, database, monkeypatch, end):
+    monkeypatch.chdir(tmp_path)
+    assert rows(tmp_path, answer(f"SELECT 'a; --b' AS a{end}")) == [("a; --b",)]
+    assert '"1"' in mark(tmp_path, given=answer(f"SELECT 1 AS a{end}"))
 
 
 @needs_postgresql

@@ -200,7 +200,8 @@ def test_a_book_of_several_rows_a_customer_is_published_once_each(tmp_path):
         assert "published 39 rows" in publish("default")
 
 
-@pytest.mark.parametrize("frame", [words(), numbers(200)], ids=["all categories", "200 rows"])
+@pytest.mark.parametrize("frame", [words(), numbers(200), numbers(200).assign(opened=range(200), sample=range(200))],
+                         ids=["all categories", "200 rows", "our own words"])
 def test_small_and_wordy_files_run_to_the_end(tmp_path, frame):
     assert run(tmp_path, frame)["full"]["discrimination"]["auc"] > 0.6
 

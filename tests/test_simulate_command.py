@@ -152,12 +152,19 @@ def test_a_decision_may_begin_after_the_step_that_brings_it(own, tmp_path):
     ("customer_id,limit_factor,stop", "C0000001,1,\nC0000001,2,", "C0000001 is decided twice from 2018-09 on: keep one of the rows"),
     ("from_month,customer_id,stop", "2018-08,C0000001,1", "from_month 2018-08 cannot be decided any more: give 2018-09 or a later month"),
     ("from_month,customer_id,stop", "soon,C0000001,1", "from_month soon cannot be decided"),
+    ("customer_id,limit_factor", "C0000001,0,5", "row 2: has more cells than the header has columns: write factors with a point"),
     ("customer,limit_factor", "C0000001,1", "decisions have the columns customer_id, limit_factor, stop and, where wanted, from_month; it has customer")])
 def test_a_decision_that_makes_no_sense_is_refused_before_anything_is_written(own, tmp_path, header, line, message):
     before = bytes_of(own)
     with pytest.raises(RiskError, match=message):
         step_folder(own, 1, decisions=decided(tmp_path, line, header=header))
     assert bytes_of(own) == before
+
+
+def test_an_empty_file_of_decisions_is_named(own, tmp_path):
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(RiskError, match="empty.csv: decisions have the columns .* it has none"):
+        step_folder(own, 1, decisions=tmp_path / "empty.csv")
 
 
 def test_a_file_of_decisions_that_is_not_there_is_named(own, tmp_path):
@@ -280,7 +287,8 @@ def test_the_scenarios_are_listed_with_a_sentence():
 @pytest.mark.parametrize(("arguments", "message"), [
     ((), "name the folder to write with --to"), (("calm", "--to", "x", "--step"), "--step goes on with the settings of the folder"),
     (("boom", "--to", "x"), "there is no scenario 'boom'; use one of calm, recession"), (("--to", "x", "--customers", "0"), "customers = 0 is out of range"),
-    (("--to", "x", "--first-month", "soon"), "first_month = 'soon' is not a month")])
+    (("--to", "x", "--first-month", "soon"), "first_month = 'soon' is not a month"),
+    (("--to", "x", "--first-month", "20"), "first_month = '20' is not a month")])
 def test_what_cannot_be_simulated_is_said_in_a_sentence(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     result = command(*arguments)

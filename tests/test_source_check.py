@@ -9,11 +9,14 @@ import pytest
 from builders import customer, invoice, observation, outcome, statement, write_tables
 from click.testing import CliRunner
 
+from features.errors import RiskError
 from models.discrimination import auc
 from pipeline.cli import main
+from pipeline.params import change_params
 from pipeline.source_check import check
 from pipeline.source_check_text import check_lines
 from pipeline.source_outlook import auc_half_width
+from pipeline.use import use_source
 from pipeline.workspace import workspace
 
 SHARED = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -80,6 +83,35 @@ def test_rejects_come_with_their_rule_and_an_example_and_stop_what_a_run_would_s
     assert "rejected: invoices, amount is not positive: 100 of 2,020 rows, first in row 1,921: -5" in text
     assert "invoices: 100 of 2,020 rows break its contract, more than ingest.max_reject_share = 0.02: correct the source or raise the share" in text
     assert "This source cannot be used yet:" in text
+
+
+def test_a_table_broken_from_its_first_rows_is_counted_whole(work):
+    tables = firms()
+    tables["invoices"] = [invoice("C001", issued_at="2019-11-10", amount=-5) for _ in range(50)]
+    change_params([("ingest.probe_rows", 10)])
+    text = report(*source(work, tables))
+    assert re.search(r"invoices +50 +0 +50", text)
+    assert "rejected: invoices, amount is not positive: 50 of 50 rows, first in row 1: -5" in text
+    assert re.search(r"statements +960 +960 +0", text)
+
+
+def test_a_file_in_another_encoding_is_named_as_such(work):
+    definition, files = source(work, firms(), changes={"customers": "SELECT id AS customer_id, TIMESTAMP '2011-01-01' AS known_at FROM 'people.csv'"})
+    (Path(files) / "people.csv").write_bytes("id,name\nC001,Müller GmbH\n".encode("cp1252"))
+    for told in ("\n".join(check(definition, files).problems), refusal(definition, files)):
+        assert re.search(r"people.csv is not UTF-8 from line 2 on \(likely cp125\d\); read so, that line is: C001,Müller GmbH", told)
+
+
+def refusal(definition, files):
+    with pytest.raises(RiskError) as error:
+        use_source(definition, files)
+    return str(error.value)
+
+
+def test_outcomes_of_nobody_are_no_customers_with_a_default(work):
+    tables = firms()
+    tables["outcomes"] += [outcome(f"X{number}", occurred_at="2015-07-01") for number in range(30)]
+    assert "customers: 120, 40 of them (33.3%) with a default on record" in report(*source(work, tables))
 
 
 def test_a_few_rejects_are_told_and_do_not_stop(work):

@@ -1,6 +1,7 @@
 """`risk use data.csv`: a labelled file alone is a source, and what was made of every column is said aloud."""
 
 import datetime
+import gzip
 import os
 import re
 from pathlib import Path
@@ -213,6 +214,44 @@ def test_other_kinds_of_files_are_labelled_files_too(work, name):
     assert (rows["target"].sum(), rows["as_of"].min()) == (20, pd.Timestamp("2020-06-30"))
 
 
+def test_rows_that_will_be_rejected_are_counted_and_date_nothing(work):
+    ids, years = ["", "", "", *range(3, 600)], [2999 if number in (3, 4) else 2016 + number % 6 for number in range(600)]
+    lines = [f"{ids[number]},{years[number]}-06-30,{number % 7},{int(number % 5 == 0)}" for number in range(600)]
+    told = used(plain(work, "no,day,debt,bad", lines), "--target", "bad", "--id", "no", "--date", "day")
+    assert "3 rows without an id: set aside as rejects" in told
+    assert f"2 rows dated after {datetime.date.today()}: set aside as rejects" in told
+    assert "complete to 2022-08-14" in told
+    # The empty ids are no customer who stands there three times.
+    assert "customers in" not in told
+    assert len(ingested()) == 595
+
+
+def test_a_workbook_of_several_sheets_may_end_in_a_column_of_words(work):
+    sheet = [["no", "x", "bad", "branch"], *([f"K{number}", number % 7, number % 5 == 0, ("north", "east")[number % 2]] for number in range(200))]
+    workbook(work / "book.xlsx", loans=sheet, other=[["k", "branch"], ["a", "b c"], ["b", "c d"]])
+    assert "book.xlsx has further sheets, which are not read: other" in used(str(work / "book.xlsx"), "--id", "no", "--target", "bad")
+
+
+def test_a_wrapped_header_of_a_csv_is_one_header_and_named_in_one_line(work):
+    path = plain(work, '"Client\nno",x,"Default\nflag"', [f"K{number},{number % 7}.5,{int(number % 5 == 0)}" for number in range(200)])
+    used(path, "--id", "Client no", "--target", "Default flag")
+    rows = ingested()
+    assert (len(rows), rows["target"].sum(), rows["customer_id"][0]) == (200, 40, "K0")
+
+
+def test_an_id_that_is_a_word_for_nothing_is_named(work):
+    path = plain(work, "no,x,bad", [f"{'NA' if number < 9 else number},{number % 7}.5,{int(number % 5 == 0)}" for number in range(200)])
+    assert "unsure: 9 rows have the id NA and are taken for one customer; empty it in the file if it means none" in used(path, "--id", "no", "--target", "bad")
+
+
+def test_names_and_values_of_several_lines_break_neither_the_sql_nor_the_yaml(work):
+    lines = [["Client\nno", "Free\ntext", "x", "Default\nflag"], *([f"K{number}", f"{'word ' * 9}{number}", number % 7, ("good", "bad\nguy")[number % 5 == 0]]
+                                                               for number in range(200))]
+    workbook(work / "book.xlsx", data=lines)
+    used(str(work / "book.xlsx"), "--id", "Client\nno", "--target", "Default\nflag", "--bad", "bad\nguy")
+    assert ingested()["target"].sum() == 40
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     ((), "kredite.csv: which column is the target? likely: Ausfall: say it with --target, and if there are such columns --id (likely: Kundennr"),
     (("--target", "ausfall"), "kredite.csv has no column ausfall (--target): did you mean Ausfall?"),
@@ -222,6 +261,9 @@ def test_other_kinds_of_files_are_labelled_files_too(work, name):
     (("--target", "Ausfall", "--bad", "maybe"), "--bad maybe is no value of the target Ausfall, which holds ja (120), nein (480)"),
     (("--target", "Ausfall", "--encoding", "utf-8"), "kredite.csv is not utf-8 throughout: leave --encoding away to have it guessed, or name another"),
     (("--target", "Ausfall", "--encoding", "latin-99"), "kredite.csv: latin-99 is no encoding: name one as Python does"),
+    (("--target", "Ausfall", "--id", "Ausfall"), "the column Ausfall is named twice, with --target and --id: name another column, or leave one"),
+    (("--target", "Ausfall", "--date", "9999-01-01"), "(600 rows dated after "),
+    (("--target", "Ausfall", "--date", f"{datetime.date.today():%Y-%m-%d}"), "none of its targets counts as known by "),
     (("--target", "Ausfall", "--name", "My Loans"), "--name My Loans: a source's name is lower-case letters, digits and _: take my_loans"),
 ])
 def test_what_cannot_be_done_is_said_in_one_line_and_changes_nothing(work, arguments, message):
@@ -238,6 +280,19 @@ def test_what_cannot_be_done_is_said_in_one_line_and_changes_nothing(work, argum
 def test_a_target_with_one_class_is_refused(work):
     result = use(plain(work, "id,x,y", [f"{number},{number * 7 % 41},0" for number in range(60)]), "--target", "y")
     assert "the target y holds only 0 (60): a model needs both, good ones and bad ones" in result.stderr
+
+
+def test_a_file_that_is_not_there_or_damaged_is_named(work):
+    assert use(str(work / "no.csv"), "--target", "y").stderr.endswith("no.csv does not exist: say where the file is.\n")
+    (work / "cut.csv.gz").write_bytes(gzip.compress(b"a,b\n" + bytes(range(48, 91)) * 900)[:60])
+    (work / "no.csv.gz").write_bytes(b"a,b\n1,2\n")
+    for name in ("cut.csv.gz", "no.csv.gz"):
+        assert re.fullmatch(f"error: {name} cannot be read .*: it is damaged, cut off, or not what its name says; get it anew.\n",
+                            use(str(work / name), "--target", "b").stderr)
+
+
+def test_data_is_refused_for_a_file_that_reads_nothing_else(work):
+    assert "is a labelled file, which is all that it reads: leave --data away" in use(german(work), "--target", "Ausfall", "--data", str(work)).stderr
 
 
 def test_the_options_of_a_file_are_refused_for_a_source(work):

@@ -5,6 +5,7 @@ import csv
 import gzip
 import itertools
 import re
+import zlib
 from collections import Counter
 
 import msgspec
@@ -47,17 +48,30 @@ class Delimited(msgspec.Struct, frozen=True):
 def look_at_text(path, *, encoding=None, delimiter=None):
     """Find out how a delimited text is written; what is given is taken as given.
 
-    Raises RiskError for an empty file, an encoding that does not fit, or a header that names a column twice.
+    Raises RiskError for an empty or damaged file, an encoding that does not fit, or a header that names a column twice.
     """
+    try:
+        return _look(path, encoding, delimiter)
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise RiskError(f"{path.name} cannot be read ({error}): it is damaged, cut off, or not what its name says; get it anew.") from None
+
+
+def _look(path, encoding, delimiter):
     found, unsure = (_given(path, encoding), ()) if encoding else _encoding(path)
     lines = _lines(path, found)
     if not lines:
         raise RiskError(f"{path.name} is empty: there is nothing to read in it.")
     delimiter = delimiter or _delimiter(lines)
-    rows = [next(csv.reader([line], delimiter=delimiter), []) for line in lines]
-    skip, names = _header(rows)
+    skip, names = _header(_rows(lines, delimiter))
     _refuse_twice(path, names)
     return Delimited(found, delimiter, skip, names, (*unsure, *_doubts(path, skip, names)), " ".join(lines[:skip]))
+
+
+def _rows(lines, delimiter):
+    """The cells of each line; of each row where a quote of the first line is closed in a later one, as wrapped names of columns are written."""
+    if lines[0].count('"') % 2:
+        return list(csv.reader((f"{line}\n" for line in lines), delimiter=delimiter))
+    return [next(csv.reader([line], delimiter=delimiter), []) for line in lines]
 
 
 def open_text(path, encoding):

@@ -10,7 +10,7 @@ from models.target import label_given
 from pipeline.drafting import words
 from pipeline.drafting.mapping import is_import_day, is_two_valued, likely_dates, likely_ids, likely_targets
 from pipeline.drafting.readings import looks_like_identifier, quoted
-from pipeline.drafting.sqltext import Item, literal, output_name, select
+from pipeline.drafting.sqltext import Item, literal, one_line, output_name, select
 
 SHOWN = 12
 FEW_LEVELS = 50
@@ -42,6 +42,13 @@ class Labelled(msgspec.Struct, frozen=True):
     unsure: list
     said: list
     refusal: str | None = None
+
+
+def as_written(opened, asked):
+    """What was asked for, with the names of columns that stand in several lines in the file and in one on the command line."""
+    written = {one_line(reading.name): reading.name for reading in opened.columns}
+    names = {role: written.get(name, name) for role, name in msgspec.structs.asdict(asked).items() if role != "bad"}
+    return msgspec.structs.replace(asked, **names)
 
 
 def check_asked(opened, asked):
@@ -124,6 +131,7 @@ def draft_labelled(connection, opened, asked, *, file_day, today, label_after_da
     sql = select([*identifiers, as_of, target, *([known] if known else []), *own], opened.relation, before=draft.heading(written_by),
                  after=[f"left out: {name} ({why})" for name, why in left_out])
     doubts = [*opened.unsure, *(doubt for reading in used for doubt in reading.unsure), *unsure]
+    doubts += _ids_that_mean_none(rows)
     if asked.date is None and likely_dates(opened):
         doubts.append(f"no --date, but {_named(likely_dates(opened))} holds dates: is it the day of the row?")
     return Labelled(sql, complete_to, protocol, [*draft.roles(identifiers, mapping), *understood], left_out, doubts, [*said, mapping, *notes, judged],
@@ -326,6 +334,13 @@ def _complete_to(rows, asked, file_day, today, label_after_days):
         notes.append(f"{early:,} rows have a target although those days have not passed by {complete_to}: they are not learned from; if the targets are final, "
                      "name the column that dates them with --target-known, or a shorter --horizon")
     return complete_to, notes
+
+
+def _ids_that_mean_none(rows):
+    """A sentence on each id that is a word for nothing: its rows would be one customer's."""
+    strange = rows["customer_id"][rows["customer_id"].str.strip().str.lower().isin(words.MISSING)].value_counts()
+    return [f"{_rows(count)} have the id {name or 'of blanks'} and are taken for one customer; empty it in the file if it means none"
+            for name, count in strange.items()]
 
 
 def _labels(rows, asked, complete_to, label_after_days):

@@ -112,8 +112,12 @@ class Opener:
         from pipeline.source_file import Input
 
         reader = importlib.import_module(f"pipeline.readers.{entry['kind']}")
-        self.connection.register("given", reader.read(msgspec.convert(entry, Input), self.root))
+        table = reader.read(msgspec.convert(entry, Input), self.root)
+        # DuckDB registers nothing while a result, of which one row was asked, is not read to its end.
+        self.connection.complete()
+        self.connection.register("given", table)
         opened = self._load([path], "given", how, label=label)
+        self.connection.complete()
         self.connection.unregister("given")
         return msgspec.structs.replace(opened, relation=name, input=(name, entry))
 

@@ -95,7 +95,7 @@ def exact_numbers(schema):
 
 def contents(query):
     """A query whose one row changes with the answer of `query`, whatever order its rows come in: their count, and the sum of their hashes."""
-    return f"SELECT count(*), coalesce(sum(hashtextextended(answer::text, 0)::numeric), 0) FROM (\n{_bare(query)}\n) AS answer"
+    return f"SELECT count(*), coalesce(sum(hashtextextended(answer::text, 0)::numeric), 0) FROM ({_bare(query)}) AS answer"
 
 
 def _url(url_env):
@@ -120,7 +120,8 @@ def _execute(connection, statement):
 
 
 def _bare(query):
-    return query.strip().rstrip(";")
+    """The query without what ends it; the driver and we put it into brackets, which a comment in its last line would swallow."""
+    return re.sub(r"(;(\s|--[^\n']*$)*)+\Z", "", query.rstrip(), flags=re.MULTILINE) + "\n"
 
 
 def _said(error):

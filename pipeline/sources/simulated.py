@@ -1,5 +1,6 @@
 """A simulated B2B portfolio: tables as a company would have recorded them, and, aside, the truth that made them."""
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -57,10 +58,9 @@ def _check(settings):
         if not low <= getattr(settings, name) <= high:
             raise RiskError(f"simulated: {name} = {getattr(settings, name)} is out of range; give a number from {low} to {high}")
     plan(settings.scenario, settings.scenario_month, settings.scenario_size)
-    try:
-        settings.calendar.start(0)
-    except ValueError:
-        raise RiskError(f"simulated: first_month = {settings.first_month!r} is not a month; write it as YYYY-MM") from None
+    # numpy alone would take 20 for the year 20, and 2018-01x for January.
+    if not re.fullmatch(r"(19|20)\d{2}-(0[1-9]|1[0-2])(-01)?", settings.first_month):
+        raise RiskError(f"simulated: first_month = {settings.first_month!r} is not a month; write it as YYYY-MM")
 
 
 def settings_from(params):
