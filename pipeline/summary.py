@@ -39,8 +39,14 @@ def _case_lines(source, use_case):
     full, leaks = read_json(case_path(use_case, "evaluation", "full.json")), read_json(case_path(use_case, "development", "leaks.json"))
     other = full["bundle"] != in_force(source, use_case).bundle
     note = [f"  candidate    what follows describes the candidate {full['bundle'][:12]}, not the champion"] if other else []
-    return [*_book_lines(source, use_case), *note, *_performance_lines(full), *_factor_lines(use_case),
-            *(f"  leak?        {finding['detail']}" for finding in leaks["findings"][:3])]
+    return [*_book_lines(source, use_case), *note, *_performance_lines(full), *_factor_lines(use_case), *_leak_lines(leaks["findings"], use_case)]
+
+
+def _leak_lines(findings, use_case, shown=3):
+    rest = ", ".join(finding["column"] for finding in findings[shown:])
+    told = [f"  leak?        {finding['detail']}" for finding in findings[:shown]]
+    where = case_path(use_case, "development", "leaks.json")
+    return [*told, *([f"               and {len(findings) - shown} more: {rest} ({where})"] if rest else [])]
 
 
 def _heading(source, use_case):

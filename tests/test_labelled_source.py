@@ -26,7 +26,7 @@ from pipeline.report import report
 from pipeline.sample import sample
 from pipeline.score import score
 from pipeline.state import keep_bundle, point_to
-from pipeline.summary import summary
+from pipeline.summary import _leak_lines, summary
 from pipeline.train import train
 from pipeline.workspace import workspace
 from serving.current import Current
@@ -124,6 +124,13 @@ def test_the_summary_says_how_it_was_judged_and_what_the_book_is(project):
                  "judged on    120 rows of 120 customers", "held out at random, round 1 of 10", "this comparison cannot show drift"):
         assert said in told
     assert "out of time" not in told
+
+
+def test_no_column_that_may_know_the_outcome_is_left_unsaid():
+    found = [{"column": f"obs_{name}", "detail": f"obs_{name} alone reaches an AUC of 1.000"} for name in "abcde"]
+    assert _leak_lines(found[:3], "default") == [f"  leak?        obs_{name} alone reaches an AUC of 1.000" for name in "abc"]
+    assert "and 2 more: obs_d, obs_e" in _leak_lines(found, "default")[-1]
+    assert _leak_lines([], "default") == []
 
 
 def test_the_portfolio_says_what_it_cannot_say_and_shows_nothing_empty(project):
