@@ -25,9 +25,9 @@ def evaluate(use_case):
     samples = read_frame(development / "samples.parquet")["sample"].to_numpy()
     rows = _judged(development, samples)
     columns = read_columns(development / "features.parquet", rows=samples == OUT_OF_TIME)
-    bundle = load_bundle(model)
+    bundle, split = load_bundle(model), read_json(development / "leaks.json")
     judged = scored(rows, columns, bundle, threads=params.train.threads)
-    full = {"bundle": bundle_hash(model), "judged_by": judged_by(read_json(development / "leaks.json")["judged_by"]), "as_of": _days(rows),
+    full = {"bundle": bundle_hash(model), "judged_by": judged_by(split["judged_by"]), "as_of": _days(rows), "suspects": _suspects(split, bundle),
             **judge(judged, bundle, params.evaluate), "audit": bundle.manifest.training["audit"],
             "stability": _stability(read_columns(development / "features.parquet", bundle.names, rows=samples == CALIBRATION), bundle, judged),
             "champion": _against_champion(params, use_case, rows, columns, judged)}
@@ -42,6 +42,11 @@ def evaluate(use_case):
 def judged_by(kind):
     """How the judged rows were set apart (as sample wrote it), with `words` that a person reads beside every figure."""
     return {**kind, "words": WORDS[kind["kind"]].format(**kind) + (", repeat {repeat} of {repeats}".format(**kind) if kind.get("repeats", 1) > 1 else "")}
+
+
+def _suspects(split, bundle):
+    """The bundle's columns that the leak screen named: figures that rest on them may be too good to be true."""
+    return [finding["column"] for finding in split["findings"] if finding["column"] in bundle.names]
 
 
 def judge(judged, bundle, rules):

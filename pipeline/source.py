@@ -69,6 +69,8 @@ def _simulated(params, path):
 
 
 def _folder(name, definition, path):
+    if not (definition / "source.yaml").exists():
+        raise RiskError(f"source {name}: {definition} has no source.yaml: let `risk source new NAME --data PATH` write a first draft, or see docs/sources.md.")
     about = read_yaml(definition / "source.yaml", SourceFile)
     _check_days(about, definition / "source.yaml")
     queries = {file.stem: file for file in sorted(definition.glob("*.sql"))}

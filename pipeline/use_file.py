@@ -62,6 +62,8 @@ def report_lines(path, source, labelled):
     yield from (f"  left out: {name} ({why})" for name, why in labelled.left_out)
     yield from (f"unsure: {doubt}" for doubt in labelled.unsure)
     yield from labelled.said
+    if source.horizon_days is None:
+        yield "no --horizon: the target is called a default within the parameters' observe.default.horizon_days; say the days it looks ahead with --horizon"
     yield f"written: {WRITTEN / source.name}/observations.sql and source.yaml"
 
 

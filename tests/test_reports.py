@@ -63,7 +63,7 @@ def write_scores(use_case, rows):
     pq.write_table(pa.table({key: pa.array([row[key] for row in rows], kind) for key, kind in fields.items()}), f"data/{use_case}/scores.parquet")
 
 
-def write_model(use_case):
+def write_model(use_case, *, suspects=()):
     x = np.linspace(-9, 5, 200)
     y = 1 / (1 + np.exp(-x))
     described = [{"name": name, "factor": factor, "unit": unit, "typical": typical, "message_id": f"feature.{name}"} for name, factor, unit, typical in COLUMNS]
@@ -72,7 +72,8 @@ def write_model(use_case):
              "points_knots": {"x": x.tolist(), "y": (500 - 20 * x / np.log(2)).tolist()},
              "grades": [{"name": name, "upper": upper, "probability": middle} for name, upper, middle in GRADES]}
     evaluation = {
-        "bundle": "ab" * 32, "rows": 900, "customers": 300, "bad": 40, "judged_by": {"kind": "by_time"}, "as_of": {"first": "2023-01-31", "last": "2023-12-31"},
+        "bundle": "ab" * 32, "rows": 900, "customers": 300, "bad": 40, "judged_by": {"kind": "by_time"}, "suspects": list(suspects),
+        "as_of": {"first": "2023-01-31", "last": "2023-12-31"},
         "discrimination": {"auc": 0.81, "low": 0.77, "high": 0.84, "gini": 0.62, "gini_low": 0.54, "gini_high": 0.68,
                            "average_precision": {"average_precision": 0.2, "low": 0.1, "high": 0.3},
                            "capture": [{"share": 0.05, "captured": 0.3, "lift": 6.0}]},
@@ -339,3 +340,12 @@ def test_long_labels_are_cut():
 def test_months_end_with_the_month_of_as_of():
     months = months_to(day("2024-02-29"), count=3)
     assert [month.isoformat() for month in months] == ["2023-12-01", "2024-01-01", "2024-02-01"]
+
+
+@pytest.mark.parametrize(("page", "doubt"), [("index.html", "know the outcome suspiciously well and may have been recorded after it: date_of_loss"),
+                                             ("index.zh.html", "可能是在结果发生之后才记录的：date_of_loss")])
+def test_figures_that_rest_on_a_suspected_column_are_doubted(page, doubt):
+    put([decided(score())], tables())
+    assert "date_of_loss" not in run()[page]
+    write_model("default", suspects=["obs_date_of_loss"])
+    assert doubt in run()[page]

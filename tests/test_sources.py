@@ -76,6 +76,7 @@ def test_an_unreadable_file_in_the_inbox_is_named(folder):
     ("outcomes.sql", "SELEC 1", "outcomes.sql fails over .*: correct the SQL or the path"),
     ("outcomes.sql", OUTCOMES.replace("people.csv", "persons.csv"), "outcomes.sql fails over .*persons.csv.*: correct the SQL or the path"),
     ("orders.sql", "SELECT 1", "orders.sql names no table: the tables are customers, statements"),
+    ("source.yaml", None, "has no source.yaml: let `risk source new NAME --data PATH` write a first draft"),
     ("source.yaml", "description: x\nuse_case: [default]\n", r"source.yaml: `use_case` is not a parameter: did you mean `use_cases`\?"),
 ])
 def test_a_source_that_cannot_work_is_refused_and_changes_nothing(folder, name, content, message):

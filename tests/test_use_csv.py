@@ -140,6 +140,12 @@ def test_without_an_id_rows_are_told_apart_by_their_number(work):
     assert "no --id: rows are told apart by their number in the file" in text
 
 
+@pytest.mark.parametrize(("options", "said"), [((), True), (("--horizon", "90"), False)])
+def test_a_horizon_that_is_assumed_is_said(work, options, said):
+    text = used(plain(work, "x,y", [f"{number * 7 % 41},{number % 3 == 0:d}" for number in range(60)]), "--target", "y", *options)
+    assert ("no --horizon: the target is called a default within the parameters' observe.default.horizon_days" in text) is said
+
+
 def test_rows_without_a_target_are_scored_and_not_learned_from(work):
     lines = [f"{number},{number * 7 % 41},{'' if number >= 50 else int(number % 3 == 0)}" for number in range(60)]
     text = used(plain(work, "id,x,y", lines), "--target", "y", "--id", "id")

@@ -134,7 +134,8 @@ def _performance(book, words):
     lines = [(words(f"performance.{name}"), words.number(value, 3), f"{words.number(low, 3)} – {words.number(high, 3)}",
               words(f"performance.{name}.note")) for name, value, low, high in performance.headline(evaluation)]
     counts = {name: words.count(evaluation[name]) for name in ("rows", "customers", "bad")}
-    return {"lines": lines, "sample": words(f"performance.sample.{case}", **counts, when=_when(evaluation, words)), "judged": _judged(evaluation, words),
+    return {"lines": lines, "sample": words(f"performance.sample.{case}", **counts, when=_when(evaluation, words)),
+            "judged": _judged(evaluation, words), "doubt": _doubt(evaluation, words),
             "other": evaluation.get("bundle") not in (None, book.bundle), "caught": _caught(evaluation, case, words)}
 
 
@@ -148,6 +149,12 @@ def _judged(evaluation, words):
     how = evaluation["judged_by"]
     repeat = words("judged.repeat", **how) if how.get("repeats", 1) > 1 else ""
     return words(f"judged.{how['kind']}", **how) + repeat + (words("judged.no_dates") if how["kind"] != "by_time" else "")
+
+
+def _doubt(evaluation, words):
+    """Which columns of the model look as if they were recorded after the outcome; nothing where none does."""
+    suspects = [name.removeprefix("obs_") for name in evaluation["suspects"]]
+    return words("performance.doubt", columns=", ".join(suspects)) if suspects else ""
 
 
 def _caught(evaluation, case, words):
