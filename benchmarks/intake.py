@@ -20,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 
+from features.feeders.sql import literal
 from features.tables import LINES
 from pipeline.clocks import refuse_mixed_clocks
 from pipeline.contracts import check_table
@@ -28,7 +29,6 @@ from pipeline.files import inspect_files
 from pipeline.findings import table_findings
 from pipeline.params import IngestParams
 from pipeline.source import Source
-from pipeline.sql import literal
 from pipeline.staging import connect, stage_query
 
 LIMITS = IngestParams(max_reject_share=0.02, probe_rows=100_000, max_probe_share=0.5, rejects_per_rule=1000, memory_limit="3GB", threads=2)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from features.feeders.sql import literal
 from features.tables import LINES
 from pipeline.account_rules import EXPENSES, KEY, RULES, SERIES
 from pipeline.account_units import mean_scale, unit_slips
@@ -35,7 +36,7 @@ def _statements(connection, path, place):
         connection.execute(f"INSERT INTO found SELECT {KEY}, known_at, '{rule.name}', line, expected, found, found - expected, NULL, {rule.severity} "
                            f"FROM ({rule.query})")
     findings = [*_summaries(connection, RULES), *statement_conflicts(connection), *_usage(connection)]
-    connection.execute(f"COPY (FROM found ORDER BY ALL) TO '{_quoted(place)}' (FORMAT parquet, COMPRESSION zstd)")
+    connection.execute(f"COPY (FROM found ORDER BY ALL) TO {literal(place)} (FORMAT parquet, COMPRESSION zstd)")
     for name in TEMPORARY:
         connection.execute(f"DROP TABLE IF EXISTS {name}")
     return findings
@@ -43,7 +44,7 @@ def _statements(connection, path, place):
 
 def _prepare(connection, path):
     """The temporary tables that the rules read."""
-    present = {name for name, *_ in connection.execute(f"DESCRIBE FROM '{_quoted(path)}'").fetchall()}
+    present = {name for name, *_ in connection.execute(f"DESCRIBE FROM {literal(path)}").fetchall()}
     for name, query in (("accounts", _accounts(path, present)), ("usage", _signs_in_use()), ("series", _series()), ("unit_slips", unit_slips())):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
     # One wrong unit breaks every comparison with its neighbours: named once, not again by the rules across periods.
@@ -58,7 +59,7 @@ def _accounts(path, present):
     columns = [name if name in present else f"NULL::{kind} AS {name}" for name, kind in optional.items()]
     return f"""SELECT customer_id, period_end, period_months, known_at, {", ".join(columns)}, row_number() OVER () AS row,
         {_text("basis", present)} AS basis_name, {_text("source", present)} AS source_name,
-        datediff('month', DATE '1950-01-01', (period_end - INTERVAL 15 DAY)::DATE) AS month FROM '{_quoted(path)}'"""
+        datediff('month', DATE '1950-01-01', (period_end - INTERVAL 15 DAY)::DATE) AS month FROM {literal(path)}"""
 
 
 def _text(name, present):
@@ -118,7 +119,3 @@ def _usage(connection):
                           "meaning": f"{line} is negative throughout, while features read expenses as positive amounts",
                           "remedy": f"give -{line} AS {line} in the SELECT"})
     return found
-
-
-def _quoted(path):
-    return str(path).replace("'", "''")

@@ -1,6 +1,6 @@
 """Why a text is no date or no number, as far as its shape tells: SQL that names the reason, for the rejected rows alone."""
 
-from pipeline.sql import literal
+from features.feeders.sql import literal
 
 # Regular expression of the whole text (RE2) and the words for it; the first that fits counts.
 TIMES = (

@@ -5,8 +5,8 @@ import re
 import duckdb
 
 from features.errors import RiskError
+from features.feeders.sql import literal, quoted
 from pipeline.files import DIALECT, JSON, PARQUET, WORKBOOKS, read_files
-from pipeline.sql import literal, quoted
 from pipeline.zones import REMEDY
 
 MAYBE_ZONED = re.compile(rb":\d\d(?:\.\d+)? ?[Zz+A-Y-]")

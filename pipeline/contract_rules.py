@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from features.feeders.sql import literal, quoted
 from pipeline.cast_reasons import cast_reason
-from pipeline.sql import literal, quoted
 
 SQL_TYPES = {
     "id": "VARCHAR", "category": "VARCHAR", "text": "VARCHAR", "time": "TIMESTAMP", "money": "BIGINT",

@@ -3,13 +3,13 @@
 import msgspec
 
 from features.errors import RiskError
+from features.feeders.sql import literal, quoted
 from features.tables import TABLES
 from pipeline.cast_reasons import cast_reason
 from pipeline.contract_rules import NO_DAY_LIMIT, WHOLE_NUMBERS, cast, rules_of
 from pipeline.datasets import write_json
 from pipeline.duplicates import set_duplicates_aside, valid_rows
 from pipeline.kept_rows import write_kept
-from pipeline.sql import literal, quoted
 from pipeline.zones import with_zones
 
 RESERVED = ("status", "default_at", "event_seen")

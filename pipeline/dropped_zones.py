@@ -7,11 +7,11 @@ import re
 import duckdb
 
 from features.errors import RiskError
+from features.feeders.sql import literal, quoted
 from pipeline.clocks import ZONE, any_zone
 from pipeline.files import COMPRESSED, DIALECT, JSON, PARQUET, read_files
 from pipeline.inputs import SCHEMA, named_inputs
 from pipeline.queries import words
-from pipeline.sql import literal, quoted
 from pipeline.staging import open_source
 from pipeline.zones import ZONED
 

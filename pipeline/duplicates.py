@@ -1,7 +1,7 @@
 """Rows of `staged` that repeat a key: all but the first are set aside."""
 
+from features.feeders.sql import quoted
 from pipeline.contract_rules import cast
-from pipeline.sql import quoted
 
 
 def set_duplicates_aside(connection, contract, found):

@@ -10,10 +10,10 @@ import duckdb
 import msgspec
 
 from features.errors import RiskError
+from features.feeders.sql import literal
 from pipeline import text_scan
 from pipeline.inputs import named_inputs
 from pipeline.queries import named_files
-from pipeline.sql import literal
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 PARQUET = (".parquet", ".pq")

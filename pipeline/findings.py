@@ -1,8 +1,8 @@
 """What is odd across kept rows without breaking a table's contract: told beside the counts, and nothing is changed for it."""
 
+from features.feeders.sql import literal, quoted
 from features.tables import TABLES
 from pipeline.contract_rules import NO_DAY_LIMIT, WHOLE_NUMBERS
-from pipeline.sql import literal, quoted
 from pipeline.unit_findings import finding, unit_findings
 
 # Table and column that names a row of another table by its id.

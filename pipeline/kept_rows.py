@@ -1,8 +1,8 @@
 """The valid rows of `staged`, typed, in the order of customers and time, as Parquet."""
 
+from features.feeders.sql import literal, quoted
 from pipeline.contract_rules import cast
 from pipeline.duplicates import valid_rows
-from pipeline.sql import literal, quoted
 
 # Parquet's second version packs ids and dates tighter; a dictionary of nearly distinct ids costs time and saves nothing (docs/experiments.md).
 PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 2000"

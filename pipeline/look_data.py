@@ -12,6 +12,7 @@ from features.catalogue import Catalogue, build_catalogue
 from features.errors import RiskError
 from features.feeders.duck import columns_of
 from features.feeders.duck import featurize as feed
+from features.feeders.sql import quoted
 from features.tables import TABLES as CONTRACTS
 from pipeline.datasets import INGEST, REJECTS, TABLES, case_path, read_json
 from pipeline.frames import read_frame, write_frame
@@ -92,7 +93,7 @@ def filled(table=None):
 
 def _filled_columns(table, kinds):
     columns = _columns(table)
-    counts = ", ".join('count("{}")'.format(name.replace('"', '""')) for name in columns)
+    counts = ", ".join(f"count({quoted(name)})" for name in columns)
     rows, *given = _ask(f"SELECT count(*), {counts} FROM '{TABLES / table}.parquet'")[0]
     return [(table, name, kinds[name], count / max(rows, 1)) for name, count in zip(columns, given, strict=True)]
 

@@ -4,6 +4,7 @@ Which of them features read is one rule: of a period's versions the one of the h
 (`features.accounts`). Events are all read, whichever source they come from. Of customers the row known last is read, whole.
 """
 
+from features.feeders.sql import literal
 from features.tables import LINES
 
 # Two registries round differently; beyond one per cent one of them is wrong or means something else.
@@ -93,7 +94,7 @@ def conflict_findings(connection, tables, folder):
     for name, queries in (("events", _events), ("customers", _customers)):
         path = tables / f"{name}.parquet"
         if path.exists():
-            present = {column for column, *_ in connection.execute(f"DESCRIBE FROM '{_quoted(path)}'").fetchall()}
+            present = {column for column, *_ in connection.execute(f"DESCRIBE FROM {literal(path)}").fetchall()}
             findings += queries(connection, path, present, folder / f"{name}.parquet")
     return findings
 
@@ -102,7 +103,7 @@ def _events(connection, path, present, place):
     if not {"source", "amount"} <= present:
         return []
     query = f"""SELECT customer_id, occurred_at::DATE AS occurred_on, kind, amount, list_sort(list(DISTINCT source)) AS sources, max(known_at) AS known_at
-        FROM '{_quoted(path)}' WHERE amount IS NOT NULL AND source IS NOT NULL GROUP BY ALL HAVING count(DISTINCT source) > 1"""
+        FROM {literal(path)} WHERE amount IS NOT NULL AND source IS NOT NULL GROUP BY ALL HAVING count(DISTINCT source) > 1"""
     return _listed(connection, query, place, "one event of two sources", "events",
                    lambda row: f"{row[0]}, {row[1]}, {row[2]}: {' and '.join(row[4])}", _TWICE)
 
@@ -112,7 +113,7 @@ def _customers(connection, path, present, place):
     if not facts:
         return []
     back = " UNION ALL ".join(f"""SELECT customer_id, max(known_at) AS known_at, '{fact}' AS fact, max(value) AS one, min(value) AS other, count(*) AS times
-        FROM (SELECT customer_id, known_at, {fact}::VARCHAR AS value FROM '{_quoted(path)}' WHERE {fact} IS NOT NULL
+        FROM (SELECT customer_id, known_at, {fact}::VARCHAR AS value FROM {literal(path)} WHERE {fact} IS NOT NULL
               WINDOW w AS (PARTITION BY customer_id ORDER BY known_at)
               QUALIFY {fact} <> lag({fact}) OVER w AND list_contains(list({fact}) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), {fact}))
         GROUP BY customer_id HAVING count(*) >= {TURNS}""" for fact in facts)
@@ -125,10 +126,6 @@ def _listed(connection, query, place, rule, table, shown, about):
     rows = connection.execute("SELECT count(*) FROM listed").fetchone()[0]
     first = connection.execute("FROM listed ORDER BY ALL LIMIT 1").fetchone()
     if rows:
-        connection.execute(f"COPY (FROM listed ORDER BY ALL) TO '{_quoted(place)}' (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(f"COPY (FROM listed ORDER BY ALL) TO {literal(place)} (FORMAT parquet, COMPRESSION zstd)")
     connection.execute("DROP TABLE listed")
     return [{"table": table, "rule": rule, "rows": rows, "example": shown(first), **about}] if rows else []
-
-
-def _quoted(path):
-    return str(path).replace("'", "''")

@@ -3,9 +3,9 @@
 import duckdb
 
 from features.errors import RiskError
+from features.feeders.sql import literal
 from pipeline.datasets import DATA
 from pipeline.inputs import open_inputs
-from pipeline.sql import literal
 
 SPILL = DATA / ".spill"
 

@@ -2,9 +2,9 @@
 
 import duckdb
 
+from features.feeders.sql import literal, quoted
 from pipeline.files import COMPRESSED, DIALECT, JSON, PARQUET, read_files
 from pipeline.queries import words
-from pipeline.sql import literal, quoted
 from pipeline.unit_findings import finding
 
 ROWS = 20_000

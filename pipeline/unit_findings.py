@@ -1,7 +1,7 @@
 """Amounts that look like another unit's: payments against their invoices, and a customer's months against the months before."""
 
+from features.feeders.sql import literal
 from features.tables import TABLES
-from pipeline.sql import literal
 
 # A slip of units is a factor of 1,000 (thousands for ones) on top of what the amounts vary anyway: within about half an order of magnitude …
 SLIP_LOW, SLIP_HIGH = 300, 3000

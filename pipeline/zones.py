@@ -1,8 +1,8 @@
 """Times with a zone next to times without one: nothing says which zone the latter are in, so they are refused and not read as UTC."""
 
 from features.errors import RiskError
+from features.feeders.sql import literal, quoted
 from pipeline.contract_rules import ZONED_TEXT
-from pipeline.sql import literal, quoted
 
 # After a clock: Z, an offset, UTC or the name of a zone. DuckDB's cast to TIMESTAMP drops all of them without a word.
 ZONED = r".*\d{1,2}:\d{2}.*?([Zz]|[+-]\d{1,2}(:?\d{2}){0,2}|\s+[A-Za-z_]+(/[A-Za-z_+-]+)*)\s*"

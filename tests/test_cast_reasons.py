@@ -3,8 +3,8 @@
 import duckdb
 import pytest
 
+from features.feeders.sql import literal
 from pipeline.cast_reasons import cast_reason
-from pipeline.sql import literal
 
 
 def told(text, kind):

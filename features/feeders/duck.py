@@ -13,7 +13,8 @@ from features.context import Context, quantile_knots
 from features.errors import RiskError
 from features.feature import feature
 from features.feeders.arrow import write_context
-from features.feeders.reading import Reader, connect, described, fetch, file_of, quoted, read_ahead, read_observations
+from features.feeders.reading import Reader, connect, described, fetch, read_ahead, read_observations
+from features.feeders.sql import literal, quoted
 from features.feeders.writing import Columns, replacing, write_columns
 from features.tables import TABLES
 
@@ -54,13 +55,13 @@ def _kind_of(connection, path, name, sql_type):
         return "flag"
     if sql_type != "VARCHAR":
         return "integer" if "INT" in sql_type else "number"
-    levels = fetch(connection, f"SELECT DISTINCT {quoted(name)} FROM {file_of(path)} LIMIT {FEW_LEVELS + 1}", path)
+    levels = fetch(connection, f"SELECT DISTINCT {quoted(name)} FROM {literal(path)} LIMIT {FEW_LEVELS + 1}", path)
     return "category" if len(levels) <= FEW_LEVELS else "text"
 
 
 def _named_series(connection, path, columns):
     industry, unit = ("industry" if "industry" in columns else "NULL"), ("unit" if "unit" in columns else "NULL")
-    query = f"SELECT name, {industry} IS NOT NULL AS own, list(DISTINCT {unit}::VARCHAR) AS units FROM {file_of(path)} GROUP BY ALL ORDER BY ALL"
+    query = f"SELECT name, {industry} IS NOT NULL AS own, list(DISTINCT {unit}::VARCHAR) AS units FROM {literal(path)} GROUP BY ALL ORDER BY ALL"
     rows = fetch(connection, query, path).to_pylist()
     for row in rows:
         _require_one_unit(row["name"], sorted(unit for unit in row["units"] if unit))

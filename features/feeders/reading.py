@@ -15,6 +15,7 @@ from features.context import running_counts
 from features.derived import SUPPORT
 from features.errors import RiskError
 from features.feeders.arrow import as_array, as_codes, microseconds
+from features.feeders.sql import literal, quoted
 from features.tables import TABLES
 
 SHARED_IDS = {"invoice_id": "invoices", "contract_id": "contracts"}
@@ -121,7 +122,7 @@ class Reader:
         own = "customer_id" in present
         order = [f"rows.{quoted(name)}" for name in contract.order if name in present]
         return f"""SELECT {"chunk.entity" if own else "0::BIGINT AS entity"}, {", ".join(f"rows.{quoted(name)}" for name in names)}
-            FROM {file_of(self._path(table))} AS rows {self._join(own)}
+            FROM {literal(self._path(table))} AS rows {self._join(own)}
             WHERE {" AND ".join(conditions)} ORDER BY {", ".join((["chunk.entity"] if own else []) + order)}"""
 
     def _join(self, own):
@@ -135,7 +136,7 @@ class Reader:
         begin = int(self.asked.as_of.min(initial=self.until)) - 2 * 365 * 86_400
         known = f"known_at <= {_moment(self.until)} AND counterparty_id IS NOT NULL"
         path = self._path("transactions")
-        seen = fetch(self.connection, f"SELECT counterparty_id, known_at FROM {file_of(path)} WHERE {known}", path)
+        seen = fetch(self.connection, f"SELECT counterparty_id, known_at FROM {literal(path)} WHERE {known}", path)
         levels = pc.unique(seen["counterparty_id"])
         levels = levels.take(pc.sort_indices(levels))
         code, _ = as_codes(seen["counterparty_id"], owner=levels)
@@ -149,8 +150,8 @@ class Reader:
         frauds = fetch(
             self.connection,
             f"""SELECT judged.counterparty_id, greatest(outcome.known_at, judged.known_at) AS known_at
-            FROM {file_of(outcomes)} AS outcome
-            JOIN {file_of(self._path("transactions"))} AS judged ON outcome.transaction_id = judged.transaction_id
+            FROM {literal(outcomes)} AS outcome
+            JOIN {literal(self._path("transactions"))} AS judged ON outcome.transaction_id = judged.transaction_id
             WHERE outcome.kind = 'fraud' AND greatest(outcome.known_at, judged.known_at) <= {_moment(self.until)}""",
             outcomes,
         )
@@ -204,17 +205,7 @@ def fetch(connection, query, path):
         raise RiskError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}); ingest it again.") from None
 
 
-def file_of(path):
-    """A Parquet file as SQL takes it."""
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def quoted(name):
-    """A column's name as SQL takes it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def described(connection, path):
     """Names and SQL types of a file's columns."""
-    answer = fetch(connection, f"DESCRIBE SELECT * FROM {file_of(path)}", path)
+    answer = fetch(connection, f"DESCRIBE SELECT * FROM {literal(path)}", path)
     return list(zip(answer["column_name"].to_pylist(), answer["column_type"].to_pylist(), strict=True))

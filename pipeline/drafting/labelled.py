@@ -6,11 +6,12 @@ import msgspec
 import pandas as pd
 
 from features.errors import RiskError
+from features.feeders.sql import literal
 from models.target import label_given
 from pipeline.drafting import words
 from pipeline.drafting.mapping import is_import_day, is_two_valued, likely_dates, likely_ids, likely_targets
 from pipeline.drafting.readings import looks_like_identifier, quoted
-from pipeline.drafting.sqltext import Item, literal, one_line, output_name, select
+from pipeline.drafting.sqltext import Item, one_line, output_name, select
 
 SHOWN = 12
 FEW_LEVELS = 50

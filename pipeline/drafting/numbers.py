@@ -4,6 +4,8 @@ import re
 
 import msgspec
 
+from features.feeders.sql import literal
+
 MOST = 0.99
 POINT, COMMA = "point", "comma"
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -80,7 +82,7 @@ def _sql(removed, decimal, values):
     """SQL around the text `{}`; only what occurs in the values is taken out, so that it stays short to read."""
     text, marks = "{}", sorted({mark for value in values for mark in _DECORATED.findall(value)})
     for mark in (*marks, *(sign for sign in removed if any(sign in value for value in values))):
-        text = f"replace({text}, '{mark.replace(chr(39), chr(39) * 2)}', '')"
+        text = f"replace({text}, {literal(mark)}, '')"
     if decimal != "." and any(decimal in value for value in values):
         text = f"replace({text}, '{decimal}', '.')"
     text = f"trim({text})" if marks else text

@@ -11,6 +11,7 @@ import duckdb
 import msgspec
 
 from features.errors import RiskError
+from features.feeders.sql import literal
 from pipeline.drafting.delimited import NAMES, look_at_text, open_text
 from pipeline.drafting.readings import read_columns
 from pipeline.drafting.words import plain
@@ -55,7 +56,7 @@ class Opener:
         self.connection, self.root, self.limit = connection, Path(root), limit
         self.encoding, self.delimiter, self.sheet = encoding, delimiter, sheet
         self.count, self.names = 0, set()
-        connection.execute(f"SET file_search_path = '{str(self.root).replace(chr(39), chr(39) * 2)}'")
+        connection.execute(f"SET file_search_path = {literal(self.root)}")
 
     def open(self, paths):
         """The Opened of a file, or of several files of one form; of a workbook one for each sheet.
@@ -212,4 +213,4 @@ def _name(stem):
 
 
 def _literal(text):
-    return "'" + text.replace("'", "''").replace("\t", "\\t") + "'"
+    return literal(text).replace("\t", "\\t")

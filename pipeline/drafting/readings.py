@@ -7,6 +7,8 @@ from datetime import date
 import duckdb
 import msgspec
 
+from features.feeders.sql import literal
+from features.feeders.sql import quoted as always_quoted
 from pipeline.drafting.dates import MOST, ZONED, date_formats, is_iso, offsets, other_order
 from pipeline.drafting.numbers import number_style
 from pipeline.drafting.words import DATED, IDENTIFIER, MISSING, likeness, plain, truth
@@ -55,7 +57,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 def quoted(name):
     """A column's name as SQL writes it: bare where it is a plain lower-case word."""
-    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) and name not in _keywords() else '"' + name.replace('"', '""') + '"'
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) and name not in _keywords() else always_quoted(name)
 
 
 @functools.cache
@@ -128,7 +130,7 @@ def _values(connection, table, name):
 def _without(source, tokens, *, blank):
     """SQL that makes the words for nothing empty."""
     words = sorted({*tokens, *([""] if blank else [])})
-    literals = [_literal(word) for word in words]
+    literals = [literal(word) for word in words]
     if len(literals) <= 1:
         return f"nullif({source}, {literals[0]})" if literals else source
     return f"CASE WHEN {source} NOT IN ({', '.join(literals)}) THEN {source} END"
@@ -152,7 +154,7 @@ def _as_time(connection, table, name, source, values, tokens, proofs):
 
 def _refuted(connection, table, source, forms):
     """Those formats that fail on more rows than others do."""
-    fails = {form: connection.execute(f"SELECT count({source}) - count(try_strptime({source}, {_literal(form)})) FROM {table}").fetchone()[0] for form in forms}
+    fails = {form: connection.execute(f"SELECT count({source}) - count(try_strptime({source}, {literal(form)})) FROM {table}").fetchone()[0] for form in forms}
     return {form for form, count in fails.items() if count > min(fails.values())}
 
 
@@ -183,7 +185,7 @@ def _time_sql(name, source, form, values, unsure):
         return f"{source}::TIMESTAMPTZ AT TIME ZONE 'UTC'", "moments with an offset, put in UTC"
     if is_iso(form):
         return f"{source}::TIMESTAMP", "dates yyyy-mm-dd"
-    return f"strptime({source}, {_literal(form)})", f"dates {_words(form)}"
+    return f"strptime({source}, {literal(form)})", f"dates {_words(form)}"
 
 
 def _as_number(connection, table, name, source, values, tokens, proofs):
@@ -275,10 +277,6 @@ def _reading(connection, table, name, kind, sql, how, filled, distinct, *, whole
 
 def _counts(connection, table, sql):
     return connection.execute(f"SELECT count({sql}), count(DISTINCT {sql}) FROM {table}").fetchone()
-
-
-def _literal(text):
-    return "'" + text.replace("'", "''") + "'"
 
 
 def looks_like_identifier(reading, rows):

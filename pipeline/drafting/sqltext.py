@@ -57,11 +57,6 @@ def one_line(text):
     return " ".join(text.splitlines())
 
 
-def literal(text):
-    """A text as SQL writes it."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def yaml_text(text):
     """A text as a double-quoted YAML scalar."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t") + '"'

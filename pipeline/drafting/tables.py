@@ -2,12 +2,13 @@
 
 import msgspec
 
+from features.feeders.sql import literal
 from features.tables import TABLES
 from pipeline.drafting import words
 from pipeline.drafting.mapping import FITTING, is_import_day
 from pipeline.drafting.readings import looks_like_identifier, quoted
 from pipeline.drafting.references import why_no_reference
-from pipeline.drafting.sqltext import Item, literal, output_name, select
+from pipeline.drafting.sqltext import Item, output_name, select
 
 # Tables whose further columns become features.
 KEEPS_MORE = ("customers", "statements", "exposures")

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import pyarrow as pa
 
 from features.errors import RiskError
-from pipeline.sql import quoted
+from features.feeders.sql import quoted
 
 CONNECT_SECONDS = 10
 # What libpq says, and what may be shown of it: its own words name the server, the user or the database.

@@ -6,6 +6,7 @@ import duckdb
 import numpy as np
 
 from features.errors import RiskError
+from features.feeders.sql import quoted
 from models.horizon import horizon_of
 from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.state import bundle_path
@@ -100,7 +101,7 @@ def given_values(book, rows):
     names = [name for name in book.columns if name.startswith(OWN_PREFIX)]
     if not names:
         return {}
-    listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    listed = ", ".join(map(quoted, names))
     file = case_path(book.use_case, "book", "features.parquet")
     connection = duckdb.connect()
     found = connection.execute(f"SELECT observation_id, {listed} FROM read_parquet('{file}') WHERE list_contains(?, observation_id)",
