@@ -36,6 +36,7 @@ from pipeline.params import load_params
 from pipeline.sample import split
 from pipeline.source import load_source
 from pipeline.train import grown, laid_out, prepared
+from pipeline.use import source_changes
 from pipeline.workspace import ROOT, workspace
 
 PUBLISHED = ""
@@ -58,7 +59,7 @@ class Ground:
 
 def ground(name, path, changes=()):
     """Run a shipped source up to its features in a folder of its own, and read them. `changes` are (dotted key, value) of the parameters."""
-    source = [("source.name", name), ("source.definition", f"pipeline/sources/{name}"), ("source.path", str(Path(path).resolve())), ("use_cases", ["default"])]
+    source = source_changes(["default"], name=name, definition=f"pipeline/sources/{name}", path=Path(path).resolve())
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, workspace(folder, [*source, ("train.refit", "all"), *changes]):
         ingest()

@@ -19,7 +19,7 @@ from pipeline.params import change_params, load_params
 from pipeline.source import load_source
 from pipeline.source_outlook import outlook_of
 from pipeline.staging import connect, open_source
-from pipeline.use import PARAMS, chosen_source, initialise, with_source
+from pipeline.use import PARAMS, chosen_source, initialise, source_changes, with_source
 
 
 class TableFacts(msgspec.Struct, frozen=True):
@@ -85,8 +85,7 @@ def _apart(chosen, use_cases):
         shutil.copy(params, Path(folder) / PARAMS.name)
         os.chdir(folder)
         try:
-            change_params([*((f"source.{key}", value) for key, value in chosen.items()), ("use_cases", list(use_cases)),
-                           *((f"ingest.{share}", 1.0) for share in ("max_reject_share", "max_probe_share"))])
+            change_params([*source_changes(use_cases, **chosen), *((f"ingest.{share}", 1.0) for share in ("max_reject_share", "max_probe_share"))])
             yield
         finally:
             os.chdir(before)

@@ -41,7 +41,7 @@ def use_source(name, path):
         raise RiskError(f"source {name} reads files: say where they are with `risk use {name} --data PATH`.")
     cutoff = source.complete_to or _last_known(source, params.ingest)
     refresh(source)
-    change_params([*((f"source.{key}", value) for key, value in chosen.items()), ("use_cases", source.use_cases)], PARAMS)
+    change_params(source_changes(source.use_cases, **chosen), PARAMS)
     ensure_state(source, cutoff)
     return source
 
@@ -58,6 +58,11 @@ def _label(definition):
         return plain_name(definition.stem)
     folder = definition.resolve()
     return next((name for part in (folder, folder.parent) if (name := plain_name(part.name)) not in ("", "source")), "source")
+
+
+def source_changes(use_cases, *, name, definition, path):
+    """The changes of `params.yaml`, as (dotted key, value), that choose a source and the use cases to run."""
+    return [("source.name", name), ("source.definition", str(definition)), ("source.path", str(path)), ("use_cases", list(use_cases))]
 
 
 def with_source(params, chosen):

@@ -1,24 +1,20 @@
 """The shipped Czech loans, read in place: two languages in one table, what was known at the application, and the published folds."""
 
-import importlib.util
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from real_sets import SHARED, needs, reference_script, stages, up_to_features
 
 from models.lightgbm_core import lgb
-from pipeline.datasets import TABLES, case_path, read_json
+from pipeline.datasets import TABLES, case_path
 from pipeline.featurize import featurize
 from pipeline.ingest import ingest
 from pipeline.observe import observe
-from pipeline.workspace import workspace
 
 NAME = "berka"
-DATA = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).parent.parent.parent / "shared" / "data")) / NAME
-TOOLS = DATA.parent.parent / "tools" / "reference_scores.py"
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"the real set is not at {DATA}; set CUSTOMER_RISK_SHARED_DATA")
+DATA = SHARED / NAME
+pytestmark = needs(NAME)
 
 # ../shared/tools/reference_scores.py: mean of 20 folds
 REFERENCE_AUC = 0.875
@@ -26,23 +22,9 @@ REFERENCE_AUC = 0.875
 THEIRS = {"objective": "binary", "learning_rate": 0.05, "num_leaves": 7, "min_data_in_leaf": 10, "num_threads": 1, "verbosity": -1, "seed": 0}
 
 
-def stages(folder):
-    """A workspace of the source; the caller enters it and runs stages."""
-    definition = f"pipeline/sources/{NAME}"
-    return workspace(folder, [("source.name", NAME), ("source.definition", definition), ("source.path", str(DATA.resolve())), ("use_cases", ["default"])])
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The stages up to the features: tables by name, observations with their features, the intake."""
-    with stages(tmp_path_factory.mktemp("berka")):
-        ingest()
-        observe("default")
-        featurize("default")
-        tables = {file.stem: pd.read_parquet(file) for file in TABLES.glob("*.parquet")}
-        development = case_path("default", "development")
-        observed = pd.read_parquet(development / "observations.parquet").merge(pd.read_parquet(development / "features.parquet"), on="observation_id")
-        return {"tables": tables, "observed": observed, "ingest": read_json("data/ingest.json")}
+    return up_to_features(NAME, tmp_path_factory.mktemp("berka"))
 
 
 def file(name, sep=";"):
@@ -140,7 +122,7 @@ def test_neither_sex_nor_age_is_read_from_the_birth_number(run):
 def test_nothing_of_the_loans_day_or_later_is_known(run, tmp_path):
     """Features come out the same, to the bit, from tables that hold nothing known on the day of the customer's loan or after it."""
     day = run["observed"].set_index("customer_id")["as_of"]
-    with stages(tmp_path):
+    with stages(NAME, tmp_path):
         ingest()
         for name in ("customers", "transactions", "events"):
             rows = pd.read_parquet(TABLES / f"{name}.parquet")
@@ -189,11 +171,7 @@ def test_a_finished_loans_target_is_known_at_its_end_a_running_ones_on_the_files
 
 
 def test_folds_in_the_order_of_the_ids_are_the_references(run, monkeypatch):
-    if not TOOLS.exists():
-        pytest.skip(f"the reference script is not at {TOOLS}")
-    spec = importlib.util.spec_from_file_location("reference_scores", TOOLS)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = reference_script()
     judged = []
 
     def noted(train_x, train_y, test_x, test_y, seed, **_):

@@ -1,43 +1,28 @@
 """The shipped Korean firms, read in place: counts, which basis and currency, when each version was known, and the rows that are judged."""
 
-import importlib.util
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from real_sets import SHARED, needs, reference_script, stages, up_to_features
 
-from pipeline.datasets import TABLES, case_path, read_json
+from pipeline.datasets import TABLES, case_path
 from pipeline.featurize import featurize
 from pipeline.ingest import ingest
 from pipeline.observe import observe
-from pipeline.workspace import ROOT, workspace
+from pipeline.workspace import ROOT
 
 NAME = "dart_korea"
-DATA = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).parent.parent.parent / "shared" / "data")) / NAME
-TOOLS = DATA.parent.parent / "tools" / "reference_scores.py"
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"the real set is not at {DATA}; set CUSTOMER_RISK_SHARED_DATA")
+DATA = SHARED / NAME
+pytestmark = needs(NAME)
 
 DUE = "least(filed_on, make_date(reports.report_year + 1, 3, 31))"
 
 
-def stages(folder, definition=f"pipeline/sources/{NAME}"):
-    """A workspace of the source; the caller enters it and runs stages."""
-    return workspace(folder, [("source.name", NAME), ("source.definition", str(definition)), ("source.path", str(DATA.resolve())), ("use_cases", ["default"])])
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The stages up to the features: tables by name, observations with their features, the intake."""
-    with stages(tmp_path_factory.mktemp("dart")):
-        ingest()
-        observe("default")
-        featurize("default")
-        tables = {file.stem: pd.read_parquet(file) for file in TABLES.glob("*.parquet")}
-        development = case_path("default", "development")
-        observed = pd.read_parquet(development / "observations.parquet").merge(pd.read_parquet(development / "features.parquet"), on="observation_id")
-        return {"tables": tables, "observed": observed.set_index("observation_id"), "ingest": read_json("data/ingest.json")}
+    found = up_to_features(NAME, tmp_path_factory.mktemp("dart"))
+    return found | {"observed": found["observed"].set_index("observation_id")}
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +142,7 @@ def test_nothing_is_known_before_its_period_has_ended(run):
 
 def test_the_features_of_a_day_do_not_see_later_reports(run, tmp_path):
     """The observations of 1 April 2017 come out the same, to the bit, from tables without anything known later."""
-    with stages(tmp_path):
+    with stages(NAME, tmp_path):
         ingest()
         for file in TABLES.glob("*.parquet"):
             rows = pd.read_parquet(file)
@@ -189,11 +174,7 @@ def test_firms_that_file_on_after_their_delisting_are_not_observed(run):
 @pytest.fixture
 def script(monkeypatch):
     """The reference script with its model taken out: the rows and targets it would train and judge."""
-    if not TOOLS.exists():
-        pytest.skip(f"the reference script is not at {TOOLS}")
-    spec = importlib.util.spec_from_file_location("reference_scores", TOOLS)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = reference_script()
     module.taken = []
 
     def noted(train_x, train_y, test_x, test_y, seed, **_):
@@ -225,7 +206,7 @@ def test_the_strict_rule_differs_in_one_line_of_sql():
 def test_the_strict_rule_hides_the_reports_amended_later(tmp_path):
     from benchmarks.dart_known_at import strict_definition
 
-    with stages(tmp_path / "run", strict_definition(tmp_path)):
+    with stages(NAME, tmp_path / "run", strict_definition(tmp_path)):
         ingest()
         rows = pd.read_parquet(TABLES / "statements.parquet")
     own = rows[(rows["customer_id"] == "000020") & (rows["period_end"] == "2017-12-31")]

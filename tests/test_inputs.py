@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from real_sets import SHARED, needs
 from sqlalchemy import create_engine, text
 from workbook import workbook
 
@@ -16,7 +17,6 @@ from pipeline.source import Source
 from pipeline.source_file import Arff, Excel, PostgreSQL, Text
 from pipeline.watermarks import refresh
 
-SHARED = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 URL = os.environ.get("CUSTOMER_RISK_POSTGRES_URL")
 needs_postgresql = pytest.mark.skipif(not URL, reason="CUSTOMER_RISK_POSTGRES_URL names no server")
 DAY = datetime.date(2024, 3, 1)
@@ -157,7 +157,7 @@ def test_an_arff_is_refused_in_one_sentence(tmp_path, case):
         opened(tmp_path, Arff("a.arff"))
 
 
-@pytest.mark.skipif(not (SHARED / "polish_bankruptcy").is_dir(), reason="the real sets are not here (CUSTOMER_RISK_SHARED_DATA)")
+@needs("polish_bankruptcy")
 def test_the_polish_set_arrives_whole():
     from pipeline.readers.arff import read
 

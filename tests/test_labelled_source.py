@@ -28,6 +28,7 @@ from pipeline.score import score
 from pipeline.state import keep_bundle, point_to
 from pipeline.summary import _leak_lines, summary
 from pipeline.train import train
+from pipeline.use import source_changes
 from pipeline.workspace import workspace
 from serving.current import Current
 
@@ -67,8 +68,8 @@ def source(folder, frame, *, as_of="2024-06-30", **about):
     frame.to_csv(folder / "d.csv", index=False)
     (definition / "observations.sql").write_text(OBSERVATIONS.format(as_of=as_of), encoding="utf-8")
     (definition / "source.yaml").write_text(json.dumps(YAML | {"protocol": RANDOM} | about), encoding="utf-8")
-    return [("source.name", "mine"), ("source.definition", str(definition)), ("source.path", str(folder)), ("use_cases", ["default"]),
-            ("train.max_trees", 120), ("train.early_stopping_rounds", 30), ("report.customers", 3), ("explain.rows", 60)]
+    return [*source_changes(["default"], name="mine", definition=definition, path=folder), ("train.max_trees", 120),
+            ("train.early_stopping_rounds", 30), ("report.customers", 3), ("explain.rows", 60)]
 
 
 def learned(folder, frame, **about):

@@ -7,25 +7,14 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from small_run import small_run
 
 from features.errors import RiskError
 from features.feature import feature
 from features.terms import line, ratio
 from pipeline import trial
-from pipeline.book import book
-from pipeline.evaluate import evaluate
-from pipeline.explain import explain
-from pipeline.featurize import featurize
-from pipeline.gate import gate
-from pipeline.ingest import ingest
-from pipeline.observe import observe
-from pipeline.sample import sample
-from pipeline.score import score
-from pipeline.train import train
-from pipeline.workspace import workspace
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-SMALL = [("simulated.customers", 900), ("simulated.reference_every_months", 12), ("train.max_trees", 150)]
 LOGIC = (ast.For, ast.While, ast.If, ast.Try, ast.With, ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -66,10 +55,7 @@ def test_cells_hold_no_logic(path):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A small simulated run, as `make run` leaves it behind, with the notebooks beside it."""
-    with workspace(tmp_path_factory.mktemp("run"), SMALL) as folder:
-        ingest()
-        for stage in (observe, featurize, sample, train, evaluate, explain, gate, book, score):
-            stage("default")
+    with small_run(tmp_path_factory.mktemp("run")) as folder:
         shutil.copytree(NOTEBOOKS[0].parent, folder / "notebooks")
         yield folder
 

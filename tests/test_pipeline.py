@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from small_run import small_run
 
 from features.errors import RiskError
 from models.bundle import load_bundle
@@ -15,10 +16,7 @@ from models.scoring import contributions, encode
 from pipeline.book import book
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, write_json
-from pipeline.evaluate import evaluate
-from pipeline.explain import explain
 from pipeline.featurize import featurize
-from pipeline.gate import gate
 from pipeline.ingest import ingest
 from pipeline.lookup import score_file, show_customer
 from pipeline.observe import observe
@@ -33,7 +31,6 @@ from pipeline.workspace import workspace
 from serving.current import Current
 from serving.scorer import Question
 
-SMALL = [("simulated.customers", 900), ("simulated.reference_every_months", 12), ("train.max_trees", 150), ("report.customers", 3)]
 DEVELOPMENT = ("observations.parquet", "maturity.json", "features.parquet", "catalogue.json", "context.parquet")
 
 
@@ -44,10 +41,7 @@ def digests(folder):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A run of every stage of the default use case that imports neither MLflow nor Evidently."""
-    with workspace(tmp_path_factory.mktemp("project"), SMALL) as folder:
-        ingest()
-        for stage in (observe, featurize, sample, train, evaluate, explain, gate, book, score):
-            stage("default")
+    with small_run(tmp_path_factory.mktemp("project"), [("report.customers", 3)]) as folder:
         yield folder
 
 

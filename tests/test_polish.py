@@ -1,11 +1,10 @@
 """The shipped Polish ratios, read in place: repeated rows out, the others in the files' order, and the published folds."""
 
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from real_sets import SHARED, needs, stages
 from scipy.io import arff
 from sklearn.model_selection import StratifiedKFold
 
@@ -17,19 +16,18 @@ from pipeline.observe import observe
 from pipeline.params import read_yaml
 from pipeline.sample import sample
 from pipeline.source_file import SourceFile
-from pipeline.workspace import ROOT, workspace
+from pipeline.workspace import ROOT
 
 NAME = "polish_bankruptcy"
-DATA = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).parent.parent.parent / "shared" / "data")) / NAME
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"the real set is not at {DATA}; set CUSTOMER_RISK_SHARED_DATA")
-SOURCE = [("source.name", NAME), ("source.definition", f"pipeline/sources/{NAME}"), ("source.path", str(DATA.resolve())), ("use_cases", ["default"])]
+DATA = SHARED / NAME
+pytestmark = needs(NAME)
 KEYS = ("observation_id", "customer_id", "file_id", "as_of", "target", "status", "target_known_at")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The stages up to the samples."""
-    with workspace(tmp_path_factory.mktemp("polish"), SOURCE) as folder:
+    with stages(NAME, tmp_path_factory.mktemp("polish")) as folder:
         ingest()
         for stage in (observe, featurize, sample):
             stage("default")

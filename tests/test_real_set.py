@@ -1,16 +1,13 @@
 """The shipped real sets, read in place: the protocols' counts, the reference script's rows, and models that rank about as well as it or better."""
 
-import os
-from pathlib import Path
 
 import pytest
+from real_sets import SHARED, TOOLS, absent, need_tools
 
 from benchmarks.models import PUBLISHED, compare, drawn_ids, ground, play_round
 from benchmarks.references import REFERENCES, Script, reference_rounds
 from models.discrimination import auc, average_precision
 
-SHARED = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
-TOOLS = SHARED.parent / "tools"
 # Rows and bad rows of the first judged round (../shared/data/README.md), and the least AUC and average precision: the reference's
 # mean less two standard deviations over its rounds or seeds, since one round with one seed is judged here (`make bench-models` judges all).
 SETS = {
@@ -28,7 +25,7 @@ def played(request):
     """A shipped source up to its features, and the first round of its published protocol."""
     folder = SHARED / request.param
     if not folder.exists():
-        pytest.skip(f"the real set is not at {folder}; set CUSTOMER_RISK_SHARED_DATA")
+        pytest.skip(absent(request.param))
     given = ground(request.param, folder)
     return request.param, given, play_round(given, given.protocols[PUBLISHED])
 
@@ -46,8 +43,7 @@ def test_the_default_parameters_rank_within_the_reference_s_spread_or_better(pla
 
 def test_rows_and_targets_are_those_of_the_reference_script(played):
     name, given, judged = played
-    if not TOOLS.exists():
-        pytest.skip(f"the reference script is not at {TOOLS}")
+    need_tools()
     reference, ids = REFERENCES[name, PUBLISHED], drawn_ids(given, given.protocols[PUBLISHED])
     rounds, _ = reference_rounds(Script(TOOLS), reference, SHARED / name, ids)
     assert compare([judged], rounds[:1])["unlike"] == 0

@@ -1,6 +1,5 @@
 """`risk source check`: what a colleague would say about a source, without touching anything."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from builders import customer, invoice, observation, outcome, statement, write_tables
 from click.testing import CliRunner
+from real_sets import SHARED, needs
 
 from features.errors import RiskError
 from models.discrimination import auc
@@ -18,8 +18,6 @@ from pipeline.source_check_text import check_lines
 from pipeline.source_outlook import auc_half_width
 from pipeline.use import use_source
 from pipeline.workspace import workspace
-
-SHARED = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
 @pytest.fixture
@@ -194,7 +192,7 @@ def test_the_width_of_an_auc_is_that_of_repeated_samples():
     assert auc_half_width(0.8, 40, 400) == pytest.approx(1.96 * np.std(areas), rel=0.1)
 
 
-@pytest.mark.skipif(not (SHARED / "american_bankruptcy").exists(), reason="the real set american_bankruptcy is not on this machine")
+@needs("american_bankruptcy")
 def test_the_real_set_of_american_firms(work):
     found = check("american_bankruptcy", str(SHARED / "american_bankruptcy"))
     assert (found.customers, found.with_default) == (8490, 491)

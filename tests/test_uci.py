@@ -1,11 +1,10 @@
 """The shipped card holders, read in place: every row in the file's order, the published draws, and the columns worked out by hand."""
 
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from real_sets import SHARED, needs, stages
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from pipeline.datasets import case_path, read_json
@@ -14,18 +13,16 @@ from pipeline.ingest import ingest
 from pipeline.observe import observe
 from pipeline.params import change_params
 from pipeline.sample import sample
-from pipeline.workspace import workspace
 
 NAME = "uci_credit_default"
-DATA = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).parent.parent.parent / "shared" / "data")) / NAME
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"the real set is not at {DATA}; set CUSTOMER_RISK_SHARED_DATA")
-SOURCE = [("source.name", NAME), ("source.definition", f"pipeline/sources/{NAME}"), ("source.path", str(DATA.resolve())), ("use_cases", ["default"])]
+DATA = SHARED / NAME
+pytestmark = needs(NAME)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The stages up to the samples."""
-    with workspace(tmp_path_factory.mktemp("uci"), SOURCE) as folder:
+    with stages(NAME, tmp_path_factory.mktemp("uci")) as folder:
         ingest()
         for stage in (observe, featurize, sample):
             stage("default")
