@@ -75,54 +75,71 @@ class Accounts:
     def _code(entity, basis, length, period):
         return ((entity * 2 + basis) * 3 + length) * PERIODS + period
 
+    def fill(self, terms, out):
+        """Write stock and flow terms (t) of statement lines into the rows of `out` (t, n); missing where no statement says."""
+        if not len(self._months):
+            out[:] = np.nan
+            return
+        asked = {}
+        for row, term in enumerate(terms):
+            asked.setdefault((term.op, term.lag), []).append(row)
+        self._find_all(asked)
+        for (op, lag), rows in asked.items():
+            out[rows] = getattr(self, f"_{op}s")(self._values([terms[row].column for row in rows]), lag)
+
+    def _find_all(self, asked):
+        """Look up at once every statement that (op, lag) pairs read."""
+        wanted = dict.fromkeys(each for op, lag in asked for each in STATEMENTS_OF[op](lag) if each not in self._found)
+        if not wanted:
+            return
+        length, back = (np.array(column)[:, None] for column in zip(*wanted, strict=True))
+        anchor = np.where(length == ANNUAL, self.annual_period, self.period)
+        row = self._find(length, np.where(anchor >= 0, anchor - back, -1))
+        self._found.update(zip(wanted, row, strict=True))
+
     def _find(self, length, period):
+        """Row of the statement of a length (w, 1) whose period is (w, n), as known at as_of; -1 where none is."""
         codes, source, step = self._versions
         wanted = self._code(self.entity, self.basis, length, np.maximum(period, 0))
-        group = np.searchsorted(codes, wanted)
-        there = (group < len(codes)) & (period >= 0)
-        there[there] = codes[group[there]] == wanted[there]
+        group = np.minimum(codes.searchsorted(wanted), len(codes) - 1)
+        there = (codes[group] == wanted) & (period >= 0)
         row = held(step, np.where(there, group, -1), self.as_of)
-        return np.where(row >= 0, source[row] if len(source) else -1, -1)
+        return np.where(row >= 0, source[row], -1)
 
     def at(self, length, lag):
         """Row of the statement of that length whose period ended `lag` months before the latest one's, as known at as_of; -1 where none
         is."""
-        key = (length, lag)
-        if key not in self._found:
-            anchor = self.annual_period if length == ANNUAL else self.period
-            self._found[key] = self._find(length, np.where(anchor >= 0, anchor - lag, -1))
-        return self._found[key]
+        return self._found[length, lag]
 
     @cached_property
     def _found(self):
         return {(ANY, 0): self.latest, (ANNUAL, 0): self.annual}
 
-    def stock(self, line, lag=0):
-        """A line as it stood `lag` months before the latest period end, (n,); where that statement lacks it, the annual statement's."""
-        values = self._values(line)
-        return _first_known([pick(values, self.at(ANY, lag)), lambda: pick(values, self.at(ANNUAL, lag))])
+    def _stocks(self, values, lag):
+        """Lines (l, rows) as they stood `lag` months before the latest period end, (l, n); where that statement lacks one, the annual statement's."""
+        return _first_known([_pick_all(values, self.at(ANY, lag)), lambda: _pick_all(values, self.at(ANNUAL, lag))])
 
-    def flow(self, line, lag=0):
-        """Twelve months of a line up to `lag` months before the latest period end, (n,).
+    def _flows(self, values, lag):
+        """Twelve months of lines (l, rows) up to `lag` months before the latest period end, (l, n).
 
         The last four quarters where all are visible, else the latest annual statement's, else the period's own amount × 12 / its months.
         """
-        values = self._values(line)
         return _first_known(
-            [self._four_quarters(values, lag), lambda: pick(values, self.at(ANNUAL, lag)), lambda: self._annualized(values, lag)]
+            [self._four_quarters(values, lag), lambda: _pick_all(values, self.at(ANNUAL, lag)), lambda: self._annualized(values, lag)]
         )
 
-    def _values(self, line):
-        """A line of all statements; one that no statement here carries is missing throughout."""
-        return self.rows[line] if line in self.rows else np.full(len(self._months), np.nan)
+    def _values(self, names):
+        """Lines of all statements, (l, rows); one that no statement here carries is missing throughout."""
+        nothing = np.full(len(self._months), np.nan)
+        return np.array([self.rows.get(name, nothing) for name in names])
 
     def _four_quarters(self, values, lag):
-        quarters = [pick(values, self.at(QUARTER, lag + back)) for back in (0, 3, 6, 9)]
+        quarters = [_pick_all(values, self.at(QUARTER, lag + back)) for back in QUARTERS]
         return quarters[0] + quarters[1] + quarters[2] + quarters[3]
 
     def _annualized(self, values, lag):
         row = self.at(ANY, lag)
-        return pick(values, row) * (YEAR_MONTHS / np.where(row >= 0, self._months[row], YEAR_MONTHS) if len(self._months) else 1.0)
+        return _pick_all(values, row) * (YEAR_MONTHS / np.where(row >= 0, self._months[row], YEAR_MONTHS))
 
     def age_days(self):
         """Days from the latest period end to as_of, (n,)."""
@@ -134,6 +151,21 @@ class Accounts:
 
     def _days(self, later, earlier):
         return np.where(self.latest >= 0, (later - np.where(self.latest >= 0, earlier, 0)) / 86_400, np.nan)
+
+
+QUARTERS = (0, 3, 6, 9)
+# Which statements, by (length, months back), a stock and a flow read.
+STATEMENTS_OF = {
+    "stock": lambda lag: ((ANY, lag), (ANNUAL, lag)),
+    "flow": lambda lag: ((ANY, lag), (ANNUAL, lag), *((QUARTER, lag + back) for back in QUARTERS)),
+}
+
+
+def _pick_all(values, row):
+    """Lines (l, rows) at `row` (n,), NaN where it is -1."""
+    taken = values.take(row, axis=1)
+    taken[:, row < 0] = np.nan
+    return taken
 
 
 def trust(confidence, count):

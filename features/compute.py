@@ -1,15 +1,13 @@
-"""A catalogue's features computed from records: each term once, each table's windows together."""
-
-from dataclasses import dataclass
+"""A catalogue's features computed from records: each term once, terms of one kind together."""
 
 import numpy as np
 
-from features import kernel, numbers
+from features import numbers
 from features.arrays import MISSING_TIME, Category, Observations, take
 from features.derived import hour, remainder, weekday
-from features.distinct import distinct
-from features.terms import walk
-from features.workspace import TESTS, Workspace, present
+from features.plan import plan_of
+from features.windowed import fill_windows, present
+from features.workspace import TESTS, Workspace
 
 OVERDUE_STATEMENT_DAYS = 550  # a year's accounts and the half year in which most laws want them filed
 
@@ -20,128 +18,71 @@ def compute(catalogue, records, observations, *, context=None, preferred_basis="
     Only rows with known_at <= as_of are read. Observations may come in any order. Without a context, peer and counterparty features are
     missing. A category feature is always a Category and a number never infinite.
     """
-    # binary searches over ascending questions stay in the processor's cache
-    order = np.lexsort((observations.as_of, observations.entity))
-    ordered = Observations(observations.entity[order], observations.as_of[order], take(observations.columns, order))
-    plan = plan_of(catalogue)
-    space = Workspace(records, ordered, spans=plan.spans, ordered=plan.ordered, context=context, preferred_basis=preferred_basis)
-    values = evaluate(plan, space)
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    asked = zip(catalogue.features, plan.outputs, strict=True)
-    return {each.name: _column(values[place], each.kind, len(order))[back] for each, place in asked}
+    order = _order(observations)
+    if order is not None:
+        observations = Observations(observations.entity[order], observations.as_of[order], take(observations.columns, order))
+    space = Workspace(records, observations, context=context, preferred_basis=preferred_basis)
+    values, categories = evaluate(plan_of(catalogue), space)
+    back = None if order is None else order.argsort()
+    return _columns(catalogue, values, categories, back)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The distinct terms of a catalogue in an order in which parts come first.
-
-    `steps` are (term, places of its parts), `outputs` the place of each feature, `spans` the windows of each (table, key), `ordered`
-    those of them of which a deviation is asked.
-    """
-
-    steps: tuple
-    outputs: tuple
-    spans: dict
-    ordered: dict
-
-
-def plan_of(catalogue):
-    """The catalogue's Plan, made once per catalogue."""
-    if "_plan" not in catalogue.__dict__:
-        catalogue.__dict__["_plan"] = _make_plan(catalogue)
-    return catalogue.__dict__["_plan"]
-
-
-def _make_plan(catalogue):
-    place, steps = {}, []
-    for each in catalogue.features:
-        for term in walk(each.how):
-            if term not in place:
-                place[term] = len(steps)
-                steps.append((term, tuple(place[part] for part in term.parts)))
-    asked = [term for term in place if term.op == "window"]
-    return Plan(
-        tuple(steps),
-        tuple(place[each.how] for each in catalogue.features),
-        _spans(asked),
-        _spans([term for term in asked if term.measure == "sd"]),
-    )
-
-
-def _spans(asked):
-    """The windows of some terms by (table, key), ascending seconds."""
-    spans = {}
-    for term in asked:
-        spans.setdefault((term.table, term.key), set()).add(term.span)
-    return {key: tuple(sorted(found)) for key, found in spans.items()}
+def _order(observations):
+    """Positions that put observations by (entity, as_of), in which binary searches stay in the processor's cache; None where they are."""
+    entity, as_of = observations.entity, observations.as_of
+    step = entity[1:] - entity[:-1]
+    if ((step > 0) | ((step == 0) & (as_of[1:] >= as_of[:-1]))).all():
+        return None
+    return np.lexsort((as_of, entity))
 
 
 def evaluate(plan, space):
-    """The value of every step of a plan in a workspace, in the steps' order."""
-    values = []
-    for term, parts in plan.steps:
-        values.append(OPS[term.op](space, term, *(values[part] for part in parts)))
-    return values
+    """The answers of a plan in a workspace: float64 (terms, n), and {row: Category} of those that are categories, NaN where missing."""
+    values, categories = np.empty((plan.size, len(space.observations))), {}
+    for batch in plan.batches:
+        out, parts = values[batch.begin : batch.end], [values[part] for part in batch.parts]
+        if batch.windows:
+            fill_windows(batch.windows, space, out)
+        elif batch.op in ARITHMETIC:
+            ARITHMETIC[batch.op](batch.terms, out, *parts)
+        else:
+            LOOKUPS[batch.op](space, batch, out, parts, categories)
+    return values, categories
 
 
-def _column(value, kind, count):
-    if kind == "category":
-        return value if isinstance(value, Category) else Category(np.full(count, -1, dtype=np.int32), ())
-    return np.where(np.isfinite(value), value, np.nan)
+def _columns(catalogue, values, categories, back):
+    outputs = plan_of(catalogue).outputs
+    found = values[list(outputs)]
+    found[~np.isfinite(found)] = np.nan
+    found = found if back is None else found[:, back]
+    columns = dict(zip(catalogue.names, found, strict=True))
+    for each, place in zip(catalogue.features, outputs, strict=True):
+        if each.kind == "category":
+            column = categories.get(place, Category(np.full(found.shape[1], -1, dtype=np.int32), ()))
+            columns[each.name] = column if back is None else column[back]
+    return columns
 
 
-def _window(space, term):
-    depth = space.spans[term.table, term.key].index(term.span)
-    return space.once(("measure", term.table, term.key, term.where, term.column, term.measure), _measure, space, term)[depth]
+def _put(column, place, row, out, categories):
+    """Write one answer: a category's codes stand for it among the numbers, NaN where it is missing."""
+    if isinstance(column, Category):
+        categories[place] = column
+        column = np.where(column.codes < 0, np.nan, column.codes)
+    out[row] = column
 
 
-def _measure(space, term):
-    """One measure for all windows of its table at once, float64 (k, n)."""
-    if term.measure == "count":
-        return space.selection(term, valued=bool(term.column)).counts.astype(np.float64)
-    if term.measure == "recency":
-        chosen = space.selection(term, valued=False)
-        return kernel.recency(chosen, space.occurred(term.table))
-    chosen = space.selection(term, valued=True)
-    return VALUED[term.measure](chosen, space, term)
+def _each(answer):
+    """A lookup that answers term by term: answer(space, term, *parts)."""
+
+    def lookup(space, batch, out, parts, categories):
+        for row, term in enumerate(batch.terms):
+            _put(answer(space, term, *(part[row] for part in parts)), batch.begin + row, row, out, categories)
+
+    return lookup
 
 
-def _sum(chosen, space, term):
-    values = space.column(term.table, term.column)
-    if np.issubdtype(values.dtype, np.integer):
-        return kernel.total(chosen, _without_missing(values)).astype(np.float64)
-    return kernel.ordered_total(chosen, values, depths=range(len(chosen.spans)))
-
-
-def _mean(chosen, space, term):
-    return numbers.ratio(_sum(chosen, space, term), chosen.counts.astype(np.float64))
-
-
-def _extreme(chosen, space, term):
-    found = kernel.extreme(chosen, space.column(term.table, term.column), largest=term.measure == "max")
-    return np.where(chosen.counts > 0, found, np.nan)
-
-
-def _deviation(chosen, space, term):
-    return kernel.deviation(chosen, space.column(term.table, term.column), depths=space.depths(term))
-
-
-def _distinct(chosen, space, term):
-    return distinct(chosen, space.group(term.table, term.column)).astype(np.float64)
-
-
-def _last_in_window(chosen, space, term):
-    values, row = space.column(term.table, term.column), kernel.latest(chosen)
-    return np.where(row >= 0, values[row] if len(values) else np.nan, np.nan)
-
-
-VALUED = {"sum": _sum, "mean": _mean, "min": _extreme, "max": _extreme, "sd": _deviation, "distinct": _distinct, "last": _last_in_window}
-
-
-def _without_missing(values):
-    there = present(values)
-    return values if there is None else np.where(there, values, 0)
+def _lines(space, batch, out, parts, categories):
+    space.accounts.fill(batch.terms, out)
 
 
 def _statement(space, term):
@@ -172,10 +113,13 @@ def _months_since(space, term):
     return numbers.months_between(space.observations.as_of, found.astype(np.int64))
 
 
-def _peer(space, term, values, *industry):
-    if space.context is None:
-        return np.full(len(values), np.nan)
-    return space.context.quantiles(term.column, values, industry[0] if industry else None, space.observations.as_of)
+def _peer(space, batch, out, parts, categories):
+    for row, term in enumerate(batch.terms):
+        if space.context is None:
+            out[row] = np.nan
+            continue
+        industry = categories.get(int(batch.parts[1][row])) if len(parts) > 1 else None
+        out[row] = space.context.quantiles(term.column, parts[0][row], industry, space.observations.as_of)
 
 
 def _counterparty(space, term):
@@ -187,44 +131,47 @@ def _counterparty(space, term):
     return np.where(own.codes < 0, np.nan, figure)
 
 
-def _compare(space, term, values):
-    return np.where(np.isnan(values), np.nan, TESTS[term.measure](values, term.value))
-
-
-def _plus(space, term, *parts):
-    answer = parts[0]
-    for part in parts[1:]:
-        answer = answer + part
-    return answer
-
-
-def _where_known(space, term, values, condition):
-    missing = condition.codes < 0 if isinstance(condition, Category) else np.isnan(condition)
-    return np.where(missing, np.nan, values)
-
-
-OPS = {
-    "window": _window,
-    "stock": lambda space, term: space.accounts.stock(term.column, term.lag),
-    "flow": lambda space, term: space.accounts.flow(term.column, term.lag),
-    "statement": _statement,
-    "last": lambda space, term: space.last(term.table, term.column),
-    "months_since": _months_since,
-    "own": _own,
-    "moment": _moment,
-    "open_items": lambda space, term: space.open_items[term.measure],
-    "contracts": lambda space, term: space.contracts(term.span // 86_400)[term.measure],
-    "series": lambda space, term: space.series_value(term.column, industry=term.measure == "industry", lag=term.lag),
+# space, batch, answers (t, n), the parts' answers by argument (t, n), categories found so far
+LOOKUPS = {
+    "lines": _lines,
+    "statement": _each(_statement),
+    "last": _each(lambda space, term: space.last(term.table, term.column)),
+    "months_since": _each(_months_since),
+    "own": _each(_own),
+    "moment": _each(_moment),
+    "open_items": _each(lambda space, term: space.open_items[term.measure]),
+    "contracts": _each(lambda space, term: space.contracts(term.span // 86_400)[term.measure]),
+    "series": _each(lambda space, term: space.series_value(term.column, industry=term.measure == "industry", lag=term.lag)),
     "peer": _peer,
-    "counterparty": _counterparty,
-    "ratio": lambda space, term, top, bottom: numbers.ratio(top, bottom),
+    "counterparty": _each(_counterparty),
+}
+
+
+def _value(terms):
+    return np.array([term.value for term in terms])[:, None]
+
+
+def _plus(terms, out, first, *others):
+    out[:] = first
+    for part in others:
+        out += part
+
+
+def _compare(terms, out, values):
+    out[:] = TESTS[terms[0].measure](values, _value(terms))
+    out[np.isnan(values)] = np.nan
+
+
+# terms, answers (t, n), the parts' answers by argument (t, n)
+ARITHMETIC = {
+    "ratio": lambda terms, out, top, bottom: np.copyto(out, numbers.ratio(top, bottom)),
     "plus": _plus,
-    "minus": lambda space, term, left, right: left - right,
-    "times": lambda space, term, part: part * term.value,
-    "size": lambda space, term, part: np.abs(part),
-    "log": lambda space, term, part: numbers.log(part),
-    "signed_log": lambda space, term, part: numbers.signed_log(part),
+    "minus": lambda terms, out, left, right: np.subtract(left, right, out=out),
+    "times": lambda terms, out, part: np.multiply(part, _value(terms), out=out),
+    "size": lambda terms, out, part: np.abs(part, out=out),
+    "log": lambda terms, out, part: np.copyto(out, numbers.log(part)),
+    "signed_log": lambda terms, out, part: np.copyto(out, numbers.signed_log(part)),
     "compare": _compare,
-    "known_or": lambda space, term, part: np.where(np.isnan(part), term.value, part),
-    "where_known": _where_known,
+    "known_or": lambda terms, out, part: np.copyto(out, np.where(np.isnan(part), _value(terms), part)),
+    "where_known": lambda terms, out, part, condition: np.copyto(out, np.where(np.isnan(condition), np.nan, part)),
 }

@@ -37,11 +37,12 @@ def states(group, known, *, rank=None):
 
 
 def held(step, group, as_of):
-    """Source row that held for each (group (m,), as_of (m,)), changes at as_of included; -1 where none did."""
-    at = np.searchsorted(step.key, pack_edge(group, as_of), side="right") - 1
-    found = at >= 0
-    found[found] = (step.key[at[found]] >> 32) == group[found]
-    return np.where(found, step.row[at] if len(step.row) else -1, -1)
+    """Source row that held for each (group, as_of), two arrays of one shape or that broadcast, changes at as_of included; -1 where none did."""
+    if not len(step.key):
+        return np.full(np.broadcast_shapes(np.shape(group), np.shape(as_of)), -1)
+    at = step.key.searchsorted(pack_edge(group, as_of), side="right") - 1
+    # before the first key, position -1 names the last one, whose group is another's unless it is the only one
+    return np.where((at >= 0) & (step.key[at] >> 32 == group), step.row[at], -1)
 
 
 def pick(values, row):

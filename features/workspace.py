@@ -6,26 +6,22 @@ import numpy as np
 
 from features import kernel
 from features.accounts import Accounts, month_number
-from features.arrays import MISSING_MONEY, Category, length
+from features.arrays import Category, length
 from features.derived import BUILT, DERIVED
 from features.ledger import contract_figures, ledger, open_figures, settlements
 from features.lookups import held, pick, states
 from features.tables import TABLES
+from features.windowed import present
 
 TESTS = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
 
 class Workspace:
-    """Records and observations with everything worked out from them so far.
+    """Records and observations with everything worked out from them so far; observations must ascend by (entity, as_of)."""
 
-    Observations must ascend by (entity, as_of). `spans` says which windows are asked of which (table, key), so that all are found together:
-    {(table, key): ascending seconds}; `ordered` the windows of which a
-    deviation is asked, by (table, key) too, since those are worth working out one by one.
-    """
-
-    def __init__(self, records, observations, *, spans, ordered=None, context=None, preferred_basis="consolidated"):
-        self.records, self.observations, self.spans, self.context = records, observations, spans, context
-        self.preferred_basis, self._ordered = preferred_basis, ordered or {}
+    def __init__(self, records, observations, *, context=None, preferred_basis="consolidated"):
+        self.records, self.observations, self.context = records, observations, context
+        self.preferred_basis = preferred_basis
         self._kept = {}
 
     def once(self, key, build, *args):
@@ -51,11 +47,6 @@ class Workspace:
     def occurred(self, table):
         """When a table's rows happened, int64 seconds."""
         return self.rows(table)[_occurred(table)]
-
-    def depths(self, term):
-        """Places, among the windows of a term's table, of those a deviation is asked of."""
-        spans = self.spans[term.table, term.key]
-        return [spans.index(span) for span in self._ordered[term.table, term.key]]
 
     @cached_property
     def book(self):
@@ -85,38 +76,33 @@ class Workspace:
         step = self.once(("states", table), states, rows["entity"], rows["known_at"])
         return self.once(("held", table), held, step, self.observations.entity, self.observations.as_of)
 
-    def mask(self, table, conditions):
-        """Rows of a table that pass all conditions, a boolean array, or None where there are none."""
-        if not conditions:
-            return None
-        return self.once(("mask", table, conditions), self._mask, table, conditions)
+    def passes(self, table, condition):
+        """Rows of a table that pass a condition, a boolean array."""
+        return self.once(("passes", table, condition), lambda: self._passes(table, condition))
 
-    def _mask(self, table, conditions):
-        passed = [_passes(self.column(table, each.column), each) for each in conditions]
-        return np.logical_and.reduce(passed)
+    def _passes(self, table, condition):
+        column, test = self.column(table, condition.column), TESTS[condition.test]
+        if not isinstance(column, Category):
+            there, passed = self.present(table, condition.column), test(column, condition.value)
+            return passed if there is None else passed & there
+        code = column.levels.index(condition.value) if condition.value in column.levels else -2
+        return test(column.codes, code) & (column.codes >= 0)
 
-    def selection(self, term, *, valued):
-        """The kernel's selection of a window term's rows; with `valued`, of those whose column is not missing."""
-        key = ("selection", term.table, term.key, term.where, term.column if valued else "")
-        return self.once(key, self._selection, term, valued)
+    def present(self, table, name):
+        """Which values of a column are not missing, or None where all are there."""
+        return self.once(("present", table, name), lambda: present(self.column(table, name)))
 
-    def _selection(self, term, valued):
-        where = self.mask(term.table, term.where)
-        there = present(self.column(term.table, term.column)) if valued else None
-        if there is not None:
-            where = there if where is None else where & there
-        return kernel.select(self._windows(term.table, term.key), where=where)
+    def windows(self, table, key, spans):
+        """The kernel's windows of a table's rows for every observation, spans ascending in seconds."""
+        return self.once(("windows", table, key, spans), self._find_windows, table, key, spans)
 
-    def _windows(self, table, key):
-        return self.once(("windows", table, key), self._find_windows, table, key)
-
-    def _find_windows(self, table, key):
+    def _find_windows(self, table, key, spans):
         rows = self.rows(table)
         row_entity, entity = rows["entity"], self.observations.entity
         if key != "customer":
             row_entity, entity = self._pairs(table, key)
         line = kernel.timeline(row_entity, self.occurred(table), rows["known_at"])
-        return kernel.windows(line, entity, self.observations.as_of, spans=self.spans[table, key])
+        return kernel.windows(line, entity, self.observations.as_of, spans=spans)
 
     def _pairs(self, table, key):
         """Entity codes of (customer, category) pairs for a table's rows and the observations; -1 for a pair without rows."""
@@ -197,26 +183,6 @@ def _ranks(first, second):
 
 def _occurred(table):
     return TABLES[table].occurred if table in TABLES else "occurred_at"
-
-
-def _passes(column, condition):
-    if isinstance(column, Category):
-        code = column.levels.index(condition.value) if condition.value in column.levels else -2
-        return (column.codes >= 0) & TESTS[condition.test](column.codes, code)
-    there = present(column)
-    passed = TESTS[condition.test](column, condition.value)
-    return passed if there is None else passed & there
-
-
-def present(column):
-    """Which values are not missing, a boolean array, or None where all are there."""
-    if isinstance(column, Category):
-        there = column.codes >= 0
-    elif np.issubdtype(column.dtype, np.floating):
-        there = ~np.isnan(column)
-    else:
-        there = column != MISSING_MONEY
-    return None if there.all() else there
 
 
 def recode(column, levels):

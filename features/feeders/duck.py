@@ -2,6 +2,8 @@
 
 import contextlib
 import shutil
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,14 @@ from features.context import Context, quantile_knots
 from features.errors import RiskError
 from features.feature import feature
 from features.feeders.arrow import write_context
-from features.feeders.reading import Reader, connect, described, fetch, read_ahead, read_observations
+from features.feeders.reading import Reader, connect, described, fetch, read_observations
 from features.feeders.sql import literal, quoted
 from features.feeders.writing import Columns, replacing, write_columns
 from features.tables import TABLES
 
 FEW_LEVELS = 50
+# Enough to drown the calls, few enough for a term's column to stay in the processor's cache.
+CHUNK_OBSERVATIONS = 8_192
 
 
 def columns_of(tables_dir):
@@ -92,7 +96,7 @@ def featurize(
         reader = Reader(connection, Path(tables_dir), catalogue, asked)
         given = context if context is not None else Context(counterparties=reader.counterparties())
         columns = Columns(_with_bases(catalogue) if context is None else catalogue, len(asked), scratch)
-        _fill(columns, reader, asked, given, chunk_customers, progress)
+        _fill(columns, reader, asked, given, chunk_customers, threads, progress)
         if context is None:
             given = Context(_peer_knots(catalogue, columns, asked), given.counterparties)
             _fill_peers(catalogue, columns, asked, given)
@@ -115,23 +119,52 @@ def _with_bases(catalogue):
     return Catalogue(catalogue.use_case, [*kept, *hidden.values(), *industry])
 
 
-def _fill(columns, reader, asked, context, chunk_customers, progress):
-    order = np.argsort(asked.code, kind="stable")
-    first = np.arange(0, len(asked.customers), chunk_customers)
-    edges = np.searchsorted(asked.code[order], np.append(first, len(asked.customers)))
-    for number, records in enumerate(read_ahead(reader, first, chunk_customers)):
-        chosen = np.sort(order[edges[number] : edges[number + 1]])
-        _fill_chunk(columns, records, asked, chosen, first[number], context)
-        if progress is not None:
-            progress.update(len(chosen))
+def _fill(columns, reader, asked, context, chunk_customers, threads, progress):
+    """Compute the columns chunk by chunk: one is read while others are computed, and they are stored in their order."""
+    order = _by_customer(asked.code)
+    ends = _chunk_ends(asked, chunk_customers)
+    edges = np.searchsorted(asked.code if order is None else asked.code[order], [0, *ends])
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        waiting = deque()
+        for number, records in enumerate(reader.chunks(ends)):
+            low, high = edges[number : number + 2]
+            chosen = slice(low, high) if order is None else np.sort(order[low:high])
+            observations = _observations(asked, chosen, ends[number - 1] if number else 0)
+            waiting.append((chosen, pool.submit(compute, columns.catalogue, records, observations, context=context)))
+            while len(waiting) > threads:
+                _store(columns, *waiting.popleft(), progress)
+        while waiting:
+            _store(columns, *waiting.popleft(), progress)
 
 
-def _fill_chunk(columns, records, asked, chosen, first, context):
-    observations = Observations(
-        asked.code[chosen] - first, asked.as_of[chosen], {name: _compact(column[chosen]) for name, column in asked.columns.items()}
-    )
-    for name, column in compute(columns.catalogue, records, observations, context=context).items():
+def _by_customer(code):
+    """Positions that put observations by customer, None where they are."""
+    return None if (code[1:] >= code[:-1]).all() else np.argsort(code, kind="stable")
+
+
+def _chunk_ends(asked, chunk_customers):
+    """Codes of customers at which chunks end: of at most so many customers, and of about CHUNK_OBSERVATIONS observations."""
+    before = np.cumsum(np.bincount(asked.code, minlength=len(asked.customers)))
+    ends, begin = [], 0
+    while begin < len(before):
+        full = int(np.searchsorted(before, (before[begin - 1] if begin else 0) + CHUNK_OBSERVATIONS, side="right"))
+        begin = min(max(full, begin + 1), begin + chunk_customers, len(before))
+        ends.append(begin)
+    return ends
+
+
+def _observations(asked, chosen, first):
+    own = {name: _compact(column[chosen]) for name, column in asked.columns.items()}
+    return Observations(asked.code[chosen] - first, asked.as_of[chosen], own)
+
+
+def _store(columns, chosen, computed, progress):
+    found = computed.result()
+    for name, column in found.items():
         columns.put(name, chosen, column)
+    columns.release()
+    if progress is not None:
+        progress.update(len(next(iter(found.values()), ())))
 
 
 def _compact(column):

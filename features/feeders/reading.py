@@ -1,6 +1,5 @@
 """Reading for a whole book: the observations asked, and the rows of some customers at a time, filtered and sorted by DuckDB."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import duckdb
@@ -10,16 +9,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.arrays import MISSING_TIME, Records, seconds_down
-from features.compute import plan_of
 from features.context import running_counts
 from features.derived import SUPPORT
 from features.errors import RiskError
 from features.feeders.arrow import as_array, as_codes, microseconds
 from features.feeders.sql import literal, quoted
+from features.plan import plan_of, reading_terms
 from features.tables import TABLES
 
 SHARED_IDS = {"invoice_id": "invoices", "contract_id": "contracts"}
 MEMORY_LIMIT = "1GB"
+STREAM_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read_observations(path, catalogue):
 
 
 class Reader:
-    """Reads the rows of some customers from the tables, only what the catalogue needs and what was known by the last as_of."""
+    """Reads the tables customer by customer, only what the catalogue needs and what was known by the last as_of."""
 
     def __init__(self, connection, folder, catalogue, asked):
         self.connection, self.folder, self.asked = connection, folder, asked
@@ -89,26 +89,25 @@ class Reader:
     def _path(self, table):
         return self.folder / f"{table}.parquet"
 
-    def records(self, first, last):
-        """Records of the customers with codes first to last - 1."""
-        chunk = pa.table({"customer_id": self.asked.customers[first:last], "entity": np.arange(last - first)})
-        self.connection.register("chunk", chunk)
-        owners, tables = {}, {}
-        for table in sorted(self.needs, key=lambda name: name not in SHARED_IDS.values()):
-            tables[table] = self._rows(table, owners)
-        self.connection.unregister("chunk")
-        return Records(tuple(self.asked.customers[first:last].to_pylist()), tables)
+    def chunks(self, ends):
+        """Records of the customers up to each of the ascending codes `ends`, one after the other; codes in them count from the one before."""
+        chosen = pa.table({"customer_id": self.asked.customers, "entity": np.arange(len(self.asked.customers), dtype=np.int32)})
+        # a table, since cursors do not see what another one registered
+        self.connection.execute("CREATE OR REPLACE TABLE asked AS SELECT * FROM chosen")
+        # a table of shared ids first, so that others are told in its codes
+        names = sorted(self.needs, key=lambda name: name not in SHARED_IDS.values())
+        streams = {name: self._stream(name) for name in names}
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+            owners = {}
+            tables = {name: _rows(streams[name].until(end), begin, owners) for name in names}
+            yield Records(tuple(self.asked.customers[begin:end].to_pylist()), tables)
+        for stream in streams.values():
+            stream.close()
 
-    def _rows(self, table, owners):
-        arrow = fetch(self.connection, self._query(table), self._path(table))
-        rows = {}
-        for name in arrow.column_names:
-            if name in SHARED_IDS:
-                rows[name], ids = as_codes(arrow[name], owners.get(name))
-                owners.setdefault(name, ids)
-            else:
-                rows[name] = as_array(arrow[name])
-        return rows
+    def _stream(self, table):
+        if "customer_id" not in self.present[table]:
+            return Shared(fetch(self.connection, self._query(table), self._path(table)))
+        return Stream(self.connection.cursor(), self._query(table), self._path(table))
 
     def _query(self, table):
         contract, present = TABLES[table], self.present[table]
@@ -121,12 +120,9 @@ class Reader:
             conditions.append(f"rows.{contract.occurred} > {_moment(self.since[table] - 1)}")
         own = "customer_id" in present
         order = [f"rows.{quoted(name)}" for name in contract.order if name in present]
-        return f"""SELECT {"chunk.entity" if own else "0::BIGINT AS entity"}, {", ".join(f"rows.{quoted(name)}" for name in names)}
-            FROM {literal(self._path(table))} AS rows {self._join(own)}
-            WHERE {" AND ".join(conditions)} ORDER BY {", ".join((["chunk.entity"] if own else []) + order)}"""
-
-    def _join(self, own):
-        return "JOIN chunk ON rows.customer_id = chunk.customer_id" if own else ""
+        return f"""SELECT {"asked.entity" if own else "0::INTEGER AS entity"}, {", ".join(f"rows.{quoted(name)}" for name in names)}
+            FROM {literal(self._path(table))} AS rows {"JOIN asked ON rows.customer_id = asked.customer_id" if own else ""}
+            WHERE {" AND ".join(conditions)} ORDER BY {", ".join((["asked.entity"] if own else []) + order)}"""
 
     def counterparties(self):
         """Dated counts of all counterparties' transactions and known frauds up to the last as_of; None where no feature asks for them."""
@@ -164,7 +160,7 @@ def oldest_needed(catalogue, earliest):
     Only tables of which nothing but windows is asked are named: of the others any row may still matter.
     """
     oldest = {}
-    for term, _ in plan_of(catalogue).steps:
+    for term in reading_terms(plan_of(catalogue)):
         if term.table in TABLES and term.op != "counterparty":
             reach = earliest - term.span if term.op == "window" and term.table != "invoices" else MISSING_TIME
             oldest[term.table] = min(oldest.get(term.table, reach), reach)
@@ -172,15 +168,68 @@ def oldest_needed(catalogue, earliest):
     return {table: since for table, since in oldest.items() if since > MISSING_TIME and table not in built}
 
 
-def read_ahead(reader, first, size):
-    """Records of each chunk of customers; the next chunk is read while one is computed."""
-    with ThreadPoolExecutor(max_workers=1) as reading:
-        ahead = [reading.submit(reader.records, begin, min(begin + size, len(reader.asked.customers))) for begin in first[:1]]
-        for begin in first[1:]:
-            records = ahead.pop().result()
-            ahead.append(reading.submit(reader.records, begin, min(begin + size, len(reader.asked.customers))))
-            yield records
-        yield from (each.result() for each in ahead)
+class Stream:
+    """The rows of one table by customer, read on as they are asked for: DuckDB sorts, spilling to disk, and hands over some rows at a time."""
+
+    def __init__(self, connection, query, path):
+        self._connection, self._path, self._batches = connection, path, []
+        try:
+            self._reader = connection.sql(query).to_arrow_reader(STREAM_ROWS)
+        except duckdb.Error as error:
+            raise _unreadable(path, error) from None
+        self._schema = self._reader.schema
+
+    def until(self, end):
+        """The next rows, those of customers with codes below `end`, an Arrow table."""
+        found = []
+        while batch := self._next():
+            below = int(np.searchsorted(batch["entity"].to_numpy(), end))
+            found.append(batch.slice(0, below))
+            if below < len(batch):
+                self._batches.append(batch.slice(below))
+                break
+        return pa.Table.from_batches(found, schema=self._schema)
+
+    def _next(self):
+        if self._batches:
+            return self._batches.pop()
+        try:
+            return next(self._reader, None)
+        except (duckdb.Error, OSError, pa.ArrowException) as error:
+            raise _unreadable(self._path, error) from None
+
+    def close(self):
+        """Give up what is still held of the answer."""
+        self._reader.close()
+        self._connection.close()
+
+
+class Shared:
+    """A table without customers: every chunk reads all of it."""
+
+    def __init__(self, rows):
+        self._rows = rows
+
+    def until(self, end):
+        """All rows."""
+        return self._rows
+
+    def close(self):
+        """Nothing is held."""
+
+
+def _rows(arrow, begin, owners):
+    """An Arrow table's rows as the kernel's arrays; customers' codes count from `begin`, ids of `owners` are told in their codes."""
+    rows = {}
+    for name in arrow.column_names:
+        if name in SHARED_IDS:
+            rows[name], ids = as_codes(arrow[name], owners.get(name))
+            owners.setdefault(name, ids)
+        elif name == "entity":
+            rows[name] = np.maximum(arrow[name].to_numpy().astype(np.int64) - begin, 0)
+        else:
+            rows[name] = as_array(arrow[name])
+    return rows
 
 
 def connect(*, threads):
@@ -202,7 +251,11 @@ def fetch(connection, query, path):
     try:
         return connection.sql(query).to_arrow_table()
     except duckdb.Error as error:
-        raise RiskError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}); ingest it again.") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path, error):
+    return RiskError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}); ingest it again.")
 
 
 def described(connection, path):

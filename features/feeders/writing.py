@@ -1,5 +1,6 @@
 """Writing for a whole book: columns gathered chunk by chunk in a scratch file, then written in the observations' order."""
 
+import mmap
 import os
 from contextlib import contextmanager
 
@@ -26,6 +27,10 @@ class Columns:
     def put(self, name, rows, column):
         """Store a column's values at these observations."""
         self.matrix[self.place[name], rows] = self._global(name, column) if isinstance(column, Category) else column
+
+    def release(self):
+        """Let the page cache alone hold what was stored: this process need not."""
+        self.matrix._mmap.madvise(mmap.MADV_DONTNEED)
 
     def _global(self, name, column):
         known = self.levels[name]
