@@ -7,12 +7,14 @@ import numpy as np
 
 from features.arrays import MISSING_TIME
 from features.kernel import BASE, pack
-from features.lookups import held, pick, pick_time, states
+from features.lookups import held, pick_time, states
 
 ANY, QUARTER, ANNUAL = 0, 1, 2
 YEAR_MONTHS = 12
 HALF_MONTH = 15 * 86_400
-PERIODS = 1 << 14
+# Months from 1950 to 2086, the range of the packed key; the last number stands for "whatever period".
+PERIODS = 1 << 11
+LATEST = PERIODS - 1
 # A thousandth is as fine as anybody states a confidence; 1,024 steps keep period, length and confidence within the packed key's upper half.
 STEPS = 1 << 10
 CERTAIN = 1_000
@@ -39,37 +41,37 @@ class Accounts:
         self._months = rows["period_months"].astype(np.int64)
         self._period = month_number(rows["period_end"])
         self._basis = _is_level(rows.get("basis"), preferred, len(self._period))
-        self._length_and_trust = self._months * STEPS + trust(rows.get("confidence"), len(self._period))
+        self._source, self._step = self._versions()
         self._choose_basis()
 
+    def _versions(self):
+        """A step function per (customer, basis, length, period): its versions as they became known; rows of the source behind its rows."""
+        months, rows = self._months, np.arange(len(self._months))
+        trusted = months * STEPS + trust(self.rows.get("confidence"), len(months))
+        rank = pack(self._period * (32 * STEPS) + trusted, self.rows["known_at"])
+        annual = (months == YEAR_MONTHS).nonzero()[0]
+        own = ((months == 3) | (months == YEAR_MONTHS)).nonzero()[0]
+        # a statement stands for its own length and for any, for its own period and for the latest
+        source = np.concatenate([rows, rows, own, annual])
+        length = np.concatenate([np.full(2 * len(rows), ANY), np.where(months[own] == 3, QUARTER, ANNUAL), np.full(len(annual), ANNUAL)])
+        period = np.concatenate([self._period, np.full(len(rows), LATEST), self._period[own], np.full(len(annual), LATEST)])
+        code = self._code(self.rows["entity"][source], self._basis[source], length, period)
+        return source, states(code, self.rows["known_at"][source], rank=rank[source])
+
     def _choose_basis(self):
-        rank = pack(self._period * (32 * STEPS) + self._length_and_trust, self.rows["known_at"])
-        step = states(self.rows["entity"] * 2 + self._basis, self.rows["known_at"], rank=rank)
-        other, preferred = (held(step, self.entity * 2 + basis, self.as_of) for basis in (0, 1))
+        both = np.array([[0], [1]])
+        other, preferred = self._held(both, ANY, LATEST)
         # mixing bases would read a change of consolidation as growth
         behind = _period_at(self._period, other) - _period_at(self._period, preferred) >= YEAR_MONTHS
         self.basis = ((preferred >= 0) & ~behind).astype(np.int64)
         self.latest = np.where(self.basis == 1, preferred, other)
-        self.period = _period_at(self._period, self.latest)
-        annual = self._months == YEAR_MONTHS
-        annual_step = _of_rows(states, annual, self.rows["entity"] * 2 + self._basis, self.rows["known_at"], rank)
-        self.annual = held(annual_step, self.entity * 2 + self.basis, self.as_of)
-        self.annual_period = _period_at(self._period, self.annual)
+        self.annual = self._held(self.basis, ANNUAL, LATEST)
+        self.period, self.annual_period = _period_at(self._period, self.latest), _period_at(self._period, self.annual)
 
-    @cached_property
-    def _versions(self):
-        """One step function per (customer, basis, length, period): its versions as they became known."""
-        length = np.where(self._months == 3, QUARTER, np.where(self._months == YEAR_MONTHS, ANNUAL, ANY))
-        own = self._code(self.rows["entity"], self._basis, length, self._period)
-        anyhow = self._code(self.rows["entity"], self._basis, ANY, self._period)
-        twice = np.concatenate([own, anyhow[length != ANY]])
-        source = np.concatenate([np.arange(len(own)), np.flatnonzero(length != ANY)])
-        codes, group = np.unique(twice, return_inverse=True)
-        return (
-            codes,
-            source,
-            states(group.astype(np.int64), self.rows["known_at"][source], rank=pack(self._length_and_trust[source], self.rows["known_at"][source])),
-        )
+    def _held(self, basis, length, period):
+        """Row of the statement that held for each observation, of that basis, length and period; -1 where none did."""
+        row = held(self._step, self._code(self.entity, basis, length, period), self.as_of)
+        return np.where(row >= 0, self._source[row] if len(self._source) else -1, -1)
 
     @staticmethod
     def _code(entity, basis, length, period):
@@ -94,17 +96,9 @@ class Accounts:
             return
         length, back = (np.array(column)[:, None] for column in zip(*wanted, strict=True))
         anchor = np.where(length == ANNUAL, self.annual_period, self.period)
-        row = self._find(length, np.where(anchor >= 0, anchor - back, -1))
+        period = anchor - back
+        row = np.where((anchor >= 0) & (period >= 0), self._held(self.basis, length, np.maximum(period, 0)), -1)
         self._found.update(zip(wanted, row, strict=True))
-
-    def _find(self, length, period):
-        """Row of the statement of a length (w, 1) whose period is (w, n), as known at as_of; -1 where none is."""
-        codes, source, step = self._versions
-        wanted = self._code(self.entity, self.basis, length, np.maximum(period, 0))
-        group = np.minimum(codes.searchsorted(wanted), len(codes) - 1)
-        there = (codes[group] == wanted) & (period >= 0)
-        row = held(step, np.where(there, group, -1), self.as_of)
-        return np.where(row >= 0, source[row], -1)
 
     def at(self, length, lag):
         """Row of the statement of that length whose period ended `lag` months before the latest one's, as known at as_of; -1 where none
@@ -172,7 +166,8 @@ def trust(confidence, count):
     """Confidence in thousandths, int64 (count,), of a column of 0 to 1; a missing value or column is certain, one outside counts as the nearer end."""
     if confidence is None:
         return np.full(count, CERTAIN, dtype=np.int64)
-    return np.rint(np.clip(np.where(np.isnan(confidence), 1.0, confidence), 0.0, 1.0) * CERTAIN).astype(np.int64)
+    known = np.where(np.isnan(confidence), 1.0, confidence)
+    return np.rint(np.minimum(np.maximum(known, 0.0), 1.0) * CERTAIN).astype(np.int64)
 
 
 def _first_known(choices):
@@ -193,10 +188,3 @@ def _is_level(category, level, count):
 
 def _period_at(period, row):
     return np.where(row >= 0, period[row] if len(period) else -1, -1)
-
-
-def _of_rows(build, chosen, group, known, rank):
-    """A step function over the chosen rows only, answering positions among all rows."""
-    place = np.flatnonzero(chosen)
-    step = build(group[chosen], known[chosen], rank=rank[chosen])
-    return type(step)(step.key, place[step.row])

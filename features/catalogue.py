@@ -30,6 +30,11 @@ class Catalogue:
         """Column names in order."""
         return tuple(each.name for each in self.features)
 
+    @cached_property
+    def categories(self):
+        """Name and place of every category."""
+        return tuple((each.name, place) for place, each in enumerate(self.features) if each.kind == "category")
+
     def __len__(self):
         return len(self.features)
 

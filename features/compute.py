@@ -3,7 +3,7 @@
 import numpy as np
 
 from features import numbers
-from features.arrays import MISSING_TIME, Category, Observations, take
+from features.arrays import DAY, MISSING_TIME, Category, Observations, length, take
 from features.derived import hour, remainder, weekday
 from features.plan import plan_of
 from features.windowed import fill_windows, present
@@ -30,6 +30,8 @@ def compute(catalogue, records, observations, *, context=None, preferred_basis="
 def _order(observations):
     """Positions that put observations by (entity, as_of), in which binary searches stay in the processor's cache; None where they are."""
     entity, as_of = observations.entity, observations.as_of
+    if len(as_of) < 2:
+        return None
     step = entity[1:] - entity[:-1]
     if ((step > 0) | ((step == 0) & (as_of[1:] >= as_of[:-1]))).all():
         return None
@@ -52,14 +54,13 @@ def evaluate(plan, space):
 
 def _columns(catalogue, values, categories, back):
     outputs = plan_of(catalogue).outputs
-    found = values[list(outputs)]
+    found = values[outputs]
     found[~np.isfinite(found)] = np.nan
     found = found if back is None else found[:, back]
     columns = dict(zip(catalogue.names, found, strict=True))
-    for each, place in zip(catalogue.features, outputs, strict=True):
-        if each.kind == "category":
-            column = categories.get(place, Category(np.full(found.shape[1], -1, dtype=np.int32), ()))
-            columns[each.name] = column if back is None else column[back]
+    for name, place in catalogue.categories:
+        column = categories.get(outputs[place], Category(np.full(found.shape[1], -1, dtype=np.int32), ()))
+        columns[name] = column if back is None else column[back]
     return columns
 
 
@@ -103,8 +104,7 @@ def _own(space, term):
     column = space.observations.columns[term.column]
     if isinstance(column, Category):
         return column
-    there = present(column)
-    return column.astype(np.float64) if there is None else np.where(there, column, np.nan)
+    return np.where(present(column), column, np.nan)
 
 
 def _months_since(space, term):
@@ -131,6 +131,24 @@ def _counterparty(space, term):
     return np.where(own.codes < 0, np.nan, figure)
 
 
+def _open_items(space, batch, out, parts, categories):
+    if not length(space.rows("invoices")):
+        out[:] = 0.0
+        return
+    found = space.open_items
+    for row, term in enumerate(batch.terms):
+        out[row] = found[term.measure]
+
+
+def _contracts(space, batch, out, parts, categories):
+    if not length(space.rows("contracts")):
+        out[:] = 0.0
+        return
+    found = space.contracts(tuple({term.span // DAY for term in batch.terms}))
+    for row, term in enumerate(batch.terms):
+        out[row] = found[term.measure, term.span // DAY]
+
+
 # space, batch, answers (t, n), the parts' answers by argument (t, n), categories found so far
 LOOKUPS = {
     "lines": _lines,
@@ -139,8 +157,8 @@ LOOKUPS = {
     "months_since": _each(_months_since),
     "own": _each(_own),
     "moment": _each(_moment),
-    "open_items": _each(lambda space, term: space.open_items[term.measure]),
-    "contracts": _each(lambda space, term: space.contracts(term.span // 86_400)[term.measure]),
+    "open_items": _open_items,
+    "contracts": _contracts,
     "series": _each(lambda space, term: space.series_value(term.column, industry=term.measure == "industry", lag=term.lag)),
     "peer": _peer,
     "counterparty": _each(_counterparty),

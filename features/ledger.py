@@ -59,7 +59,7 @@ def ledger(invoices, payments):
 def _matched(invoices, payments):
     """The payments of known invoices: invoice row, occurred, effective, amount, kind, by invoice, then effective, then occurred."""
     row = _row_of(invoices["invoice_id"], payments["invoice_id"])
-    kept = np.flatnonzero(row >= 0)
+    kept = (row >= 0).nonzero()[0]
     row, occurred = row[kept], payments["occurred_at"][kept]
     effective = np.maximum(occurred, payments["known_at"][kept])
     # by when they came to count, so that a payment known later never reorders those before it
@@ -80,7 +80,7 @@ def _settling_payment(invoice, paid_before, first, amount):
     """Position of the payment with which each invoice's payments first reach its amount, -1 where they never do."""
     settling = np.full(len(amount), -1)
     paid = paid_before[1:] - paid_before[first[invoice]]
-    enough = np.flatnonzero(paid >= amount[invoice])
+    enough = (paid >= amount[invoice]).nonzero()[0]
     # written backwards, so that the first payment to reach the amount stays
     settling[invoice[enough[::-1]]] = enough[::-1]
     return settling
@@ -98,8 +98,8 @@ def settlements(book):
     """Dated rows of settled invoices: when they were settled and known to be, days late (negative: early), amount, kind of the settling
     payment."""
     invoices = book.invoices
-    row = np.flatnonzero((book.settled != NEVER) & (invoices["due_at"] != MISSING_TIME))
-    row = row[np.lexsort((row, book.settled_on[row], invoices["entity"][row]))]
+    row = ((book.settled != NEVER) & (invoices["due_at"] != MISSING_TIME)).nonzero()[0]
+    row = row[np.lexsort((book.settled_on[row], invoices["entity"][row]))]
     # whole days by floor: paid on the due day is not late, at whatever hour
     days_late = (book.settled_on[row] - invoices["due_at"][row]) // DAY
     amount = invoices["amount"][row]
@@ -123,21 +123,20 @@ def open_figures(book, entity, as_of):
     """
     item, observation = covering(book.invoices["entity"], book.visible, book.settled, observed=entity, as_of=as_of)
     paid = _paid_by(book, item, as_of[observation])
-    left = book.invoices["amount"][item] - paid
-    days = (as_of[observation] - book.invoices["due_at"][item]) // DAY
-    days = np.where(book.invoices["due_at"][item] == MISSING_TIME, 0, days)
+    left, due = book.invoices["amount"][item] - paid, book.invoices["due_at"][item]
+    days = np.where(due == MISSING_TIME, 0, (as_of[observation] - due) // DAY)
     late = days > 0
     figures = {
         "open_amount": left,
         "open_count": np.ones_like(left),
         "overdue_amount": left * late,
-        "overdue_count": late.astype(np.int64),
+        "overdue_count": late,
         "partial_amount": paid,
         **_ageing(left, days),
     }
-    columns = {name: by_observation(observation, values, count=len(as_of)).astype(np.float64) for name, values in figures.items()}
-    columns["oldest_days"] = by_observation(observation, np.maximum(days, 0), count=len(as_of), ufunc=np.maximum).astype(np.float64)
-    return columns
+    sums = by_observation(observation, np.array(list(figures.values())), count=len(as_of))
+    oldest = by_observation(observation, np.maximum(days, 0)[None], count=len(as_of), ufunc=np.maximum)
+    return dict(zip(figures, sums, strict=True)) | {"oldest_days": oldest[0]}
 
 
 def _ageing(left, days):
@@ -153,7 +152,7 @@ def _paid_by(book, item, moment):
 def contract_states(contracts):
     """The spell of each contract row: from the moment it was known to the next row of the same contract, end not included (NEVER for the
     last)."""
-    order = np.lexsort((np.arange(len(contracts["contract_id"])), contracts["known_at"], contracts["contract_id"]))
+    order = np.lexsort((contracts["known_at"], contracts["contract_id"]))
     ids, known = contracts["contract_id"][order], contracts["known_at"][order]
     following = np.append(np.where(ids[1:] == ids[:-1], known[1:], NEVER), NEVER)[: len(ids)]
     end = np.empty(len(ids), dtype=np.int64)
@@ -161,22 +160,22 @@ def contract_states(contracts):
     return contracts["known_at"], end
 
 
-def contract_figures(contracts, entity, as_of, *, days):
-    """How the contracts due in (as_of - days, as_of] stand, as known then: a dict of float64 counts (m,).
+def contract_figures(contracts, entity, as_of, *, windows):
+    """How the contracts due in (as_of - days, as_of] stand, as known then: {(measure, days): float64 counts (m,)} for each of the windows, in days.
 
     due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. A breached contract
     is neither on time nor late; one without a due day is not counted. Observations must ascend by (entity, as_of).
     """
     begin, end = contract_states(contracts)
     item, observation = covering(contracts["entity"], begin, end, observed=entity, as_of=as_of)
-    due, moment = contracts["due_on"][item], as_of[observation]
-    inside = (due != MISSING_TIME) & (due <= moment) & (due > moment - days * DAY)
-    item, observation, due = item[inside], observation[inside], due[inside]
-    done = contracts["fulfilled_on"][item]
+    due, done, moment = contracts["due_on"][item], contracts["fulfilled_on"][item], as_of[observation]
     breached = _status_is(contracts["status"], "breached")[item]
     on_time = (done != MISSING_TIME) & (done < due + DAY) & ~breached
-    figures = {"due": np.ones(len(item), dtype=bool), "on_time": on_time, "late": ~on_time & ~breached, "breached": breached}
-    return {name: by_observation(observation, flag.astype(np.int64), count=len(as_of)).astype(np.float64) for name, flag in figures.items()}
+    stands = {"due": due != MISSING_TIME, "on_time": on_time, "late": ~on_time & ~breached, "breached": breached}
+    inside = {days: (due != MISSING_TIME) & (due <= moment) & (due > moment - days * DAY) for days in windows}
+    flags = {(name, days): flag & inside[days] for name, flag in stands.items() for days in windows}
+    counts = by_observation(observation, np.array(list(flags.values()), dtype=np.int64), count=len(as_of))
+    return dict(zip(flags, counts, strict=True))
 
 
 def _status_is(status, level):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.arrays import MISSING_TIME
-from features.kernel import expand, pack, pack_edge
+from features.kernel import expand, pack, pack_edge, runs
 
 # Far beyond any moment, yet small enough to add to one.
 NEVER = 1 << 62
@@ -25,15 +25,16 @@ def states(group, known, *, rank=None):
 
     Among rows of equal rank, or known in the same second, the later row in the given order holds.
     """
-    order = np.lexsort((np.arange(len(group)), known, group))
-    key = pack(group[order], known[order])
-    if rank is None:
-        return States(key, order)
-    by_rank = np.lexsort((np.arange(len(group)), rank, group))
+    key = pack(group, known)
+    order = key.argsort(kind="stable")
+    if rank is None or not len(key):
+        return States(key[order], order)
+    # both sorts are stable, so of equals the later row in the given order comes later
+    by_rank = np.lexsort((rank, group))
     place = np.empty(len(group), dtype=np.int64)
     place[by_rank] = np.arange(len(group))
     # places of a later group are all higher, so the running maximum never crosses groups
-    return States(key, by_rank[np.maximum.accumulate(place[order])] if len(order) else order)
+    return States(key[order], by_rank[np.maximum.accumulate(place[order])])
 
 
 def held(step, group, as_of):
@@ -71,14 +72,14 @@ def covering(entity, begin, end, *, observed, as_of):
     first = np.searchsorted(key, pack_edge(entity, begin), side="left")
     last = np.searchsorted(key, pack_edge(entity, np.maximum(end, begin)), side="left")
     item, observation = expand(first, last)
-    order = np.argsort(observation, kind="stable")
+    order = observation.argsort(kind="stable")
     return item[order], observation[order]
 
 
-def by_observation(observation, values, *, count, ufunc=np.add, empty=0):
-    """`values` (p,) of pairs listed by observation, reduced per observation (count,); `empty` where an observation has no pair."""
-    answer = np.full(count, empty, dtype=values.dtype)
-    first = np.flatnonzero(np.diff(observation, prepend=-1))
+def by_observation(observation, values, *, count, ufunc=np.add):
+    """Stacked `values` (f, p) of pairs listed by observation, reduced per observation, float64 (f, count); 0 where an observation has no pair."""
+    answer = np.zeros((len(values), count))
+    first = runs(observation)
     if len(first):
-        answer[observation[first]] = ufunc.reduceat(values, first)
+        answer[:, observation[first]] = ufunc.reduceat(values, first, axis=1)
     return answer

@@ -8,10 +8,10 @@ HALF_ROOT = 0.7071067811865476
 
 def ratio(top, bottom):
     """top / bottom, float64; NaN where the bottom is 0 or missing, the top is missing, or the quotient overflows."""
-    usable = (bottom != 0) & np.isfinite(bottom) & np.isfinite(top)
-    with np.errstate(over="ignore"):
-        quotient = np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=usable)
-    return np.where(np.isfinite(quotient), quotient, np.nan)
+    with np.errstate(all="ignore"):
+        quotient = np.divide(top, bottom)
+    quotient[~np.isfinite(quotient)] = np.nan
+    return quotient
 
 
 def log(values):

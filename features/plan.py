@@ -32,7 +32,7 @@ class Plan:
 
     batches: tuple
     size: int
-    outputs: tuple
+    outputs: np.ndarray
 
 
 def plan_of(catalogue):
@@ -53,14 +53,14 @@ def make_plan(asked):
         batches.append(_batch(kind, ready, place))
         left = [term for term in waiting[kind] if term not in place]
         waiting = {name: terms for name, terms in (waiting | {kind: left}).items() if terms}
-    return Plan(tuple(batches), len(place), tuple(place[how] for how in asked))
+    return Plan(tuple(batches), len(place), np.array([place[how] for how in asked], dtype=np.int64))
 
 
 def _kind(term):
     """What terms must share to be worked out in one call."""
     op = FAMILIES.get(term.op, term.op)
     if op == "window":
-        return op, term.table, term.key
+        return (op,)
     return op, len(term.parts), term.measure if op == "compare" else "", term.table if op == "last" else ""
 
 
@@ -75,7 +75,7 @@ def _batch(kind, terms, place):
     begin = len(place)
     parts = tuple(np.array([place[term.parts[number]] for term in terms]) for number in range(len(terms[0].parts)))
     place.update((term, begin + number) for number, term in enumerate(terms))
-    windows = plan_windows(terms) if kind[0] == "window" else None
+    windows = plan_windows(tuple(enumerate(terms))) if kind[0] == "window" else None
     return Batch(kind[0], tuple(terms), begin, len(place), parts, windows)
 
 

@@ -1,6 +1,6 @@
-"""All windowed terms of one table and entity key, worked out together: filters stacked, one call of the kernel for all columns of a measure."""
+"""All windowed terms of a catalogue, worked out together: one line of rows, flat columns, one call of the kernel for all of a measure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,13 +11,16 @@ from features.distinct import distinct
 
 # What a measure answers over a window that holds nothing.
 NOTHING = {"count": 0.0, "sum": 0.0, "distinct": 0.0}
-# A table of many rows is worked through some columns at a time, so that they stay in the processor's cache.
-STACKED = 1 << 20
+# Of a table of many rows some columns are taken at a time, so that memory does not grow with their number.
+FLAT_ROWS = 1 << 21
+# Below this many rows the number of calls is what costs: columns asked for one measure are laid out for all.
+FEW_ROWS = 50_000
+NUMERIC = ("sum", "mean", "sd", "min", "max")
 
 
 @dataclass(frozen=True)
 class Group:
-    """The terms of one measure: the row of each in the answer (t,), its filter (t,), its window's place (t,) and its column's place (t,)."""
+    """The terms of one measure: the row of each in the answer (t,), its filter (t,) and its window's place (t,)."""
 
     measure: str
     row: np.ndarray
@@ -27,42 +30,71 @@ class Group:
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """What the windowed terms of one (table, key) ask: the windows, the filters (conditions and the column that must be there), the groups."""
+    """What windowed terms ask: `terms` by row of the answer, `slots` as (table, key), `spans` (k, s), `filters` as (slot, conditions, column
+    that must be there), and the terms by measure. A plan's `parts` are those for some of its tables only."""
 
-    table: str
-    key: str
-    spans: tuple
+    terms: tuple
+    slots: tuple
+    spans: np.ndarray
     filters: tuple
     groups: tuple
+    parts: dict = field(default_factory=dict)
+
+    def part(self, there):
+        """The plan of the slots that are `there`, a tuple of booleans by slot."""
+        if all(there):
+            return self
+        if there not in self.parts:
+            kept = {slot for slot, is_there in zip(self.slots, there, strict=True) if is_there}
+            self.parts[there] = plan_windows([(row, term) for row, term in self.terms if (term.table, term.key) in kept])
+        return self.parts[there]
 
 
 def plan_windows(terms):
-    """The WindowPlan of terms over one table and key, in the order of their answers' rows."""
-    spans = tuple(sorted({term.span for term in terms}))
-    filters = list(dict.fromkeys((term.where, "" if term.measure == "recency" else term.column) for term in terms))
-    place = {each: number for number, each in enumerate(filters)}
+    """The WindowPlan of (row of the answer, term) pairs."""
+    slots = list(dict.fromkeys((term.table, term.key) for _, term in terms))
+    spans = [sorted({term.span for _, term in terms if (term.table, term.key) == slot}) for slot in slots]
+    depth = max(map(len, spans), default=0)
+    filters = list(dict.fromkeys(_filter_of(term, slots) for _, term in terms))
     groups = {}
-    for row, term in enumerate(terms):
-        chosen = place[term.where, "" if term.measure == "recency" else term.column]
-        groups.setdefault(term.measure, []).append((row, chosen, spans.index(term.span)))
+    for row, term in terms:
+        chosen = _filter_of(term, slots)
+        groups.setdefault(term.measure, []).append((row, filters.index(chosen), spans[chosen[0]].index(term.span)))
+    padded = np.array([own + own[-1:] * (depth - len(own)) for own in spans], dtype=np.int64).reshape(len(slots), depth).T
     return WindowPlan(
-        terms[0].table,
-        terms[0].key,
-        spans,
+        tuple(terms),
+        tuple(slots),
+        padded,
         tuple(filters),
         tuple(Group(measure, *(np.array(column) for column in zip(*members, strict=True))) for measure, members in groups.items()),
     )
 
 
+def _filter_of(term, slots):
+    return slots.index((term.table, term.key)), term.where, "" if term.measure == "recency" else term.column
+
+
 def fill_windows(plan, space, out):
     """Write the plan's answers into the rows of `out` (t, n)."""
-    if not length(space.rows(plan.table)):
+    there = tuple(length(space.rows(table)) > 0 for table, _ in plan.slots)
+    part = plan.part(there)
+    if part is not plan:
         for group in plan.groups:
             out[group.row] = NOTHING.get(group.measure, np.nan)
-        return
-    panel = Panel(plan, space)
-    for group in plan.groups:
-        MEASURES[group.measure](panel, group, out)
+    if part.groups:
+        panel = Panel(part, space)
+        for group in part.groups:
+            MEASURES[group.measure](panel, group, out)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Some filters laid flat: their places among all (c,), the kernel's Flat, the flat mask and the flat columns."""
+
+    chosen: list
+    flat: kernel.Flat
+    mask: np.ndarray
+    values: np.ndarray
 
 
 class Panel:
@@ -70,150 +102,226 @@ class Panel:
 
     def __init__(self, plan, space):
         self.plan, self.space = plan, space
-        self.wins = space.windows(plan.table, plan.key, plan.spans)
-        self.filters = kernel.Filters(self.wins, self._masks())
+        slots = [space.slot(table, key) for table, key in plan.slots]
+        rows = [(own, space.occurred(table), space.rows(table)["known_at"]) for (own, _, _), (table, _) in zip(slots, plan.slots, strict=True)]
+        self.line = kernel.line_of(rows, width=1 + max(width for _, _, width in slots), since=space.observations.as_of.min())
+        self.wins = kernel.windows(self.line, np.array([asked for _, asked, _ in slots]), space.observations.as_of, spans=plan.spans)
+        self.slot = np.array([slot for slot, _, _ in plan.filters])
+        self._passed, self._kept = {}, {}
+        self.masks = [self._mask(*each) for each in plan.filters]
+        self.rows = (self.line.begin[1:] - self.line.begin[:-1])[self.slot]
+        self.few = int(self.rows.sum()) < FEW_ROWS
 
-    def _masks(self):
-        masks = np.ones((len(self.plan.filters), len(self.wins.line.key)), dtype=bool)
-        for mask, (conditions, column) in zip(masks, self.plan.filters, strict=True):
-            for each in conditions:
-                mask &= self._passed(each)
-            there = self.space.present(self.plan.table, column) if column else None
-            if there is not None:
-                mask &= self.wins.line.arrange(there)
-        return masks
+    def _mask(self, slot, conditions, column):
+        table = self.plan.slots[slot][0]
+        masks = [self._passes(slot, table, each) for each in conditions]
+        there = self.space.present(table, column) if column else None
+        masks += [] if there is None else [self.line.arrange(slot, there)]
+        if not masks:
+            return np.ones(self.line.begin[slot + 1] - self.line.begin[slot], dtype=bool)
+        return masks[0] if len(masks) == 1 else np.logical_and.reduce(masks)
 
-    def _passed(self, condition):
-        table = self.plan.table
-        return self.space.once(
-            ("passed", table, self.plan.key, condition), lambda: self.wins.line.arrange(self.space.passes(table, condition))
-        )
+    def _passes(self, slot, table, condition):
+        key = slot, condition
+        if key not in self._passed:
+            self._passed[key] = self.line.arrange(slot, self.space.passes(table, condition))
+        return self._passed[key]
 
-    def column(self, chosen):
-        """The column of a filter, in the line's order; a whole number stays one."""
-        name = self.plan.filters[chosen][1]
-        return self.wins.line.arrange(self.space.column(self.plan.table, name))
-
-    def by_kind(self, group):
-        """(filters of whole-number columns, filters of others) of a group."""
-        whole = [each for each in dict.fromkeys(group.chosen.tolist()) if np.issubdtype(self.column(each).dtype, np.integer)]
-        return whole, [each for each in dict.fromkeys(group.chosen.tolist()) if each not in whole]
-
-    def stacked(self, chosen, identity, *, negative=False):
-        """Slabs of columns: (filters, values (c, m)), each column its identity where its filter leaves a row out."""
-        size = max(1, STACKED // max(1, self.filters.masks.shape[1]))
-        for begin in range(0, len(chosen), size):
-            some = chosen[begin : begin + size]
-            values = np.array([self.column(each) for each in some])
-            yield some, np.where(self.filters.masks[some], -values if negative else values, identity)
+    def once(self, key, build):
+        """What `build()` gives, worked out at the first call with that key."""
+        if key not in self._kept:
+            self._kept[key] = build()
+        return self._kept[key]
 
     @cached_property
-    def _kept(self):
-        return {}
+    def counts(self):
+        """Rows per window, filter and observation, int64 (k, f, n)."""
+        return np.concatenate([counted.counts for counted in self._counted(list(range(len(self.masks))))], axis=1)
 
-    def totals(self, chosen):
-        """Exact sums of the columns of some filters: {filter: int64 (k, n)}."""
-        kept = self._kept.setdefault("totals", {})
-        for some, values in self.stacked([each for each in chosen if each not in kept], 0):
-            kept.update(zip(some, kernel.totals(self.wins, values, counts=self.filters.counts[some]), strict=True))
-        return kept
+    def last(self, chosen):
+        """Position in the source rows of the last row per window, chosen filter and observation: places (f,) and (k, c, n)."""
+        # of few rows it costs least to let every filter share what counting found
+        chosen = list(range(len(self.masks))) if self.few else list(dict.fromkeys(chosen))
+        return self.once(("last", *chosen), lambda: (self._places(chosen), np.concatenate([each.last for each in self._counted(chosen)], axis=1)))
 
-    def extremes(self, chosen, *, negative):
-        """Largest values of the columns of some filters, or with `negative` of their negatives: {filter: (k, n)} in the columns' type."""
-        kept = self._kept.setdefault(("extremes", negative), {})
-        fresh = [each for each in chosen if each not in kept]
-        for some, values in self.stacked(fresh, kernel.lowest(self.column(fresh[0]).dtype) if fresh else 0, negative=negative):
-            kept.update(zip(some, kernel.largest(self.wins, values), strict=True))
-        return kept
+    def _counted(self, chosen):
+        return self.once(("counted", *chosen), lambda: [kernel.Counted(self._flat(some), self._masked(some)) for some in self._slabs(chosen)])
+
+    def _flat(self, some):
+        return kernel.Flat(self.wins, self.slot[some])
+
+    def _masked(self, some):
+        return _joined([self.masks[each] for each in some])
+
+    def _slabs(self, chosen):
+        cut = self.rows[chosen].cumsum() // FLAT_ROWS
+        edges = [0, *(np.flatnonzero(cut[1:] != cut[:-1]) + 1).tolist(), len(chosen)] if not self.few else [0, len(chosen)]
+        return [chosen[begin:end] for begin, end in zip(edges[:-1], edges[1:], strict=True)]
+
+    def _places(self, chosen):
+        place = np.full(len(self.masks), -1)
+        place[chosen] = np.arange(len(chosen))
+        return place
+
+    def column(self, each):
+        """The column of a filter, in the line's order; a whole number stays one."""
+        slot, _, name = self.plan.filters[each]
+        return self.once(("column", slot, name), lambda: self.line.arrange(slot, self.space.column(self.plan.slots[slot][0], name)))
+
+    @cached_property
+    def whole(self):
+        """Which filters' columns are whole numbers, a boolean array (f,)."""
+        return np.array([bool(name) and _kind(self.column(each)) == "i" for each, (_, _, name) in enumerate(self.plan.filters)])
+
+    def laid(self, *measures, whole):
+        """Layouts, slab by slab, of the columns, whole numbers or not, of which one of the measures is asked, and their filters' places (f,)."""
+        measures = NUMERIC if self.few else measures
+        return self.once(("laid", whole, measures), lambda: self._lay(measures, whole))
+
+    def _lay(self, measures, whole):
+        asked = [each for group in self.plan.groups if group.measure in measures for each in group.chosen.tolist()]
+        chosen = [each for each in dict.fromkeys(asked) if self.whole[each] == whole]
+        return self._places(chosen), [
+            Layout(some, self._flat(some), self._masked(some), _joined([self.column(each) for each in some])) for some in self._slabs(chosen)
+        ]
+
+    def totals(self):
+        """Exact sums of whole numbers: their filters' places (f,), and int64 (k, c, n)."""
+        return self.once("totals", lambda: self._measured(self.laid("sum", "mean", "sd", whole=True), self._total))
+
+    def _measured(self, places_and_layouts, measure):
+        place, layouts = places_and_layouts
+        return place, np.concatenate([measure(layout) for layout in layouts], axis=1)
+
+    def _total(self, layout):
+        return kernel.totals(layout.flat, np.where(layout.mask, layout.values, 0), counts=self.counts[:, layout.chosen])
+
+    def extremes(self, *, whole, negative):
+        """Largest values, or with `negative` of their negatives: their filters' places (f,), and (k, c, n) in the columns' type."""
+        measures = ("min" if negative else "max", *(("sd",) if whole else ()))
+        sign = -1 if negative else 1
+        return self.once(("extremes", whole, negative), lambda: self._measured(self.laid(*measures, whole=whole), lambda each: _extreme_of(each, sign)))
+
+    def deviations(self):
+        """Deviations of whole numbers: their filters' places (f,), float64 (k, c, n), and where squares might leave 64 bits."""
+        place, layouts = self.laid("sd", whole=True)
+        found = [kernel.deviations(each.flat, np.where(each.mask, each.values, 0), **self._bounds(each.chosen)) for each in layouts]
+        return place, *(np.concatenate(each, axis=1) for each in zip(*found, strict=True))
+
+    def _bounds(self, some):
+        (sum_place, sums), (high_place, high), (low_place, low) = self.totals(), *(self.extremes(whole=True, negative=sign) for sign in (False, True))
+        return {"counts": self.counts[:, some], "sums": sums[:, sum_place[some]], "high": high[:, high_place[some]], "low": -low[:, low_place[some]]}
+
+    def ordered(self, group, members, measure, *, empty=np.nan, least=1, asked=None):
+        """A measure row by row of some members (positions) of a group, (t, n); asked (t, n): where, everywhere without it."""
+        chosen = list(dict.fromkeys(group.chosen[members].tolist()))
+        column = self._places(chosen)[group.chosen[members]]
+        values = _joined([self.column(each) for each in chosen]).astype(np.float64)
+        about = {"empty": empty, "least": least, "chosen": asked}
+        return kernel.ordered(self._flat(chosen), values, self._masked(chosen), column, group.depth[members], measure, **about)
+
+    def distinct(self, chosen):
+        """Different values of the columns of some filters: places (f,) and int64 (k, c, n)."""
+        found = [distinct(self._flat(some), self._masked(some), _joined([self._codes(each) for each in some])) for some in self._slabs(chosen)]
+        return self._places(chosen), np.concatenate(found, axis=1)
+
+    def _codes(self, each):
+        slot, _, name = self.plan.filters[each]
+        return self.line.arrange(slot, self.space.group(self.plan.slots[slot][0], name))
 
 
-def _put(out, group, found):
-    """Write the answers of {filter: (k, n)} to a group's rows."""
-    for row, chosen, depth in zip(group.row.tolist(), group.chosen.tolist(), group.depth.tolist(), strict=True):
-        if chosen in found:
-            out[row] = found[chosen][depth]
+def _joined(columns):
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def _kind(column):
+    return "category" if isinstance(column, Category) else column.dtype.kind
+
+
+def _extreme_of(layout, sign):
+    return kernel.largest(layout.flat, np.where(layout.mask, sign * layout.values, kernel.lowest(layout.values.dtype)))
+
+
+def _by_kind(panel, group):
+    """Members of a group whose column is whole numbers, and those whose is not."""
+    whole = panel.whole[group.chosen]
+    return whole.nonzero()[0], (~whole).nonzero()[0]
 
 
 def _count(panel, group, out):
-    out[group.row] = panel.filters.counts[group.chosen, group.depth]
+    out[group.row] = panel.counts[group.depth, group.chosen]
 
 
 def _sum(panel, group, out):
-    whole, others = panel.by_kind(group)
-    _put(out, group, {each: panel.totals(whole)[each] for each in whole})
-    _row_by_row(panel, group, out, others, kernel.added, empty=0.0)
+    whole, others = _by_kind(panel, group)
+    if len(whole):
+        place, found = panel.totals()
+        out[group.row[whole]] = found[group.depth[whole], place[group.chosen[whole]]]
+    if len(others):
+        out[group.row[others]] = panel.ordered(group, others, kernel.added, empty=0.0)
 
 
 def _mean(panel, group, out):
-    whole, others = panel.by_kind(group)
-    counts = panel.filters.counts
-    _put(out, group, {each: numbers.ratio(panel.totals(whole)[each].astype(np.float64), counts[each]) for each in whole})
-    _row_by_row(panel, group, out, others, kernel.averaged)
-
-
-def _row_by_row(panel, group, out, others, measure, *, empty=np.nan, least=1):
-    for row, chosen, depth in zip(group.row.tolist(), group.chosen.tolist(), group.depth.tolist(), strict=True):
-        if chosen in others:
-            values = panel.column(chosen).astype(np.float64)
-            out[row] = kernel.ordered(panel.wins, values, panel.filters.masks[chosen], depth, measure, empty=empty, least=least)
+    whole, others = _by_kind(panel, group)
+    if len(whole):
+        place, found = panel.totals()
+        depth, chosen = group.depth[whole], group.chosen[whole]
+        out[group.row[whole]] = numbers.ratio(found[depth, place[chosen]].astype(np.float64), panel.counts[depth, chosen])
+    if len(others):
+        out[group.row[others]] = panel.ordered(group, others, kernel.averaged)
 
 
 def _extreme(panel, group, out, *, negative):
-    for chosen in panel.by_kind(group):
-        found = panel.extremes(chosen, negative=negative)
-        there = {each: panel.filters.counts[each] > 0 for each in chosen}
-        _put(out, group, {each: np.where(there[each], -found[each] if negative else found[each], np.nan) for each in chosen})
+    for whole, members in zip((True, False), _by_kind(panel, group), strict=True):
+        if len(members):
+            place, found = panel.extremes(whole=whole, negative=negative)
+            depth, chosen = group.depth[members], group.chosen[members]
+            figures = found[depth, place[chosen]]
+            out[group.row[members]] = np.where(panel.counts[depth, chosen] > 0, -figures if negative else figures, np.nan)
 
 
 def _deviation(panel, group, out):
-    whole, others = panel.by_kind(group)
-    _row_by_row(panel, group, out, others, kernel.two_pass, least=2)
-    if not whole:
-        return
-    counts, sums = panel.filters.counts[whole], panel.totals(whole)
-    high, low = (panel.extremes(whole, negative=negative) for negative in (False, True))
-    found = {}
-    for place, each in enumerate(whole):
-        values = np.where(panel.filters.masks[each], panel.column(each), 0)[None]
-        bounds = {"counts": counts[place][None], "sums": sums[each][None], "high": high[each][None], "low": -low[each][None]}
-        figures, wide = kernel.deviations(panel.wins, values, **bounds)
-        found[each] = figures[0]
-        _wide_deviations(panel, each, found[each], wide[0])
-    _put(out, group, found)
+    whole, others = _by_kind(panel, group)
+    if len(others):
+        out[group.row[others]] = panel.ordered(group, others, kernel.two_pass, least=2)
+    if len(whole):
+        out[group.row[whole]] = _whole_deviations(panel, group, whole)
 
 
-def _wide_deviations(panel, chosen, figures, wide):
-    """Where squares might leave 64 bits, the deviation row by row."""
-    for depth in wide.any(axis=1).nonzero()[0]:
-        values, mask = panel.column(chosen).astype(np.float64), panel.filters.masks[chosen]
-        by_row = kernel.ordered(panel.wins, values, mask, depth, kernel.two_pass, empty=np.nan, least=2, chosen=wide[depth])
-        figures[depth] = np.where(wide[depth], by_row, figures[depth])
+def _whole_deviations(panel, group, members):
+    place, figures, wide = panel.deviations()
+    at = group.depth[members], place[group.chosen[members]]
+    figures, wide = figures[at], wide[at]
+    hard = wide.any(axis=1).nonzero()[0]
+    if len(hard):
+        # their squares might leave 64 bits
+        by_row = panel.ordered(group, members[hard], kernel.two_pass, least=2, asked=wide[hard])
+        figures[hard] = np.where(wide[hard], by_row, figures[hard])
+    return figures
 
 
 def _last_rows(panel, group):
-    """Position in the source rows of the last row of each of a group's terms, (t, n)."""
-    chosen = list(dict.fromkeys(group.chosen.tolist()))
-    return panel.filters.last(chosen)[[chosen.index(each) for each in group.chosen.tolist()], group.depth]
+    """Of each of a group's terms its table, its column's name, and the position in the source rows of its windows' last row (n,)."""
+    place, found = panel.last(group.chosen.tolist())
+    rows = found[group.depth, place[group.chosen]]
+    for row, chosen, source in zip(group.row.tolist(), group.chosen.tolist(), rows, strict=True):
+        slot, _, name = panel.plan.filters[chosen]
+        yield row, panel.plan.slots[slot][0], name, source
 
 
 def _last(panel, group, out):
-    for row, chosen, source in zip(group.row.tolist(), group.chosen.tolist(), _last_rows(panel, group), strict=True):
-        values = panel.space.column(panel.plan.table, panel.plan.filters[chosen][1])
-        out[row] = np.where(source >= 0, values[source], np.nan)
+    for row, table, name, source in _last_rows(panel, group):
+        out[row] = np.where(source >= 0, panel.space.column(table, name)[source], np.nan)
 
 
 def _recency(panel, group, out):
-    found = _last_rows(panel, group)
-    occurred = panel.space.occurred(panel.plan.table)
-    out[group.row] = np.where(found >= 0, (panel.wins.as_of - occurred[found]) / DAY, np.nan)
+    for row, table, _, source in _last_rows(panel, group):
+        out[row] = np.where(source >= 0, (panel.wins.as_of - panel.space.occurred(table)[source]) / DAY, np.nan)
 
 
 def _distinct(panel, group, out):
-    found = {}
-    for chosen in dict.fromkeys(group.chosen.tolist()):
-        codes = panel.wins.line.arrange(panel.space.group(panel.plan.table, panel.plan.filters[chosen][1]))
-        found[chosen] = distinct(panel.wins, panel.filters.masks[chosen], codes)
-    _put(out, group, found)
+    place, found = panel.distinct(list(dict.fromkeys(group.chosen.tolist())))
+    out[group.row] = found[group.depth, place[group.chosen]]
 
 
 MEASURES = {
@@ -230,11 +338,7 @@ MEASURES = {
 
 
 def present(column):
-    """Which values are not missing, a boolean array, or None where all are there."""
+    """Which values are not missing, a boolean array."""
     if isinstance(column, Category):
-        there = column.codes >= 0
-    elif np.issubdtype(column.dtype, np.floating):
-        there = ~np.isnan(column)
-    else:
-        there = column != MISSING_MONEY
-    return None if there.all() else there
+        return column.codes >= 0
+    return column == column if column.dtype.kind == "f" else column != MISSING_MONEY

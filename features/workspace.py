@@ -4,7 +4,6 @@ from functools import cached_property
 
 import numpy as np
 
-from features import kernel
 from features.accounts import Accounts, month_number
 from features.arrays import Category, length
 from features.derived import BUILT, DERIVED
@@ -63,12 +62,9 @@ class Workspace:
         """Open items at each as_of, a dict of columns."""
         return open_figures(self.book, self.observations.entity, self.observations.as_of)
 
-    def contracts(self, days):
-        """Counts of contracts due in a window, a dict of columns."""
-        return self.once(
-            ("contracts", days),
-            lambda: contract_figures(self.rows("contracts"), self.observations.entity, self.observations.as_of, days=days),
-        )
+    def contracts(self, windows):
+        """Counts of contracts due in windows of days, a dict of columns by (measure, days)."""
+        return contract_figures(self.rows("contracts"), self.observations.entity, self.observations.as_of, windows=windows)
 
     def held_row(self, table):
         """Row of the table's last visible state, -1 where there is none."""
@@ -89,20 +85,14 @@ class Workspace:
         return test(column.codes, code) & (column.codes >= 0)
 
     def present(self, table, name):
-        """Which values of a column are not missing, or None where all are there."""
-        return self.once(("present", table, name), lambda: present(self.column(table, name)))
+        """Which values of a column are not missing, a boolean array, or None where none can be."""
+        return self.once(("present", table, name), lambda: None if _never_missing(table, name) else present(self.column(table, name)))
 
-    def windows(self, table, key, spans):
-        """The kernel's windows of a table's rows for every observation, spans ascending in seconds."""
-        return self.once(("windows", table, key, spans), self._find_windows, table, key, spans)
-
-    def _find_windows(self, table, key, spans):
-        rows = self.rows(table)
-        row_entity, entity = rows["entity"], self.observations.entity
-        if key != "customer":
-            row_entity, entity = self._pairs(table, key)
-        line = kernel.timeline(row_entity, self.occurred(table), rows["known_at"])
-        return kernel.windows(line, entity, self.observations.as_of, spans=spans)
+    def slot(self, table, key):
+        """Of a table's rows by customer, or by customer and a category: entity codes of the rows and of the observations, and how many codes there are."""
+        if key == "customer":
+            return self.rows(table)["entity"], self.observations.entity, len(self.records.customers)
+        return self.once(("slot", table, key), self._pairs, table, key)
 
     def _pairs(self, table, key):
         """Entity codes of (customer, category) pairs for a table's rows and the observations; -1 for a pair without rows."""
@@ -115,7 +105,7 @@ class Workspace:
         # a missing counterparty is nobody's, not one that all such rows share
         found = (place < len(codes)) & (own >= 0)
         found[found] = codes[place[found]] == wanted[found]
-        return row_pair.astype(np.int64), np.where(found, place, -1)
+        return row_pair.astype(np.int64), np.where(found, place, -1), len(codes)
 
     def group(self, table, name):
         """A column as int64 numbers that no two customers share, for counting what differs."""
@@ -149,6 +139,8 @@ class Workspace:
 
     def series_value(self, name, *, industry, lag):
         """The latest visible value of a series for each observation, or the one `lag` months before it as known then."""
+        if not length(self.rows("series")):
+            return np.nan
         levels, values, period, latest, by_period = self.series_step(name, industry)
         group = np.zeros(len(self.observations), dtype=np.int64)
         if industry:
@@ -179,6 +171,14 @@ def _ranks(first, second):
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return place
+
+
+def _never_missing(table, name):
+    """Whether a column is filled in every row: feeders leave out rows without what the contract requires."""
+    if table in BUILT:
+        return name != "kind"
+    derived = DERIVED.get(table, {}).get(name)
+    return all(stored in TABLES[table].filled for stored in (derived.needs if derived else (name,)))
 
 
 def _occurred(table):

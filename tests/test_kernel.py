@@ -38,40 +38,54 @@ def table(entity, days, lags, values):
     return {name: column[order] for name, column in rows.items()}
 
 
+SLOTS = 2
+
+
 def windows(rows, entity, as_of):
-    line = kernel.timeline(rows["entity"], rows["occurred"], rows["known"])
-    return kernel.windows(line, np.array(entity, dtype=np.int64), np.array(as_of, dtype=np.int64), spans=SPANS)
+    """The table as every slot of one line, so that slots are shown not to touch each other."""
+    slot = rows["entity"], rows["occurred"], rows["known"]
+    line = kernel.line_of([slot] * SLOTS, width=9, since=min(as_of))
+    spans = np.array(SPANS)[:, None].repeat(SLOTS, axis=1)
+    return kernel.windows(line, np.array([entity] * SLOTS, dtype=np.int64), np.array(as_of, dtype=np.int64), spans=spans)
 
 
 def measured(rows, entity, as_of, where=None):
-    """Every measure over the rows where `where` holds, {name: (k, n)}."""
+    """Every measure over the rows where `where` holds, {name: (k, n)}, the same for every slot."""
     wins = windows(rows, entity, as_of)
-    mask = wins.line.arrange(np.ones(len(rows["entity"]), dtype=bool) if where is None else where)[None]
-    value = wins.line.arrange(rows["value"])
-    filters, whole = kernel.Filters(wins, mask), np.where(mask, value, 0)
+    flat = kernel.Flat(wins, np.arange(SLOTS))
+    where = np.ones(len(rows["entity"]), dtype=bool) if where is None else where
+    mask, value = (np.concatenate([wins.line.arrange(slot, column) for slot in range(SLOTS)]) for column in (where, rows["value"]))
+    group = np.concatenate([wins.line.arrange(slot, rows["entity"] * 100 + rows["value"]) for slot in range(SLOTS)])
+    counted, whole = kernel.Counted(flat, mask), np.where(mask, value, 0)
     low, high = (np.where(mask, sign * value, kernel.lowest(value.dtype)) for sign in (-1, 1))
     found = {
-        "count": filters.counts,
-        "sum": kernel.totals(wins, whole, counts=filters.counts),
-        "max": kernel.largest(wins, high),
-        "min": -kernel.largest(wins, low),
-        "latest": filters.last([0]),
+        "count": counted.counts,
+        "sum": kernel.totals(flat, whole, counts=counted.counts),
+        "max": kernel.largest(flat, high),
+        "min": -kernel.largest(flat, low),
+        "latest": counted.last,
+        "distinct": distinct(flat, mask, group),
     }
-    found["sd"], wide = kernel.deviations(wins, whole, counts=found["count"], sums=found["sum"], high=found["max"], low=found["min"])
-    found |= {"distinct": distinct(wins, mask[0], wins.line.arrange(rows["entity"] * 100 + rows["value"]))[None]}
-    return {name: figures[0] for name, figures in (found | row_by_row(wins, value, mask[0])).items()} | {"wide": wide[0]}
+    found["sd"], found["wide"] = kernel.deviations(flat, whole, counts=found["count"], sums=found["sum"], high=found["max"], low=found["min"])
+    found |= row_by_row(flat, value, mask)
+    for name, figures in found.items():
+        assert np.array_equal(figures[:, 0], figures[:, 1], equal_nan=figures.dtype.kind == "f"), name
+    return {name: figures[:, 0] for name, figures in found.items()}
 
 
-def row_by_row(wins, value, mask):
+def row_by_row(flat, value, mask):
     measures = {"float": (value / 3, kernel.added, 0.0, 1), "mean": (value, kernel.averaged, np.nan, 1), "sd2": (value, kernel.two_pass, np.nan, 2)}
+    column, depth = (each.ravel() for each in np.meshgrid(np.arange(SLOTS), np.arange(len(SPANS))))
     return {
-        name: np.array([[kernel.ordered(wins, values.astype(float), mask, depth, measure, empty=empty, least=least) for depth in range(len(SPANS))]])
+        name: kernel.ordered(flat, values.astype(float), mask, column, depth, measure, empty=empty, least=least).reshape(len(SPANS), SLOTS, -1)
         for name, (values, measure, empty, least) in measures.items()
     }
 
 
 histories = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 60).map(lambda n: n / 2), st.sampled_from([0, 0, 0, 0.5, 1, 2, 40]), st.integers(-5, 5)),
+    min_size=1,
+    min_size=1,
     max_size=60,
 )
 questions = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 90).map(lambda n: n / 2)), min_size=1, max_size=12)
@@ -80,7 +94,7 @@ questions = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 90).map(lambda 
 @settings(max_examples=150, deadline=None)
 @given(histories, questions, st.booleans(), st.sampled_from([0, kernel.FEW_ROWS]))
 def test_every_measure_equals_a_naive_loop(history, asked, filtered, few_rows):
-    rows = table(*(list(column) for column in zip(*history, strict=True))) if history else table([], [], [], [])
+    rows = table(*(list(column) for column in zip(*history, strict=True)))
     asked = sorted(asked)
     entity, as_of = [each for each, _ in asked], [START + int(days * DAY) for _, days in asked]
     where = rows["value"] > 0 if filtered else None
@@ -128,7 +142,7 @@ def test_a_row_is_read_from_the_second_it_is_known(lag, seen):
 def test_a_straggler_among_prompt_rows_is_read_once_it_is_known(monkeypatch):
     monkeypatch.setattr(kernel, "FEW_ROWS", 100)
     rows = table([0] * 200, range(200), [0] * 100 + [10] + [0] * 99, [1] * 200)
-    assert kernel.timeline(rows["entity"], rows["occurred"], rows["known"]).prompt == 199
+    assert windows(rows, [0], [START]).line.late.tolist() == [1] * SLOTS
     as_of = START + np.array([99, 101, 109, 110]) * DAY
     assert measured(rows, [0] * 4, as_of)["sum"][2].tolist() == [30, 29, 29, 30]
 
