@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from models.discrimination import auc
-from models.leaks import screen
+from models.leaks import Limits, screen
 
 
 def rows(n=2000, seed=0):
@@ -62,7 +62,7 @@ def test_a_category_is_judged_by_rates_of_the_other_half():
     level, even = values.fillna("none"), np.arange(400) % 2 == 0
     rates = {half: pd.Series(target[even == half]).groupby(level[even == half].to_numpy()).mean() for half in (True, False)}
     expected = auc(target, [rates[not half][word] for half, word in zip(even, level, strict=True)])
-    finding, = screen(pd.DataFrame({"x": values}), target, as_of, columns=["x"], limit_auc=0.5)
+    finding, = screen(pd.DataFrame({"x": values}), target, as_of, columns=["x"], limits=Limits(max_auc=0.5))
     assert finding["auc"] == pytest.approx(expected, abs=1e-12)
 
 
