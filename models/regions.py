@@ -26,7 +26,7 @@ def one_sided(values, labels, customers, *, side, chance):
     member = labels == side
     found = [_tried(values, member, customers, learn=np.asarray(customers % 2 == half)) for half in (0, 1)]
     flag, near = found[0][0] | found[1][0], found[0][1] | found[1][1]
-    rows, members = _distinct(customers[flag]), _distinct(customers[flag & member])
+    members = _distinct(customers[flag & member])
     if not members:
         return None
     others = _distinct(customers[flag & ~member])

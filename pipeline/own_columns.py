@@ -3,6 +3,9 @@
 from features.fraud import JUDGED
 from features.tables import TABLES
 
+# Tables of states that hold until a later row replaces them: there a change is a row of its own.
+VERSIONED = ("customers", "exposures")
+
 
 def own_columns(feature, use_case):
     """Names "table.column" of the columns beyond the contract that a feature reads, empty for one computed from the contract alone.
@@ -15,3 +18,13 @@ def own_columns(feature, use_case):
 def _beyond_contract(table, column, use_case):
     carried = use_case == "fraud" and table == "observations" and column in JUDGED
     return table != "series" and not carried and TABLES[table].column(column) is None
+
+
+def versioned(catalogue):
+    """Names of the features that read a column of the user's in a table of states with versions."""
+    return [each.name for each in catalogue.features if any(own.partition(".")[0] in VERSIONED for own in own_columns(each, catalogue.use_case))]
+
+
+def observed(catalogue):
+    """Names of the features that are a column of the user's observations, as given."""
+    return [each.name for each in catalogue.features if each.how.op == "own" and own_columns(each, catalogue.use_case)]
