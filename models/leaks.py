@@ -28,6 +28,7 @@ class Limits:
     one_sided_share: float = 0.8
     one_sided_odds: float = 10.0
     one_sided_covered: float = 0.05
+    good_odds: float = 30.0
     after_days: int = 180
     change_gap: float = 0.2
     chance: float = 0.05
@@ -114,7 +115,7 @@ def _views(values):
 
 def _of_side(part, labels, customers, present, *, side, limits, chance):
     found = one_sided(part, labels[present], customers[present], side=side, chance=chance)
-    if found is None or not _strong(found, limits):
+    if found is None or not _strong(found, limits, labels, side):
         return []
     flag = np.zeros(len(labels), dtype=bool)
     flag[present] = found["flag"]
@@ -122,8 +123,10 @@ def _of_side(part, labels, customers, present, *, side, limits, chance):
     return [_one_sided_finding(part.name, found, labels, flag, covered, side)] if covered >= limits.one_sided_covered else []
 
 
-def _strong(found, limits):
-    return found["low"] >= limits.one_sided_share and _odds(found["low"]) >= limits.one_sided_odds * _odds(found["beside"])
+def _strong(found, limits, labels, side):
+    # Where most are good, nearly everybody with an honest low risk is good: only odds far beyond everybody's say more than that.
+    enough = found["low"] >= limits.one_sided_share if side == BAD else _odds(found["low"]) >= limits.good_odds * _odds(1.0 - labels.mean())
+    return enough and _odds(found["low"]) >= limits.one_sided_odds * _odds(found["beside"])
 
 
 def _odds(share):

@@ -20,7 +20,7 @@ def one_sided(values, labels, customers, *, side, chance):
 
     A number's part are the gaps between the values of the other class, a category's are the levels without it, wherever enough customers of `side`
     were seen in one half; both halves learn for the other. Returns None without such a part, else a dict: rows and members (customers in the part,
-    and those of them on this side), share (observed) and low (lower Clopper-Pearson bound), beside (share of this side in as many rows next to the part,
+    and those of them on this side), share (observed) and low (lower Clopper-Pearson bound), beside (share of this side in half as many rows next to the part,
     in the column's order), covered (share of the side's rows that lie in the part), flag (bool, one per row), ranges (of the whole sample, in words).
     """
     member = labels == side
@@ -80,7 +80,7 @@ def _kept(cells, member, customers, learn):
 
 
 def _beside(place, inside, candidates):
-    """As many candidates as there are rows inside, nearest to them in the order of `place`, counted in candidates."""
+    """Half as many candidates as there are rows inside, nearest to them in the order of `place`, counted in candidates."""
     near = np.zeros(len(place), dtype=bool)
     if not inside.any() or not candidates.any():
         return near
@@ -92,7 +92,7 @@ def _beside(place, inside, candidates):
     above = np.searchsorted(edge, index, side="right")
     ahead = np.where(above < len(edge), edge[np.minimum(above, len(edge) - 1)] - index - 1, len(rows))
     behind = np.where(above > 0, index - edge[np.maximum(above - 1, 0)], len(rows))
-    nearest = np.argsort(np.minimum(ahead, behind), kind="stable")[: int(inside.sum())]
+    nearest = np.argsort(np.minimum(ahead, behind), kind="stable")[: max(int(inside.sum()) // 2, FEWEST)]
     near[rows[nearest]] = True
     return near
 

@@ -113,6 +113,7 @@ class LeakParams(_Strict):
     one_sided_share: Share
     one_sided_odds: Annotated[float, msgspec.Meta(gt=1)]
     one_sided_covered: Share
+    good_odds: Annotated[float, msgspec.Meta(gt=1)]
     after_days: Count
     change_gap: Share
     chance: Share
