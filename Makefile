@@ -43,6 +43,10 @@ lint: setup ## style and layers
 bench-simulated: setup ## 20 simulated portfolios: Gini against the reference hazard, default counts inside their intervals
 	@$(BIN)/python -m benchmarks.simulated
 
+.PHONY: bench-leaks
+bench-leaks: setup ## the leak screen: planted and honest columns, the real sets, the simulated portfolio
+	@$(BIN)/python -m benchmarks.leaks
+
 .PHONY: bench-scenarios
 bench-scenarios: setup ## what each simulated scenario does to rates and to a calm world's ranking
 	@$(BIN)/python -m benchmarks.scenarios

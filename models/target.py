@@ -88,6 +88,14 @@ def label_given(observations, *, complete_to, label_after_days):
                          "default_at": nothing, "event_seen": target.eq(1.0)}, index=observations.index)
 
 
+def first_default_at(observations, outcomes, *, complete_to):
+    """When each observation's first default after its as_of happened, of those known by `complete_to`: timestamps, null without one.
+
+    observations: customer_id, as_of; outcomes as for `label_defaults`; how far ahead the default lies is not asked.
+    """
+    return _first_after(observations, _events(outcomes, "default", complete_to, key="customer_id"), key="customer_id")["occurred_at"]
+
+
 def drop_in_default(observations, outcomes):
     """Return the observations whose customer is not in default at as_of.
 

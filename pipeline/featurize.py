@@ -3,7 +3,9 @@
 from features.catalogue import build_catalogue
 from features.feeders.duck import columns_of
 from features.feeders.duck import featurize as feed
-from pipeline.datasets import TABLES, case_path, write_json
+from pipeline.datasets import TABLES, case_path, read_json, write_json
+from pipeline.frames import read_frame
+from pipeline.later import write_later
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.stage import run_stage
@@ -13,11 +15,13 @@ OUTCOME_COLUMNS = ("target", "status", "target_known_at")
 
 
 def featurize(use_case):
-    """Write `development/features.parquet`, its catalogue and the dated context it was computed with."""
-    rules, folder = load_params().featurize, case_path(use_case, "development")
+    """Write `development/features.parquet`, its catalogue and the dated context it was computed with; the user's own columns after the outcome."""
+    params, folder = load_params(), case_path(use_case, "development")
     catalogue = build_catalogue(use_case, available_columns(folder))
-    write_features(folder, catalogue, rules, what=f"featurize {use_case}")
+    write_features(folder, catalogue, params.featurize, what=f"featurize {use_case}")
     write_json(folder / "catalogue.json", catalogue.to_dict())
+    write_later(folder / "later.parquet", read_frame(folder / "observations.parquet"), catalogue, cutoff=read_json(folder / "maturity.json")["cutoff"],
+                days=params.leaks.after_days, rules=params.featurize)
 
 
 def available_columns(folder):

@@ -106,9 +106,17 @@ class SampleParams(_Strict):
 
 
 class LeakParams(_Strict):
-    """The screen of the user's own columns."""
+    """The screen of the user's own columns; see `models.leaks.Limits`."""
 
     max_auc: Annotated[float, msgspec.Meta(gt=0.5, le=1)]
+    max_presence_auc: Annotated[float, msgspec.Meta(gt=0.5, le=1)]
+    one_sided_share: Share
+    one_sided_odds: Annotated[float, msgspec.Meta(gt=1)]
+    one_sided_covered: Share
+    good_odds: Annotated[float, msgspec.Meta(gt=1)]
+    after_days: Count
+    change_gap: Share
+    chance: Share
     drop: bool
 
 

@@ -1,13 +1,15 @@
 """Stage sample: which observations train, stop, calibrate and judge; and which of the user's own columns know too much."""
 
+import msgspec
+
 from features.catalogue import Catalogue
-from features.tables import TABLES
-from models.leaks import screen
+from models.leaks import Limits, asked, by_strength, changes, screen
 from models.protocols import check_draw, split_by_protocol
 from models.sample import check_split, split_by_time
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.frames import read_frame, write_frame
 from pipeline.horizon import embargo_days
+from pipeline.own_columns import observed, own_columns, versioned
 from pipeline.params import load_params
 from pipeline.stage import run_stage
 
@@ -20,7 +22,7 @@ def sample(use_case):
     maturity = read_json(folder / "maturity.json")
     samples = split(observations, use_case=use_case, params=params, protocol=maturity["protocol"], horizon_days=maturity["horizon_days"])
     write_frame(folder / "samples.parquet", observations[["observation_id"]].assign(sample=samples))
-    notes = {name: samples.attrs[name] for name in ("by", "judged_by", "notes")} | {"findings": _leaks(folder, observations, params.leaks)}
+    notes = {name: samples.attrs[name] for name in ("by", "judged_by", "notes")} | _leaks(folder, observations, params.leaks)
     write_json(folder / "leaks.json", notes)
 
 
@@ -47,17 +49,42 @@ def _inclusive(protocol):
 
 
 def _leaks(folder, observations, rules):
-    """Findings over the columns beyond the tables' contracts: the project's own are computed from dated rows, the user's are not."""
+    """What the screen asked and found of the columns beyond the tables' contracts: the project's own are computed from dated rows, the user's are not.
+
+    Returns findings, screened (columns, and each rule with the number of columns it was asked of) and left_out: the columns that `leaks.drop` drops,
+    which are all that read what a finding reads.
+    """
     catalogue = Catalogue.from_dict(read_json(folder / "catalogue.json"))
-    own = [feature.name for feature in catalogue.features if _beyond_contract(feature)]
-    if not own:
-        return []
+    reads = {each.name: own_columns(each, catalogue.use_case) for each in catalogue.features}
+    own = [name for name, columns in reads.items() if columns]
+    limits = Limits(**{name: value for name, value in msgspec.structs.asdict(rules).items() if name != "drop"})
+    later = _later(folder, catalogue)
+    findings = _found(folder, observations, own, later, limits) if own else []
+    told = [finding | {"reads": reads[finding["column"]], "also": _also(finding["column"], reads)} for finding in findings]
+    left_out = sorted({name for finding in told for name in (finding["column"], *finding["also"])})
+    counts = dict.fromkeys(("value", "presence", "future", "bad_values", "good_values"), len(own)) | {"changed": len(later["columns"])}
+    return {"findings": told, "screened": {"columns": len(own), "rules": asked(limits, counts)}, "left_out": left_out}
+
+
+def _later(folder, catalogue):
+    """What `models.leaks.changes` takes: the frame of later values, its columns, and those that only rows observed again can show."""
+    frame = read_frame(folder / "later.parquet")
+    again = [name for name in observed(catalogue) if name in frame]
+    return {"later": frame, "columns": [*(name for name in versioned(catalogue) if name in frame), *again], "again": again}
+
+
+def _found(folder, observations, own, later, limits):
+    """Findings, strongest first; a column that the values give away is not named a second time for its changes."""
     frame = read_frame(folder / "features.parquet", own)
-    return screen(frame, observations["target"], observations["as_of"], columns=own, limit_auc=rules.max_auc)
+    found = screen(frame, observations["target"], observations["as_of"], columns=own, customers=observations["customer_id"], limits=limits)
+    named = {finding["column"] for finding in found}
+    follow = changes(target=observations.set_index("observation_id")["target"], limits=limits, **later) if later["columns"] else []
+    return by_strength([*found, *(finding for finding in follow if finding["column"] not in named)])
 
 
-def _beyond_contract(feature):
-    return any(TABLES[table].column(column) is None for table, columns in feature.needs.items() for column in columns)
+def _also(column, reads):
+    """The other columns that read one of the user's columns that this one reads."""
+    return [name for name, columns in reads.items() if name != column and set(columns) & set(reads[column])]
 
 
 if __name__ == "__main__":

@@ -91,8 +91,8 @@ def _how(described):
 
 
 def _kept(catalogue, development, params):
-    """The catalogue's features, less those the leak screen named where the parameters say to drop them."""
-    named = {finding["column"] for finding in read_json(development / "leaks.json")["findings"]} if params.leaks.drop else set()
+    """The catalogue's features, less those the leak screen named, and what reads the same, where the parameters say to drop them."""
+    named = read_json(development / "leaks.json")["left_out"] if params.leaks.drop else []
     kept = [feature for feature in catalogue.features if feature.name not in named]
     if not kept:
         raise RiskError("leaks.drop leaves no feature to train on: set leaks.drop to false or bring more tables.")

@@ -167,7 +167,7 @@ def _without(catalogue, development, params, left_out):
     unknown = [name for name in left_out if name not in catalogue.names]
     if unknown:
         raise RiskError(f"there is no column {unknown[0]} among the {len(catalogue)} of {development / 'catalogue.json'}: correct the name.")
-    leaks = [finding["column"] for finding in read_json(development / "leaks.json")["findings"]] if params.leaks.drop else []
+    leaks = read_json(development / "leaks.json")["left_out"] if params.leaks.drop else []
     return [each for each in catalogue.features if each.name not in {*left_out, *leaks}]
 
 

@@ -31,7 +31,7 @@ from pipeline.workspace import workspace
 from serving.current import Current
 from serving.scorer import Question
 
-DEVELOPMENT = ("observations.parquet", "maturity.json", "features.parquet", "catalogue.json", "context.parquet")
+DEVELOPMENT = ("observations.parquet", "maturity.json", "features.parquet", "catalogue.json", "context.parquet", "later.parquet")
 
 
 def digests(folder):
