@@ -85,7 +85,6 @@ def row_by_row(flat, value, mask):
 histories = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 60).map(lambda n: n / 2), st.sampled_from([0, 0, 0, 0.5, 1, 2, 40]), st.integers(-5, 5)),
     min_size=1,
-    min_size=1,
     max_size=60,
 )
 questions = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 90).map(lambda n: n / 2)), min_size=1, max_size=12)
