@@ -11,6 +11,7 @@ from features.lookups import held, pick, pick_time, states
 
 ANY, QUARTER, ANNUAL = 0, 1, 2
 YEAR_MONTHS = 12
+PREFERRED_BASIS = "consolidated"
 HALF_MONTH = 15 * 86_400
 PERIODS = 1 << 14
 # A thousandth is as fine as anybody states a confidence; 1,024 steps keep period, length and confidence within the packed key's upper half.
@@ -34,7 +35,7 @@ class Accounts:
     or more behind the other's.
     """
 
-    def __init__(self, rows, entity, as_of, *, preferred="consolidated"):
+    def __init__(self, rows, entity, as_of, *, preferred=PREFERRED_BASIS):
         self.rows, self.entity, self.as_of = rows, entity, as_of
         self._months = rows["period_months"].astype(np.int64)
         self._period = month_number(rows["period_end"])

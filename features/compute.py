@@ -4,17 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features import kernel, numbers
+from features import groups, kernel, numbers, several
 from features.arrays import MISSING_TIME, Category, Observations, take
 from features.derived import hour, remainder, weekday
 from features.distinct import distinct
+from features.revisions import first_filing_days, revision
 from features.terms import walk
 from features.workspace import TESTS, Workspace, present
 
 OVERDUE_STATEMENT_DAYS = 550  # a year's accounts and the half year in which most laws want them filed
 
 
-def compute(catalogue, records, observations, *, context=None, preferred_basis="consolidated"):
+def compute(catalogue, records, observations, *, context=None):
     """Every feature of the catalogue for every observation, {name: float64 (n,) or Category}, in the catalogue's order.
 
     Only rows with known_at <= as_of are read. Observations may come in any order. Without a context, peer and counterparty features are
@@ -24,7 +25,7 @@ def compute(catalogue, records, observations, *, context=None, preferred_basis="
     order = np.lexsort((observations.as_of, observations.entity))
     ordered = Observations(observations.entity[order], observations.as_of[order], take(observations.columns, order))
     plan = plan_of(catalogue)
-    space = Workspace(records, ordered, spans=plan.spans, ordered=plan.ordered, context=context, preferred_basis=preferred_basis)
+    space = Workspace(records, ordered, spans=plan.spans, ordered=plan.ordered, context=context, preferred_basis=catalogue.preferred_basis)
     values = evaluate(plan, space)
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
@@ -93,7 +94,9 @@ def _column(value, kind, count):
 
 def _window(space, term):
     depth = space.spans[term.table, term.key].index(term.span)
-    return space.once(("measure", term.table, term.key, term.where, term.column, term.measure), _measure, space, term)[depth]
+    key = ("measure", term.table, term.key, term.where, term.column, term.measure, term.by, term.value)
+    # these are worked out for one window, the others for all at once
+    return space.once((*key, term.span) if term.measure in groups.MEASURES else key, _measure, space, term)[depth]
 
 
 def _measure(space, term):
@@ -103,7 +106,7 @@ def _measure(space, term):
     if term.measure == "recency":
         chosen = space.selection(term, valued=False)
         return kernel.recency(chosen, space.occurred(term.table))
-    chosen = space.selection(term, valued=True)
+    chosen = space.selection(term, valued=bool(term.column))
     return VALUED[term.measure](chosen, space, term)
 
 
@@ -133,10 +136,13 @@ def _distinct(chosen, space, term):
 
 def _last_in_window(chosen, space, term):
     values, row = space.column(term.table, term.column), kernel.latest(chosen)
+    if isinstance(values, Category):
+        return Category(np.where(row >= 0, values.codes[row] if len(values) else -1, -1).astype(np.int32), values.levels)
     return np.where(row >= 0, values[row] if len(values) else np.nan, np.nan)
 
 
 VALUED = {"sum": _sum, "mean": _mean, "min": _extreme, "max": _extreme, "sd": _deviation, "distinct": _distinct, "last": _last_in_window}
+VALUED |= groups.MEASURES
 
 
 def _without_missing(values):
@@ -149,6 +155,8 @@ def _statement(space, term):
     if term.measure == "missing":
         age = accounts.age_days()
         return (np.isnan(age) | (age > OVERDUE_STATEMENT_DAYS)).astype(np.float64)
+    if term.measure == "first_filing_days":
+        return first_filing_days(space, term.lag)
     return {"age_days": accounts.age_days, "filing_days": accounts.filing_days}[term.measure]()
 
 
@@ -208,11 +216,12 @@ OPS = {
     "stock": lambda space, term: space.accounts.stock(term.column, term.lag),
     "flow": lambda space, term: space.accounts.flow(term.column, term.lag),
     "statement": _statement,
-    "last": lambda space, term: space.last(term.table, term.column),
+    "revision": revision,
+    "last": lambda space, term: space.last(term.table, term.column, term.span),
     "months_since": _months_since,
     "own": _own,
     "moment": _moment,
-    "open_items": lambda space, term: space.open_items[term.measure],
+    "open_items": lambda space, term: space.open_items(term.span)[term.measure],
     "contracts": lambda space, term: space.contracts(term.span // 86_400)[term.measure],
     "series": lambda space, term: space.series_value(term.column, industry=term.measure == "industry", lag=term.lag),
     "peer": _peer,
@@ -225,6 +234,11 @@ OPS = {
     "log": lambda space, term, part: numbers.log(part),
     "signed_log": lambda space, term, part: numbers.signed_log(part),
     "compare": _compare,
+    "constant": lambda space, term: np.full(len(space.observations), term.value),
+    "positive": lambda space, term, part: np.where(part > 0, part, np.nan),
+    "largest": lambda space, term, *parts: several.largest(parts),
+    "spread": lambda space, term, *parts: several.spread(parts),
+    "trend": lambda space, term, *parts: several.trend(parts),
     "known_or": lambda space, term, part: np.where(np.isnan(part), term.value, part),
     "where_known": _where_known,
 }

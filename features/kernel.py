@@ -286,7 +286,7 @@ def _by_block(chosen, values, measure, *, depths, empty, least):
     answer = np.full(chosen.start.shape, empty)
     deepest = max(depths)
     for begin, end in blocks(chosen, deepest):
-        observation, row, ring = _visible_rows(chosen, begin, end, deepest)
+        observation, row, ring = visible_rows(chosen, begin, end, deepest)
         own = values[row].astype(np.float64)
         for depth in depths:
             inside = slice(None) if depth == deepest else ring <= depth
@@ -312,7 +312,7 @@ def blocks(chosen, depth):
     return zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
 
 
-def _visible_rows(chosen, begin, end, depth):
+def visible_rows(chosen, begin, end, depth):
     """All visible rows in the windows up to `depth` of observations [begin, end): observation, source row, ring; by observation and source
     order."""
     observation, position, ring = plain_rows(chosen, begin, end, depth)

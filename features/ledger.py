@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.arrays import DAY, MISSING_TIME, Category
+from features.arrays import DAY, MISSING_MONEY, MISSING_TIME, Category
 from features.kernel import pack_edge
 from features.lookups import NEVER, by_observation, covering
 
@@ -17,8 +17,8 @@ class Ledger:
 
     `visible` (n,) is when an invoice could first be read and `settled` (n,) when its payments known by then reached its amount (NEVER while
     open). A payment counts from the later of the day it happened and the day it was known; `effective` (p,) and `paid_before` (p + 1,) hold
-    the matched payments by invoice and that moment, `first` (n + 1,) where each invoice's begin. `settled_on` and `settled_kind` are the
-    latest day of the settling payments and the kind of the last one.
+    the matched payments by invoice and that moment, `first` (n + 1,) where each invoice's begin. `settled_on`, `settled_kind` and
+    `settled_payments` are the latest day of the settling payments, the kind of the last one, and how many they were.
     """
 
     invoices: dict
@@ -26,6 +26,7 @@ class Ledger:
     settled: np.ndarray
     settled_on: np.ndarray
     settled_kind: Category
+    settled_payments: np.ndarray
     key: np.ndarray
     paid_before: np.ndarray
     first: np.ndarray
@@ -50,6 +51,7 @@ def ledger(invoices, payments):
         settled,
         settled_on,
         Category(settled_kind.astype(np.int32), levels),
+        np.where(found, settling - first[:-1] + 1, 0),
         pack_edge(invoice, effective),
         paid_before,
         first,
@@ -96,7 +98,7 @@ def _latest_so_far(invoice, occurred):
 
 def settlements(book):
     """Dated rows of settled invoices: when they were settled and known to be, days late (negative: early), amount, kind of the settling
-    payment."""
+    payment, and how many payments it took."""
     invoices = book.invoices
     row = np.flatnonzero((book.settled != NEVER) & (invoices["due_at"] != MISSING_TIME))
     row = row[np.lexsort((row, book.settled_on[row], invoices["entity"][row]))]
@@ -111,6 +113,7 @@ def settlements(book):
         "amount": amount,
         "late_amount_days": np.maximum(days_late, 0) * amount,
         "kind": book.settled_kind[row],
+        "payments": book.settled_payments[row],
     }
 
 
@@ -118,8 +121,8 @@ def open_figures(book, entity, as_of):
     """What is open at each as_of, from the items: a dict of float64 columns (m,), money in minor units, 0 where nothing is open.
 
     open_amount, open_count, overdue_amount, overdue_count, oldest_days (days past due of the oldest overdue item), overdue_<from>d for each
-    ageing bucket (overdue amounts more than that many days and at most the next bucket's), partial_amount (paid on items still open). An
-    item is overdue after its due day. Observations must ascend by (entity, as_of).
+    ageing bucket (overdue amounts more than that many days and at most the next bucket's), partial_amount (paid on items still open),
+    largest_amount (what the largest item leaves open). An item is overdue after its due day. Observations must ascend by (entity, as_of).
     """
     item, observation = covering(book.invoices["entity"], book.visible, book.settled, observed=entity, as_of=as_of)
     paid = _paid_by(book, item, as_of[observation])
@@ -136,6 +139,7 @@ def open_figures(book, entity, as_of):
         **_ageing(left, days),
     }
     columns = {name: by_observation(observation, values, count=len(as_of)).astype(np.float64) for name, values in figures.items()}
+    columns["largest_amount"] = by_observation(observation, left, count=len(as_of), ufunc=np.maximum).astype(np.float64)
     columns["oldest_days"] = by_observation(observation, np.maximum(days, 0), count=len(as_of), ufunc=np.maximum).astype(np.float64)
     return columns
 
@@ -162,10 +166,12 @@ def contract_states(contracts):
 
 
 def contract_figures(contracts, entity, as_of, *, days):
-    """How the contracts due in (as_of - days, as_of] stand, as known then: a dict of float64 counts (m,).
+    """How the contracts due in (as_of - days, as_of] stand, as known then: a dict of float64 columns (m,).
 
-    due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. A breached contract
-    is neither on time nor late; one without a due day is not counted. Observations must ascend by (entity, as_of).
+    Counts: due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. A breached contract
+    is neither on time nor late; one without a due day is not counted. due_amount and breached_amount are in minor units, a missing amount
+    counting as none; delay_days are whole days from the due day to the fulfilment, or to as_of while it is open, of those not breached.
+    Observations must ascend by (entity, as_of).
     """
     begin, end = contract_states(contracts)
     item, observation = covering(contracts["entity"], begin, end, observed=entity, as_of=as_of)
@@ -176,7 +182,20 @@ def contract_figures(contracts, entity, as_of, *, days):
     breached = _status_is(contracts["status"], "breached")[item]
     on_time = (done != MISSING_TIME) & (done < due + DAY) & ~breached
     figures = {"due": np.ones(len(item), dtype=bool), "on_time": on_time, "late": ~on_time & ~breached, "breached": breached}
+    amount = _known_amount(contracts, item)
+    figures |= {"due_amount": amount, "breached_amount": amount * breached, "delay_days": _delay(done, due, as_of[observation]) * ~breached}
     return {name: by_observation(observation, flag.astype(np.int64), count=len(as_of)).astype(np.float64) for name, flag in figures.items()}
+
+
+def _known_amount(contracts, item):
+    amount = contracts["amount"][item] if "amount" in contracts else np.zeros(len(item), dtype=np.int64)
+    return np.where(amount == MISSING_MONEY, 0, amount)
+
+
+def _delay(done, due, moment):
+    # a fulfilment dated after as_of is a plan, not a fact
+    end = np.where((done == MISSING_TIME) | (done > moment), moment, done)
+    return np.maximum((end - due) // DAY, 0)
 
 
 def _status_is(status, level):

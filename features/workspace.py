@@ -5,11 +5,12 @@ from functools import cached_property
 import numpy as np
 
 from features import kernel
-from features.accounts import Accounts, month_number
+from features.accounts import PREFERRED_BASIS, Accounts, month_number
 from features.arrays import MISSING_MONEY, Category, length
-from features.derived import BUILT, DERIVED
+from features.derived import BUILT, DERIVED, LINKED
 from features.ledger import contract_figures, ledger, open_figures, settlements
 from features.lookups import held, pick, states
+from features.scope_fit import outside_scope
 from features.tables import TABLES
 
 TESTS = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
@@ -23,7 +24,7 @@ class Workspace:
     deviation is asked, by (table, key) too, since those are worth working out one by one.
     """
 
-    def __init__(self, records, observations, *, spans, ordered=None, context=None, preferred_basis="consolidated"):
+    def __init__(self, records, observations, *, spans, ordered=None, context=None, preferred_basis=PREFERRED_BASIS):
         self.records, self.observations, self.spans, self.context = records, observations, spans, context
         self.preferred_basis, self._ordered = preferred_basis, ordered or {}
         self._kept = {}
@@ -46,6 +47,8 @@ class Workspace:
         derived = DERIVED.get(table, {}).get(name)
         if derived:
             return self.once(("column", table, name), derived.compute, rows)
+        if (table, name) in LINKED:
+            return self.once(("column", table, name), outside_scope, self)
         return rows[name] if name in rows else np.full(length(rows), np.nan)
 
     def occurred(self, table):
@@ -67,10 +70,10 @@ class Workspace:
         """The statements as each observation can read them."""
         return Accounts(self.rows("statements"), self.observations.entity, self.observations.as_of, preferred=self.preferred_basis)
 
-    @cached_property
-    def open_items(self):
-        """Open items at each as_of, a dict of columns."""
-        return open_figures(self.book, self.observations.entity, self.observations.as_of)
+    def open_items(self, span=0):
+        """Open items at each as_of, or as they stood and were known `span` seconds before, a dict of columns."""
+        moment = self.observations.as_of - span
+        return self.once(("open", span), open_figures, self.book, self.observations.entity, moment)
 
     def contracts(self, days):
         """Counts of contracts due in a window, a dict of columns."""
@@ -79,11 +82,14 @@ class Workspace:
             lambda: contract_figures(self.rows("contracts"), self.observations.entity, self.observations.as_of, days=days),
         )
 
-    def held_row(self, table):
-        """Row of the table's last visible state, -1 where there is none."""
+    def states(self, table):
+        """The step function of a table's last known row by customer."""
         rows = self.rows(table)
-        step = self.once(("states", table), states, rows["entity"], rows["known_at"])
-        return self.once(("held", table), held, step, self.observations.entity, self.observations.as_of)
+        return self.once(("states", table), states, rows["entity"], rows["known_at"])
+
+    def held_row(self, table, span=0):
+        """Row of the table's last visible state, or of the one visible `span` seconds before as_of; -1 where there is none."""
+        return self.once(("held", table, span), held, self.states(table), self.observations.entity, self.observations.as_of - span)
 
     def mask(self, table, conditions):
         """Rows of a table that pass all conditions, a boolean array, or None where there are none."""
@@ -179,9 +185,9 @@ class Workspace:
         code = self.once(("counterparty", name), self.context.counterparty_codes, self.observations.columns[name])
         return self.once(("counterparty", name, span), self.context.counterparty_row, code, self.observations.as_of - span)
 
-    def last(self, table, name):
-        """A column of the last visible state: float64 (NaN missing) or a Category."""
-        row, column = self.held_row(table), self.column(table, name)
+    def last(self, table, name, span=0):
+        """A column of the last visible state, or of the one visible `span` seconds before as_of: float64 (NaN missing) or a Category."""
+        row, column = self.held_row(table, span), self.column(table, name)
         if isinstance(column, Category):
             return Category(np.where(row >= 0, column.codes[row] if len(column) else -1, -1).astype(np.int32), column.levels)
         return pick(column, row)

@@ -101,13 +101,13 @@ class Reader:
 
     def _rows(self, table, owners):
         arrow = fetch(self.connection, self._query(table), self._path(table))
-        rows = {}
-        for name in arrow.column_names:
+        contract, rows = TABLES[table], {"entity": as_array(arrow["entity"])}
+        for name in arrow.column_names[1:]:
             if name in SHARED_IDS:
                 rows[name], ids = as_codes(arrow[name], owners.get(name))
                 owners.setdefault(name, ids)
             else:
-                rows[name] = as_array(arrow[name])
+                rows[name] = as_array(arrow[name]) if contract.column(name) else _as_given(arrow[name])
         return rows
 
     def _query(self, table):
@@ -116,9 +116,9 @@ class Reader:
         names = [name for name in dict.fromkeys(wanted) if name in present]
         conditions = [f"rows.{quoted(name)} IS NOT NULL" for name in contract.filled if name in present]
         # nothing asked can read what is known later or lies before every window: pruned before it is sorted
-        conditions.append(f"rows.known_at <= {_moment(self.until)}")
+        conditions.append(f"rows.known_at <= {moment(self.until)}")
         if table in self.since:
-            conditions.append(f"rows.{contract.occurred} > {_moment(self.since[table] - 1)}")
+            conditions.append(f"rows.{contract.occurred} > {moment(self.since[table] - 1)}")
         own = "customer_id" in present
         order = [f"rows.{quoted(name)}" for name in contract.order if name in present]
         return f"""SELECT {"chunk.entity" if own else "0::BIGINT AS entity"}, {", ".join(f"rows.{quoted(name)}" for name in names)}
@@ -134,7 +134,7 @@ class Reader:
             return None
         # twice the longest window: older counts only matter as one sum
         begin = int(self.asked.as_of.min(initial=self.until)) - 2 * 365 * 86_400
-        known = f"known_at <= {_moment(self.until)} AND counterparty_id IS NOT NULL"
+        known = f"known_at <= {moment(self.until)} AND counterparty_id IS NOT NULL"
         path = self._path("transactions")
         seen = fetch(self.connection, f"SELECT counterparty_id, known_at FROM {literal(path)} WHERE {known}", path)
         levels = pc.unique(seen["counterparty_id"])
@@ -152,10 +152,15 @@ class Reader:
             f"""SELECT judged.counterparty_id, greatest(outcome.known_at, judged.known_at) AS known_at
             FROM {literal(outcomes)} AS outcome
             JOIN {literal(self._path("transactions"))} AS judged ON outcome.transaction_id = judged.transaction_id
-            WHERE outcome.kind = 'fraud' AND greatest(outcome.known_at, judged.known_at) <= {_moment(self.until)}""",
+            WHERE outcome.kind = 'fraud' AND greatest(outcome.known_at, judged.known_at) <= {moment(self.until)}""",
             outcomes,
         )
         return as_codes(frauds["counterparty_id"], owner=levels)[0], as_array(frauds["known_at"])
+
+
+def _as_given(chunked):
+    """A column beyond the contract; whole numbers as floats, as one customer's rows give them, since nobody says they are amounts to add up exactly."""
+    return as_array(chunked.cast(pa.float64(), safe=False) if pa.types.is_integer(chunked.type) else chunked)
 
 
 def oldest_needed(catalogue, earliest):
@@ -190,7 +195,8 @@ def connect(*, threads):
     return connection
 
 
-def _moment(seconds):
+def moment(seconds):
+    """A moment in seconds as SQL takes it."""
     return f"make_timestamp({seconds * 1_000_000}::BIGINT)"
 
 
