@@ -1,6 +1,6 @@
 """All declarations of a use case, in the order of their columns."""
 
-from features import background, contracts, events, fraud, invoices, peers, statements, transactions
+from features import background, contracts, events, extras, fraud, invoices, peers, statements, transactions
 
 
 def declare(use_case, columns):
@@ -10,9 +10,10 @@ def declare(use_case, columns):
 
 
 def _default(columns):
-    declared = [each for group in (statements, invoices, contracts, transactions, events, background) for each in group.declare(columns)]
+    declared = [each for group in (statements, invoices, contracts, transactions, events, background, extras) for each in group.declare(columns)]
     return declared + peers.declare(columns, declared)
 
 
 def _fraud(columns):
-    return [*fraud.declare(columns), *background.customer(columns), *background.observation(columns, other=fraud.JUDGED)]
+    own = background.observation(columns, other=fraud.JUDGED)
+    return [*fraud.declare(columns), *background.customer(columns), *own, *extras.of_table(columns, "transactions")]

@@ -8,6 +8,9 @@ KINDS = ("complaint", "dispute", "lawsuit", "inquiry", "credit_report", "staff_r
 ADVERSE = ("dispute", "lawsuit")
 # Families of events that readers of credit reports name beside the kind.
 FAMILIES = ("enforcement", "insolvency", "regulator")
+# A report is superseded by the next; what the others tell of fades.
+FADING = ("complaint", "dispute", "lawsuit", "inquiry", "staff_report")
+FADE_DAYS = 90  # after a quarter an event weighs half of what it did
 REPORT_DAYS = 730
 NEVER = "Never missing: 0 where nothing happened."
 NONE = "Missing when there is none in the window."
@@ -17,6 +20,7 @@ NO_REPORT = "Missing when no report in the window gives it."
 def declare(columns):
     """The event features over tables with these columns."""
     declared = [*(each for kind in KINDS for each in _counts(kind)), *(_recency(kind) for kind in ("complaint", *ADVERSE)), *_gravity()]
+    declared += [_decayed(kind) for kind in FADING]
     extras = columns.get("events", {})
     return declared + (_reports(extras) if {"score", "passage_level"} & set(extras) else []) + (_families() if "family" in extras else [])
 
@@ -38,6 +42,11 @@ def _counts(kind):
 def _recency(kind):
     how = window("events", "recency", days=1095, where=where(("kind", "==", kind)))
     return _declare(f"evt_days_since_{kind}_1095d", how, "days", NONE, -1 if kind in ADVERSE else 0)
+
+
+def _decayed(kind):
+    how = window("events", "decay", days=1095, where=where(("kind", "==", kind)), value=FADE_DAYS)
+    return _declare(f"evt_{kind}_decayed_1095d", how, "weighted count", NEVER, 1 if kind in ADVERSE else 0)
 
 
 def _gravity():
