@@ -76,7 +76,10 @@ DERIVED = {
         "first_digit": Derived(("amount",), lambda rows: first_digit(rows["amount"])),
         "week": Derived(("occurred_at",), _week),
     },
-    "invoices": {"month": Derived(("issued_at",), _month)},
+    "invoices": {
+        "month": Derived(("issued_at",), _month),
+        "terms_days": Derived(("issued_at", "due_at"), lambda rows: (rows["due_at"] - rows["issued_at"]) // DAY),
+    },
     "statements": {
         "period": Derived(("period_end", "period_months"), _statement_period),
         "version_of": Derived(("period_end", "period_months"), statement_series),

@@ -18,7 +18,7 @@ GROUPS = {
     "events": ("evt", "disputes"),
 }
 # What a credit report's readers add to events has features of its own, or tells whose report it is.
-TOLD = {"events": ("score", "score_change", "passage", "passage_level", "family", "title", "case_no", "credit_code", "company_key", "company_name")}
+TOLD = {"events": ("score", "score_change", "passage", "passage_level", "family", "title", "role", "currency", "amount_text")}
 NAMING = ("_name", "_no", "_number", "_code", "_key")
 
 

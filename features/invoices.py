@@ -91,6 +91,9 @@ def _movement():
             "Missing when nothing is open, or nothing was 90 days before.",
         ),
         *_rolled(),
+        _declare(
+            "inv_overdue_days_weighted", ratio(open_items("overdue_amount_days"), overdue), "days", "Missing when nothing is overdue.", 1
+        ),
         _declare("inv_largest_open_share", ratio(open_items("largest_amount"), amount), "share", "Missing when nothing is open."),
     ]
 
@@ -111,7 +114,11 @@ def _rolled():
 def _rhythm():
     gap = ratio(constant(365.0), window("invoices", "count", days=365))
     nothing = "Missing when nothing was billed in the last 365 days."
+    terms, usual_terms, amount, usual = (window("invoices", "mean", name, days=days) for name in ("terms_days", "amount") for days in (90, 365))
     return [
+        _declare("inv_terms_days_365d", usual_terms, "days", nothing),
+        _declare("inv_terms_days_trend_90d", minus(terms, usual_terms), "days", NO_BASE),
+        _declare("inv_amount_trend_90d", ratio(amount, usual), "ratio", NO_BASE),
         _declare("inv_active_months_365d", window("invoices", "distinct", "month", days=365), "count", NEVER),
         _declare("inv_gap_to_usual_365d", ratio(window("invoices", "recency", days=365), gap), "ratio", nothing),
     ]
@@ -166,11 +173,14 @@ def _payments():
         _declare(
             "pay_write_off_count_730d", window("payments", "count", days=730, where=where(("kind", "==", "write_off"))), "count", NEVER, 1
         ),
-        _declare(
-            "pay_paid_to_billed_90d",
-            ratio(window("payments", "sum", "amount", days=90), window("invoices", "sum", "amount", days=90)),
-            "ratio",
-            NO_BASE,
+        *(
+            _declare(
+                f"pay_paid_to_billed_{days}d",
+                ratio(window("payments", "sum", "amount", days=days), window("invoices", "sum", "amount", days=days)),
+                "ratio",
+                NO_BASE,
+            )
+            for days in (90, 365)
         ),
         _declare(
             "pay_days_since_last_730d", window("payments", "recency", days=730), "days", "Missing when nothing was paid in the window."

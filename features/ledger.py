@@ -122,7 +122,8 @@ def open_figures(book, entity, as_of):
 
     open_amount, open_count, overdue_amount, overdue_count, oldest_days (days past due of the oldest overdue item), overdue_<from>d for each
     ageing bucket (overdue amounts more than that many days and at most the next bucket's), partial_amount (paid on items still open),
-    largest_amount (what the largest item leaves open). An item is overdue after its due day. Observations must ascend by (entity, as_of).
+    largest_amount (what the largest item leaves open), overdue_amount_days (overdue amounts times their days past due).
+    An item is overdue after its due day. Observations must ascend by (entity, as_of).
     """
     item, observation = covering(book.invoices["entity"], book.visible, book.settled, observed=entity, as_of=as_of)
     paid = _paid_by(book, item, as_of[observation])
@@ -136,6 +137,7 @@ def open_figures(book, entity, as_of):
         "overdue_amount": left * late,
         "overdue_count": late.astype(np.int64),
         "partial_amount": paid,
+        "overdue_amount_days": left * np.maximum(days, 0),
         **_ageing(left, days),
     }
     columns = {name: by_observation(observation, values, count=len(as_of)).astype(np.float64) for name, values in figures.items()}

@@ -63,6 +63,8 @@ MARGINS = {"gross_margin": "gross_profit", "operating_margin": "ebit", "net_marg
 # Z' for private firms, Z'' for any industry.
 Z_PRIVATE = (0.717, 0.847, 3.107, 0.420, 0.998)
 Z_ANY = (6.56, 3.26, 6.72, 1.05)
+# Zmijewski (1984), "Methodological Issues Related to the Estimation of Financial Distress Prediction Models": above 0 distress is likely.
+X_SCORE = (-4.336, -4.513, 5.679, 0.004)
 
 
 def declare(columns):
@@ -76,6 +78,8 @@ def declare(columns):
         *_years(),
         *_scores(),
         *_beneish(),
+        *_piotroski(),
+        *_funding(),
         *_size(),
         *_filing(),
         *_lines(columns),
@@ -223,6 +227,59 @@ def _years():
     ]
 
 
+def _both(first, second):
+    """1 where both flags are, 0 where not."""
+    return compare(plus(first, second), "==", 2)
+
+
+def _piotroski():
+    """Nine signs of a firm that mends, one point each. Piotroski (2000), "Value Investing", Journal of Accounting Research 38; what the year brought is set
+    against the assets at its end, and paid-in capital stands for shares."""
+    rise = {
+        "roa": _rise(_to_assets, "net_income"),
+        "liquidity": _rise(_current_ratio),
+        "margin": _rise(_margin, "gross_profit"),
+        "turnover": _rise(_to_assets, "revenue"),
+    }
+    signs = [
+        compare(_to_assets("net_income"), ">", 0),
+        compare(_to_assets("operating_cash_flow"), ">", 0),
+        compare(_accruals(), "<", 0),
+        compare(minus(_to_assets("long_term_debt"), _to_assets("long_term_debt", YEAR)), "<", 0),
+        compare(minus(line("paid_in_capital"), line("paid_in_capital", YEAR)), "<=", 0),
+        *(compare(each, ">", 0) for each in rise.values()),
+    ]
+    return _declare("profitability", GAP_YEAR, ("stmt_piotroski_f", plus(*signs), 0), unit="points of 9")
+
+
+def _rise(figure, *arguments):
+    return minus(figure(*arguments), figure(*arguments, YEAR))
+
+
+def _funding():
+    """What debt costs, what is reinvested and paid out, and whether what lasts is paid for by what stays."""
+    lasting = plus(line("equity"), line("long_term_debt"))
+    spent = compare(line("operating_cash_flow"), "<", 0), compare(line("operating_cash_flow", YEAR), "<", 0)
+    return [
+        *_declare(
+            "solvency",
+            GAP,
+            ("stmt_interest_to_debt", ratio(line("interest_expense"), _debt()), 0),
+            ("stmt_long_term_funds_to_fixed_assets", ratio(lasting, line("fixed_assets")), 0),
+        ),
+        *_declare("solvency", GAP_YEAR, ("stmt_debt_growth_12m", growth(_debt(), _debt(YEAR)), 0)),
+        *_declare("cash_flow", GAP_YEAR, ("stmt_payable_days_change_12m", _rise(_days, "payables", "cost_of_sales"), 0), unit="days"),
+        *_declare(
+            "cash_flow",
+            GAP,
+            ("stmt_capex_to_depreciation", ratio(line("capex"), line("depreciation")), 0),
+            ("stmt_payout_ratio", ratio(line("dividends"), positive(line("net_income"))), 0),
+        ),
+        *_declare("profitability", GAP, ("stmt_tax_rate", ratio(line("tax"), positive(line("pretax_income"))), 0)),
+        *_declare("cash_flow", GAP_YEAR, ("stmt_cash_drain_two_years", _both(*spent), 0), unit="flag"),
+    ]
+
+
 def _beneish():
     declared = [(f"stmt_beneish_{name}", how, 0) for name, how in COMPONENTS.items()]
     known = {**COMPONENTS, "sgi": ratio(line("revenue"), line("revenue", YEAR)), "tata": _accruals()}
@@ -283,8 +340,14 @@ def _scores():
         GAP,
         ("stmt_altman_z_any", plus(*(times(part, weight) for part, weight in zip(parts, Z_ANY, strict=False))), -1),
         ("stmt_altman_z_private", plus(*(times(part, weight) for part, weight in zip(parts, Z_PRIVATE, strict=True))), -1),
+        ("stmt_zmijewski_x", _zmijewski(), 0),
         unit="score",
     )
+
+
+def _zmijewski():
+    figures = (_to_assets("net_income"), _to_assets("total_liabilities"), _current_ratio())
+    return plus(constant(X_SCORE[0]), *(times(part, weight) for part, weight in zip(figures, X_SCORE[1:], strict=True)))
 
 
 def _size():
@@ -315,7 +378,7 @@ def _filing():
         *_declare("background", NEVER, ("stmt_missing", statement("missing"), 0), unit="flag"),
         *_declare("background", GAP, ("stmt_audited", line("audited"), 0), unit="flag"),
         *_declare("profitability", NEVER, ("stmt_loss", known_or(_loss()), 0), unit="flag"),
-        *_declare("profitability", GAP_YEAR, ("stmt_loss_two_years", compare(plus(_loss(), _loss(YEAR)), "==", 2), 0), unit="flag"),
+        *_declare("profitability", GAP_YEAR, ("stmt_loss_two_years", _both(_loss(), _loss(YEAR)), 0), unit="flag"),
         *_declare("solvency", NEVER, ("stmt_negative_equity", known_or(compare(line("equity"), "<", 0)), 1), unit="flag"),
     ]
 

@@ -61,7 +61,7 @@ def _trends():
         _declare("txn_inflow_trend_90d", times(ratio(inflow(90), inflow(365)), 365 / 90), "ratio", EMPTY),
         _declare("txn_inflow_trend_30d", times(ratio(inflow(30), inflow(90)), 3.0), "ratio", EMPTY),
         _declare("txn_outflow_trend_90d", times(ratio(outflow(90), outflow(365)), 365 / 90), "ratio", EMPTY),
-        _declare("txn_net_flow_to_inflow_365d", ratio(minus(inflow(365), outflow(365)), inflow(365)), "ratio", EMPTY),
+        *(_declare(f"txn_net_flow_to_inflow_{days}d", ratio(minus(inflow(days), outflow(days)), inflow(days)), "ratio", EMPTY) for days in (90, 365)),
     ]
 
 
@@ -77,7 +77,9 @@ def _balance(days):
 
 def _balance_now():
     balance = window("transactions", "last", "balance", days=365)
+    recent, usual = (window("transactions", "mean", "balance", days=days) for days in (90, 365))
     return [
+        _declare("txn_balance_trend_90d", ratio(recent, usual), "ratio", EMPTY),
         _declare("txn_balance_last_365d", balance, "minor units", EMPTY),
         _declare("txn_balance_to_outflow_90d", ratio(balance, outflow(90)), "ratio", EMPTY),
         _declare("txn_balance_to_mean_365d", ratio(balance, window("transactions", "mean", "balance", days=365)), "ratio", EMPTY),
@@ -159,6 +161,9 @@ def _counterparties():
         _declare("txn_counterparties_90d", short, "count", NEVER, "transactions"),
         _declare("txn_counterparties_365d", long, "count", NEVER, "transactions"),
         _declare("txn_counterparties_trend_90d", ratio(short, long), "ratio", EMPTY, "transactions"),
+        _declare(
+            "txn_largest_inflow_share_365d", ratio(window("transactions", "max", "amount", days=365, where=IN), inflow(365)), "share", EMPTY, "transactions"
+        ),
         _declare(
             "txn_largest_outflow_share_365d",
             ratio(times(window("transactions", "min", "amount", days=365, where=OUT), -1.0), outflow(365)),

@@ -140,6 +140,8 @@ class Naive:
         if (table, name) == ("invoices", "month"):
             moment = EPOCH + timedelta(seconds=up(row["issued_at"]))
             return moment.year, moment.month
+        if (table, name) == ("invoices", "terms_days"):
+            return (up(row["due_at"]) - up(row["issued_at"])) // 86400
         if (table, name) == ("invoices", "outside_scope"):
             return self._outside_scope(row)
         if (table, name) == ("statements", "period"):
@@ -260,6 +262,7 @@ class Naive:
                 "open_count": len(items),
                 "overdue_amount": sum(left for left, _ in late),
                 "overdue_count": len(late),
+                "overdue_amount_days": sum(left * days for left, days in late),
                 "largest_amount": max((left for left, _, _ in items), default=0),
                 "oldest_days": max((days for _, days in late), default=0),
                 "partial_amount": sum(paid for _, paid, _ in items),
@@ -514,7 +517,7 @@ def _add_trade(rng, tables, dated, name):
         dated(
             invoice_id=f"I{name}",
             issued_at=issued,
-            due_at=issued + timedelta(days=30),
+            due_at=issued + timedelta(days=_pick(rng, 10, 30, 60)),
             amount=int(rng.integers(1, 1000)),
             currency="EUR",
             category=_maybe(rng, _pick(rng, "food", "Textiles", "钢材", "cars")),
