@@ -8,6 +8,7 @@ import numpy as np
 
 from features.arrays import DAY
 from features.kernel import blocks, visible_rows
+from features.several import in_order
 from features.workspace import present
 
 # Benford's law: log10(1 + 1/d) for the first digits 1 to 9.
@@ -24,18 +25,18 @@ BENFORD = (
 )
 
 
-def _of_one_window(chosen, space, term, figure, *, empty):
-    """A figure of the rows in the term's own window, float64 (k, n) of which only that window's line is worked out.
+def _of_one_window(chosen, space, term, figure, *, empty, figures=()):
+    """A figure of the rows in the term's own window, float64 (k, n) of which only that window's line is worked out; (2, k, n) for `figures` (2,).
 
     `figure` takes observation and source row of every visible row (by observation, then row) and gives observations and their values.
     """
     depth = space.spans[term.table, term.key].index(term.span)
-    answer = np.full(chosen.start.shape, empty)
+    answer = np.full((*figures, *chosen.start.shape), empty)
     for begin, end in blocks(chosen, depth):
         observation, row, _ = visible_rows(chosen, begin, end, depth)
         if len(row):
             found, values = figure(observation, row)
-            answer[depth, found] = values
+            answer[..., depth, found] = values
     return answer
 
 
@@ -62,36 +63,32 @@ def _grouped(space, term, observation, row, values, ufunc):
 
 
 def _shares(space, term, observation, row):
-    """Each group's share of its window's total amount, ascending within the observation: observation, where each begins, share."""
+    """The sum of the groups' squared shares of their window's total amount and the largest share: observation, both (2, m)."""
     amounts = np.abs(space.column(term.table, term.column)[row])
     observation, sums = _grouped(space, term, observation, row, amounts, np.add)
     if not len(sums):
-        return observation, np.zeros(0, dtype=np.int64), sums.astype(np.float64)
+        return observation, np.zeros((2, 0))
     order = np.lexsort((sums, observation))
     observation, sums = observation[order], sums[order]
     first = _starts(observation)
     total = np.repeat(np.add.reduceat(sums, first), np.diff(first, append=len(sums)))
-    return observation, first, sums / np.maximum(total, 1)
+    share = sums / np.maximum(total, 1)
+    return observation[first], np.stack([np.add.reduceat(share * share, first), np.maximum.reduceat(share, first)])
 
 
-def _herfindahl(space, term, observation, row):
-    observation, first, share = _shares(space, term, observation, row)
-    return (observation[first], np.add.reduceat(share * share, first)) if len(first) else (observation, share)
-
-
-def _largest_share(space, term, observation, row):
-    observation, first, share = _shares(space, term, observation, row)
-    return (observation[first], np.maximum.reduceat(share, first)) if len(first) else (observation, share)
+def _both_shares(chosen, space, term):
+    key = ("shares", term.table, term.key, term.where, term.column, term.by, term.span)
+    return space.once(key, lambda: _of_one_window(chosen, space, term, lambda *rows: _shares(space, term, *rows), empty=np.nan, figures=(2,)))
 
 
 def concentration(chosen, space, term):
     """Herfindahl index of amounts by group: the sum of squared shares, 1 where one group holds all; missing where the window names no group."""
-    return _of_one_window(chosen, space, term, lambda *rows: _herfindahl(space, term, *rows), empty=np.nan)
+    return _both_shares(chosen, space, term)[0]
 
 
 def largest_share(chosen, space, term):
     """The largest group's share of the amounts; missing where the window names no group."""
-    return _of_one_window(chosen, space, term, lambda *rows: _largest_share(space, term, *rows), empty=np.nan)
+    return _both_shares(chosen, space, term)[1]
 
 
 def newcomers(chosen, space, term):
@@ -131,8 +128,7 @@ def _digits(space, term, observation, row):
     cell = (space.column(term.table, term.column)[row] - 1) * len(first) + place
     counts = np.bincount(cell, minlength=9 * len(first)).reshape(9, len(first))
     rows = counts.sum(axis=0)
-    # by digit in its order, so that every machine adds alike
-    distance = np.add.reduce(np.abs(counts / rows - np.array(BENFORD)[:, None]), axis=0) / 9
+    distance = in_order(np.abs(counts / rows - np.array(BENFORD)[:, None])) / 9
     return observation[first], np.where(rows >= term.value, distance, np.nan)
 
 

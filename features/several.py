@@ -1,4 +1,7 @@
-"""Figures of several parts at once, such as one ratio of four years: their spread, their trend, the largest of them."""
+"""Figures of several parts at once, such as one ratio of four years: their spread, their trend, the largest of them.
+
+Sums run through the parts in their order, whatever the number of observations, so that one customer has the bits of a book.
+"""
 
 import numpy as np
 
@@ -15,29 +18,27 @@ def largest(parts):
 
 def spread(parts):
     """Sample standard deviation (n - 1) of the known values, (n,), two-pass; NaN below three of them."""
-    count = _count(parts)
-    centre = _total(parts) / np.maximum(count, 1)
-    squares = _total([(part - centre) * (part - centre) for part in parts])
-    return np.where(count >= LEAST_KNOWN, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
+    known, count, aside = _about_their_mean(np.stack(parts))
+    return np.where(count >= LEAST_KNOWN, np.sqrt(in_order(aside * aside) / np.maximum(count - 1, 1)), np.nan)
 
 
 def trend(parts):
     """Slope per step of the least-squares line through the known values, (n,), the latest given first; NaN below three of them."""
-    count = _count(parts)
-    steps = [np.where(np.isnan(part), np.nan, -float(place)) for place, part in enumerate(parts)]
-    middle, centre = _total(steps) / np.maximum(count, 1), _total(parts) / np.maximum(count, 1)
-    along = _total([(step - middle) * (part - centre) for step, part in zip(steps, parts, strict=True)])
-    across = _total([(step - middle) * (step - middle) for step in steps])
-    return np.where(count >= LEAST_KNOWN, along / np.where(across > 0, across, 1.0), np.nan)
+    known, count, aside = _about_their_mean(np.stack(parts))
+    steps = np.where(known, -np.arange(float(len(parts)))[:, None], np.nan)
+    _, _, along = _about_their_mean(steps)
+    across = in_order(along * along)
+    return np.where(count >= LEAST_KNOWN, in_order(along * aside) / np.where(across > 0, across, 1.0), np.nan)
 
 
-def _count(parts):
-    return _total([np.where(np.isnan(part), np.nan, 1.0) for part in parts])
+def in_order(values):
+    """The sum over the first axis, one line after the other: a plain sum regroups its terms where there is a single column."""
+    return np.add.accumulate(values, axis=0)[-1]
 
 
-def _total(parts):
-    """The sum of the known values, in the parts' order; 0 where none is known."""
-    total = np.zeros(len(parts[0]))
-    for part in parts:
-        total = total + np.where(np.isnan(part), 0.0, part)
-    return total
+def _about_their_mean(values):
+    """Which values (p, n) are known, how many of each observation, and their distance from its mean, 0 where unknown."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    mean = in_order(np.where(known, values, 0.0)) / np.maximum(count, 1)
+    return known, count, np.where(known, values - mean, 0.0)

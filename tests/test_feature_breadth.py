@@ -326,6 +326,19 @@ def test_first_digits_are_held_against_benfords_law_from_fifty_on():
     assert np.isnan(one({"transactions": rows[1:]}, "txn_benford_365d"))
 
 
+def test_a_figure_has_the_same_bits_alone_and_among_others():
+    rng = np.random.default_rng(3)
+    moments = [day("2022-07-01") + timedelta(days=int(days)) for days in rng.integers(0, 360, 300)]
+    rows = [moved(int(amount), f"B{who}", on) for amount, who, on in zip(rng.lognormal(8, 2, 300) + 1, rng.integers(0, 40, 300), moments, strict=True)]
+    names = ["txn_benford_365d", "txn_inflow_concentration_365d", "txn_inflow_quarterly_sd_365d"]
+    asked = [{"as_of": day("2023-05-01") + timedelta(days=place)} for place in range(9)]
+    records, catalogue = from_rows({"transactions": rows}, customer_id="C1"), CATALOGUES["default"].only(names)
+    together = compute(catalogue, records, observations_of(asked))
+    for place, row in enumerate(asked):
+        alone = compute(catalogue, records, observations_of([row]))
+        assert [alone[name][0].hex() for name in names] == [together[name][place].hex() for name in names]
+
+
 def test_an_account_falls_silent():
     rows = [transaction(occurred_at=day("2023-03-01") + timedelta(days=place)) for place in range(5)]
     assert one({"transactions": rows}, "txn_gap_to_usual_365d", "2023-03-06") < one({"transactions": rows}, "txn_gap_to_usual_365d")
