@@ -23,7 +23,7 @@ def _at_stake(days):
     delay = ratio(contracts("delay_days", days=days), minus(count, contracts("breached", days=days)))
     on_time, longer = (ratio(contracts("on_time", days=span), contracts("due", days=span)) for span in (days, 2 * days))
     return [
-        _declare(f"con_share_on_time_trend_{days}d", minus(on_time, longer), "difference of shares", NOTHING_DUE, -1),
+        _declare(f"con_share_on_time_trend_{days}d", minus(on_time, longer), "difference of shares", NOTHING_DUE, 0),
         _declare(f"con_due_amount_{days}d", due, "minor units", NEVER, 0),
         _declare(f"con_amount_breached_share_{days}d", ratio(breached, due), "share", NOTHING_DUE, 1),
         _declare(f"con_delay_days_mean_{days}d", delay, "days", LATE_OR_NOT, 1),

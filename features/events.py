@@ -46,8 +46,12 @@ def _recency(kind):
 
 
 def _decayed(kind):
-    how = window("events", "decay", days=1095, where=where(("kind", "==", kind)), value=FADE_DAYS)
+    how = _fading(where(("kind", "==", kind)))
     return _declare(f"evt_{kind}_decayed_1095d", how, "weighted count", NEVER, 1 if kind in ADVERSE else 0)
+
+
+def _fading(condition):
+    return window("events", "decay", days=1095, where=condition, value=FADE_DAYS)
 
 
 def _gravity():
@@ -102,5 +106,6 @@ def _families():
             _declare(f"evt_{family}_count_365d", window("events", "count", days=365, where=condition), "count", NEVER, direction),
             _declare(f"evt_{family}_amount_365d", window("events", "sum", "amount", days=365, where=condition), "minor units", NEVER),
             _declare(f"evt_days_since_{family}_1095d", window("events", "recency", days=1095, where=condition), "days", NONE, -direction),
+            _declare(f"evt_{family}_decayed_1095d", _fading(condition), "weighted count", NEVER, direction),
         ]
     return declared

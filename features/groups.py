@@ -40,12 +40,9 @@ def _of_one_window(chosen, space, term, figure, *, empty, figures=()):
     return answer
 
 
-def _starts(*numbers):
-    """Where each run of equal numbers begins, in arrays sorted by the first, then the next."""
-    differs = np.zeros(len(numbers[0]) - 1, dtype=bool)
-    for number in numbers:
-        differs |= number[1:] != number[:-1]
-    return np.flatnonzero(np.concatenate([[True], differs]))
+def _starts(number):
+    """Where each run of equal numbers begins."""
+    return np.flatnonzero(np.concatenate([[True], number[1:] != number[:-1]]))
 
 
 def _grouped(space, term, observation, row, values, ufunc):
@@ -57,9 +54,11 @@ def _grouped(space, term, observation, row, values, ufunc):
     if not len(row):
         return observation, values
     group = space.group(term.table, term.by)[row]
-    order = np.lexsort((group, observation))
-    observation, first = observation[order], _starts(observation[order], group[order])
-    return observation[first], ufunc.reduceat(values[order], first)
+    # one number sorts faster than two, and named groups are never negative
+    pair = observation * (int(group.max()) + 1) + group
+    order = np.argsort(pair, kind="stable")
+    first = _starts(pair[order])
+    return observation[order[first]], ufunc.reduceat(values[order], first)
 
 
 def _shares(space, term, observation, row):

@@ -73,7 +73,7 @@ def _depth(paid):
         ),
         _declare("inv_share_early_365d", ratio(early, count), "share", UNSETTLED),
         _declare("inv_share_in_parts_365d", ratio(parts, count), "share", UNSETTLED),
-        _declare("inv_share_late_trend_90d", minus(_late_share(90, paid), _late_share(365, paid)), "difference of shares", UNSETTLED, 1),
+        _declare("inv_share_late_trend_90d", minus(_late_share(90, paid), _late_share(365, paid)), "difference of shares", UNSETTLED),
     ]
 
 
@@ -83,7 +83,7 @@ def _movement():
     billed = window("invoices", "sum", "amount", days=365)
     return [
         _declare("inv_open_growth_90d", ratio(minus(amount, before), before), "ratio", "Missing when nothing was open 90 days before."),
-        _declare("inv_overdue_change_to_billed_90d", ratio(minus(overdue, overdue_before), billed), "ratio", NO_BASE, 1),
+        _declare("inv_overdue_change_to_billed_90d", ratio(minus(overdue, overdue_before), billed), "ratio", NO_BASE),
         _declare(
             "inv_overdue_share_change_90d",
             minus(ratio(overdue, amount), ratio(overdue_before, before)),

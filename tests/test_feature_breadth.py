@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from features.feeders.duck import columns_of, last_as_of
 from features.feeders.records import from_rows, observations_of
 from features.tables import TABLES
 from features.terms import where, window
+from pipeline.featurize import available_columns
+from serving.standing import standing_catalogue
 
 CONTRACT = {name: {column.name: column.kind for column in table.columns} for name, table in TABLES.items()}
 EXTRAS = {
@@ -505,3 +508,19 @@ def test_digits_of_a_few_transactions_equal_the_naive_reading(seed):
     tables, asked = random_tables(seed, customers=1), [{"customer_id": "C0", "as_of": START + timedelta(days=days)} for days in (200, 500, 800)]
     found = compute(Catalogue("default", [DIGITS]), from_rows(tables, customer_id="C0"), observations_of(asked))["x"]
     assert found == pytest.approx([Naive(tables, row).value(FEW) for row in asked], nan_ok=True)
+
+
+def test_a_kind_of_a_later_month_makes_no_column_of_the_book_either(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_tables("data/tables", {"transactions": [transaction(kind="card"), transaction(kind="cash", known_at="2023-08-01")]})
+    write_table("data/default/book", "observations", [observation(as_of="2023-08-31")])
+    book = Path("data/default/book")
+    assert "kind=cash" in available_columns(book, "default")["transactions"]
+    write_table("data/default/development", "observations", [observation(as_of="2023-06-30")])
+    assert {"kind=card"} == {name for name in available_columns(book, "default")["transactions"] if "=" in name}
+
+
+@pytest.mark.parametrize(("basis", "expected"), [("separate", 10_000), ("consolidated", 70_000)])
+def test_the_policys_capacity_is_read_in_the_models_basis(basis, expected):
+    rows = [year(2022, revenue=100.0), year(2022, basis="consolidated", revenue=700.0)]
+    assert one({"statements": rows}, "capacity", catalogue=standing_catalogue(CONTRACT, preferred_basis=basis)) == expected
