@@ -88,7 +88,7 @@ class Catalogue:
 
 def build_catalogue(use_case, columns, *, preferred_basis=PREFERRED_BASIS):
     """The Catalogue of a use case over tables with these columns: {table: {column: kind}}, as `features.feeders.duck.columns_of` gives
-    them.
+    them. `preferred_basis` is the basis of statements that is read where a customer files several.
 
     Features whose columns the tables lack are left out and named; columns beyond the contract become features, unless they are ids, names
     or free text.
@@ -141,6 +141,11 @@ def check(declared):
         _check_one(each)
 
 
+def _lacking(term):
+    needs = {"concentration": ("by",), "largest_share": ("by",), "newcomers": ("by", "value"), "decay": ("value",)}
+    return [name for name in needs.get(term.measure, ()) if not getattr(term, name)]
+
+
 def _check_one(each):
     for value, allowed, what in (
         (each.factor, FACTORS, "factor"),
@@ -152,5 +157,7 @@ def _check_one(each):
     for term in walk(each.how):
         if term.op == "window" and term.measure not in MEASURES:
             raise RiskError(f"Feature {each.name} asks for the unknown measure {term.measure!r}; choose one of {', '.join(MEASURES)}.")
+        if term.op == "window" and (lacking := _lacking(term)):
+            raise RiskError(f"Feature {each.name} asks for {term.measure} without {' and '.join(lacking)}; state what to compare by, or in how many days.")
         if term.op == "window" and not 0 < term.span < 1 << 32:
             raise RiskError(f"Feature {each.name} has a window of {term.span} seconds, outside the packed key's 1 to {(1 << 32) - 1}.")
