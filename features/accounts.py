@@ -11,6 +11,7 @@ from features.lookups import held, pick_time, states
 
 ANY, QUARTER, ANNUAL = 0, 1, 2
 YEAR_MONTHS = 12
+PREFERRED_BASIS = "consolidated"
 HALF_MONTH = 15 * 86_400
 # Months from 1950 to 2086, the range of the packed key; the last number stands for "whatever period".
 PERIODS = 1 << 11
@@ -36,7 +37,7 @@ class Accounts:
     or more behind the other's.
     """
 
-    def __init__(self, rows, entity, as_of, *, preferred="consolidated"):
+    def __init__(self, rows, entity, as_of, *, preferred=PREFERRED_BASIS):
         self.rows, self.entity, self.as_of = rows, entity, as_of
         self._months = rows["period_months"].astype(np.int64)
         self._period = month_number(rows["period_end"])
@@ -85,13 +86,13 @@ class Accounts:
         asked = {}
         for row, term in enumerate(terms):
             asked.setdefault((term.op, term.lag), []).append(row)
-        self._find_all(asked)
+        self._find_all([each for op, lag in asked for each in STATEMENTS_OF[op](lag)])
         for (op, lag), rows in asked.items():
             out[rows] = getattr(self, f"_{op}s")(self._values([terms[row].column for row in rows]), lag)
 
     def _find_all(self, asked):
-        """Look up at once every statement that (op, lag) pairs read."""
-        wanted = dict.fromkeys(each for op, lag in asked for each in STATEMENTS_OF[op](lag) if each not in self._found)
+        """Look up the statements of (length, months back) pairs at once."""
+        wanted = dict.fromkeys(each for each in asked if each not in self._found)
         if not wanted:
             return
         length, back = (np.array(column)[:, None] for column in zip(*wanted, strict=True))
@@ -103,6 +104,7 @@ class Accounts:
     def at(self, length, lag):
         """Row of the statement of that length whose period ended `lag` months before the latest one's, as known at as_of; -1 where none
         is."""
+        self._find_all([(length, lag)])
         return self._found[length, lag]
 
     @cached_property

@@ -28,6 +28,10 @@ class Category:
     def __getitem__(self, rows):
         return Category(self.codes[rows], self.levels)
 
+    def where(self, there, rows):
+        """The values at `rows`, missing where not `there`."""
+        return Category(np.where(there, self.codes[rows] if len(self.codes) else -1, -1).astype(np.int32), self.levels)
+
     def strings(self):
         """The values as an object array of strings, None where missing."""
         table = np.array([*self.levels, None], dtype=object)

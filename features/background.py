@@ -2,10 +2,11 @@
 
 from features.feature import feature
 from features.tables import TABLES
-from features.terms import growth, last, line, log, months_since, own, ratio, series, times
+from features.terms import growth, largest, last, line, log, minus, months_since, own, ratio, series, times, where, where_known, window
 
 UNKNOWN = "Missing when the customer's record is not visible or the value is not given."
 NO_BASE = "Missing when no exposure is visible or there is nothing to divide by."
+NO_SCOPE = "Missing when no invoice of the window says what was sold, or the customer's scope was not known."
 NO_SERIES = "Missing when no value of the series was published yet."
 # A column of observations that is the label's, not the source's.
 NOT_OWN = ("status",)
@@ -14,7 +15,15 @@ NUMBERS = ("number", "integer", "money", "flag")
 
 def declare(columns):
     """The background features over tables with these columns."""
-    return [*customer(columns), *_exposure(), *_market(columns), *_extras(columns, "exposures", "exp"), *observation(columns)]
+    return [
+        *customer(columns),
+        *_scope_fit(),
+        *_exposure(),
+        *_utilisation(),
+        *_market(columns),
+        *_extras(columns, "exposures", "exp"),
+        *observation(columns),
+    ]
 
 
 def _declare(name, how, unit, missing, kind="number"):
@@ -43,6 +52,29 @@ def _exposure():
         _declare("exp_collateral_share", ratio(last("exposures", "collateral"), exposure), "ratio", NO_BASE),
         _declare("exp_exposure_to_assets", ratio(in_units, line("total_assets")), "ratio", NO_BASE),
         _declare("exp_exposure_to_revenue", ratio(in_units, line("revenue")), "ratio", NO_BASE),
+    ]
+
+
+def _utilisation():
+    """How the use of the limit, and the limit, moved; the peak is against today's limit, since that is what is at stake."""
+    used, used_before = (ratio(last("exposures", "exposure", ago=ago), last("exposures", "limit", ago=ago)) for ago in (0, 90))
+    peak = largest(window("exposures", "max", "exposure", days=365), last("exposures", "exposure", ago=365))
+    limit, before = last("exposures", "limit"), last("exposures", "limit", ago=365)
+    return [
+        _declare("exp_exposure_to_limit_change_90d", minus(used, used_before), "ratio", "Missing when no exposure was visible 90 days before."),
+        _declare("exp_peak_to_limit_365d", ratio(peak, limit), "ratio", NO_BASE),
+        _declare("exp_limit_growth_365d", growth(limit, before), "ratio", "Missing when no limit was visible 365 days before."),
+    ]
+
+
+def _scope_fit():
+    """What the customer buys that its stated business does not name."""
+    outside, known = where(("outside_scope", "==", 1)), where(("outside_scope", ">=", 0))
+    amount, billed = (window("invoices", "sum", "amount", days=365, where=each) for each in (outside, known))
+    share, count = ratio(amount, billed), window("invoices", "count", days=365, where=outside)
+    return [
+        _declare("bg_outside_scope_share_365d", share, "share", NO_SCOPE),
+        _declare("bg_outside_scope_count_365d", where_known(count, share), "count", NO_SCOPE),
     ]
 
 

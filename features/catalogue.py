@@ -4,6 +4,7 @@ from functools import cached_property
 
 import msgspec
 
+from features.accounts import PREFERRED_BASIS
 from features.declarations import declare
 from features.errors import RiskError
 from features.feature import Feature
@@ -14,14 +15,17 @@ from features.terms import walk
 USE_CASES = ("default", "fraud")
 FACTORS = ("solvency", "profitability", "cash_flow", "payment_behaviour", "contracts", "transactions", "disputes", "background")
 SCOPES = ("own", "peer", "counterparty")
-MEASURES = ("count", "sum", "mean", "sd", "min", "max", "recency", "distinct", "last")
+MEASURES = ("count", "sum", "mean", "sd", "min", "max", "recency", "distinct", "last", "concentration", "largest_share", "newcomers", "decay", "benford")
 
 
 class Catalogue:
-    """The features of one use case, in the order of their columns, and those left out: {name: "table.column" that is missing}."""
+    """The features of one use case, in the order of their columns, and those left out: {name: "table.column" that is missing}.
 
-    def __init__(self, use_case, declared, left_out=None):
-        self.use_case = use_case
+    `preferred_basis` is the basis of statements that they read where a customer files several.
+    """
+
+    def __init__(self, use_case, declared, left_out=None, *, preferred_basis=PREFERRED_BASIS):
+        self.use_case, self.preferred_basis = use_case, preferred_basis
         self.features = tuple(declared)
         self.left_out = dict(left_out or {})
 
@@ -47,7 +51,11 @@ class Catalogue:
 
     def select(self, *scopes):
         """The catalogue of the features of these scopes, order kept."""
-        return Catalogue(self.use_case, [each for each in self.features if each.scope in scopes], self.left_out)
+        return self.of([each for each in self.features if each.scope in scopes])
+
+    def of(self, declared):
+        """A catalogue of these features instead, all else kept."""
+        return Catalogue(self.use_case, declared, self.left_out, preferred_basis=self.preferred_basis)
 
     def only(self, names):
         """The catalogue of the named features in that order.
@@ -60,7 +68,7 @@ class Catalogue:
                 f"The catalogue of {self.use_case} has no feature {', '.join(unknown[:5])}; "
                 "the tables lack its columns or the bundle was trained with another version."
             )
-        return Catalogue(self.use_case, [self._by_name[name] for name in names], self.left_out)
+        return self.of([self._by_name[name] for name in names])
 
     @cached_property
     def needs(self):
@@ -73,17 +81,19 @@ class Catalogue:
 
     def to_dict(self):
         """Plain dicts and lists, ready for JSON."""
-        return {"use_case": self.use_case, "features": msgspec.to_builtins(self.features), "left_out": self.left_out}
+        about = {"use_case": self.use_case, "preferred_basis": self.preferred_basis}
+        return about | {"features": msgspec.to_builtins(self.features), "left_out": self.left_out}
 
     @classmethod
     def from_dict(cls, stored):
         """The catalogue that `to_dict` gave."""
-        return cls(stored["use_case"], msgspec.convert(stored["features"], tuple[Feature, ...]), stored["left_out"])
+        features = msgspec.convert(stored["features"], tuple[Feature, ...])
+        return cls(stored["use_case"], features, stored["left_out"], preferred_basis=stored.get("preferred_basis", PREFERRED_BASIS))
 
 
-def build_catalogue(use_case, columns):
+def build_catalogue(use_case, columns, *, preferred_basis=PREFERRED_BASIS):
     """The Catalogue of a use case over tables with these columns: {table: {column: kind}}, as `features.feeders.duck.columns_of` gives
-    them.
+    them. `preferred_basis` is the basis of statements that is read where a customer files several.
 
     Features whose columns the tables lack are left out and named; columns beyond the contract become features, unless they are ids, names
     or free text.
@@ -97,7 +107,7 @@ def build_catalogue(use_case, columns):
     check(declared)
     lacking = {each.name: _first_missing(each, columns) for each in declared}
     kept = [each for each in declared if lacking[each.name] is None]
-    return Catalogue(use_case, kept, {name: gap for name, gap in lacking.items() if gap})
+    return Catalogue(use_case, kept, {name: gap for name, gap in lacking.items() if gap}, preferred_basis=preferred_basis)
 
 
 def _with_own_columns(columns):
@@ -136,6 +146,11 @@ def check(declared):
         _check_one(each)
 
 
+def _lacking(term):
+    needs = {"concentration": ("by",), "largest_share": ("by",), "newcomers": ("by", "value"), "decay": ("value",)}
+    return [name for name in needs.get(term.measure, ()) if not getattr(term, name)]
+
+
 def _check_one(each):
     for value, allowed, what in (
         (each.factor, FACTORS, "factor"),
@@ -147,5 +162,7 @@ def _check_one(each):
     for term in walk(each.how):
         if term.op == "window" and term.measure not in MEASURES:
             raise RiskError(f"Feature {each.name} asks for the unknown measure {term.measure!r}; choose one of {', '.join(MEASURES)}.")
+        if term.op == "window" and (lacking := _lacking(term)):
+            raise RiskError(f"Feature {each.name} asks for {term.measure} without {' and '.join(lacking)}; state what to compare by, or in how many days.")
         if term.op == "window" and not 0 < term.span < 1 << 32:
             raise RiskError(f"Feature {each.name} has a window of {term.span} seconds, outside the packed key's 1 to {(1 << 32) - 1}.")

@@ -1,18 +1,21 @@
 """A catalogue's features computed from records: each term once, terms of one kind together."""
 
+from functools import partial
+
 import numpy as np
 
-from features import numbers
+from features import numbers, several
 from features.arrays import DAY, MISSING_TIME, Category, Observations, length, take
 from features.derived import hour, remainder, weekday
 from features.plan import plan_of
+from features.revisions import first_filing_days, revision
 from features.windowed import fill_windows, present
 from features.workspace import TESTS, Workspace
 
 OVERDUE_STATEMENT_DAYS = 550  # a year's accounts and the half year in which most laws want them filed
 
 
-def compute(catalogue, records, observations, *, context=None, preferred_basis="consolidated"):
+def compute(catalogue, records, observations, *, context=None):
     """Every feature of the catalogue for every observation, {name: float64 (n,) or Category}, in the catalogue's order.
 
     Only rows with known_at <= as_of are read. Observations may come in any order. Without a context, peer and counterparty features are
@@ -21,7 +24,7 @@ def compute(catalogue, records, observations, *, context=None, preferred_basis="
     order = _order(observations)
     if order is not None:
         observations = Observations(observations.entity[order], observations.as_of[order], take(observations.columns, order))
-    space = Workspace(records, observations, context=context, preferred_basis=preferred_basis)
+    space = Workspace(records, observations, context=context, preferred_basis=catalogue.preferred_basis)
     values, categories = evaluate(plan_of(catalogue), space)
     back = None if order is None else order.argsort()
     return _columns(catalogue, values, categories, back)
@@ -44,7 +47,7 @@ def evaluate(plan, space):
     for batch in plan.batches:
         out, parts = values[batch.begin : batch.end], [values[part] for part in batch.parts]
         if batch.windows:
-            fill_windows(batch.windows, space, out)
+            fill_windows(batch.windows, space, out, put=partial(_put, batch, out, categories))
         elif batch.op in ARITHMETIC:
             ARITHMETIC[batch.op](batch.terms, out, *parts)
         else:
@@ -64,10 +67,10 @@ def _columns(catalogue, values, categories, back):
     return columns
 
 
-def _put(column, place, row, out, categories):
+def _put(batch, out, categories, row, column):
     """Write one answer: a category's codes stand for it among the numbers, NaN where it is missing."""
     if isinstance(column, Category):
-        categories[place] = column
+        categories[batch.begin + row] = column
         column = np.where(column.codes < 0, np.nan, column.codes)
     out[row] = column
 
@@ -77,7 +80,7 @@ def _each(answer):
 
     def lookup(space, batch, out, parts, categories):
         for row, term in enumerate(batch.terms):
-            _put(answer(space, term, *(part[row] for part in parts)), batch.begin + row, row, out, categories)
+            _put(batch, out, categories, row, answer(space, term, *(part[row] for part in parts)))
 
     return lookup
 
@@ -91,6 +94,8 @@ def _statement(space, term):
     if term.measure == "missing":
         age = accounts.age_days()
         return (np.isnan(age) | (age > OVERDUE_STATEMENT_DAYS)).astype(np.float64)
+    if term.measure == "first_filing_days":
+        return first_filing_days(space, term.lag)
     return {"age_days": accounts.age_days, "filing_days": accounts.filing_days}[term.measure]()
 
 
@@ -135,9 +140,9 @@ def _open_items(space, batch, out, parts, categories):
     if not length(space.rows("invoices")):
         out[:] = 0.0
         return
-    found = space.open_items
+    found = space.open_items(tuple({term.span for term in batch.terms}))
     for row, term in enumerate(batch.terms):
-        out[row] = found[term.measure]
+        out[row] = found[term.measure, term.span]
 
 
 def _contracts(space, batch, out, parts, categories):
@@ -153,7 +158,8 @@ def _contracts(space, batch, out, parts, categories):
 LOOKUPS = {
     "lines": _lines,
     "statement": _each(_statement),
-    "last": _each(lambda space, term: space.last(term.table, term.column)),
+    "revision": _each(revision),
+    "last": _each(lambda space, term: space.last(term.table, term.column, term.span)),
     "months_since": _each(_months_since),
     "own": _each(_own),
     "moment": _each(_moment),
@@ -167,6 +173,11 @@ LOOKUPS = {
 
 def _value(terms):
     return np.array([term.value for term in terms])[:, None]
+
+
+def _several(figure):
+    """A figure of several parts at once, see `features.several`."""
+    return lambda terms, out, *parts: np.copyto(out, figure(parts))
 
 
 def _plus(terms, out, first, *others):
@@ -190,6 +201,11 @@ ARITHMETIC = {
     "log": lambda terms, out, part: np.copyto(out, numbers.log(part)),
     "signed_log": lambda terms, out, part: np.copyto(out, numbers.signed_log(part)),
     "compare": _compare,
+    "constant": lambda terms, out: np.copyto(out, _value(terms)),
+    "positive": lambda terms, out, part: np.copyto(out, np.where(part > 0, part, np.nan)),
+    "largest": _several(several.largest),
+    "spread": _several(several.spread),
+    "trend": _several(several.trend),
     "known_or": lambda terms, out, part: np.copyto(out, np.where(np.isnan(part), _value(terms), part)),
     "where_known": lambda terms, out, part, condition: np.copyto(out, np.where(np.isnan(condition), np.nan, part)),
 }

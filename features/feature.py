@@ -2,7 +2,7 @@
 
 import msgspec
 
-from features.derived import BUILT, DERIVED
+from features.derived import BUILT, DERIVED, LINKED
 from features.terms import Term, walk
 
 
@@ -51,18 +51,22 @@ def _term_needs(term):
     if term.op == "open_items":
         return BUILT["settlements"]
     if term.op == "contracts":
-        return {"contracts": ("contract_id", "due_on", "fulfilled_on", "status")}
+        amount = ("amount",) if "amount" in term.measure else ()
+        return {"contracts": ("contract_id", "due_on", "fulfilled_on", "status", *amount)}
     if term.table in BUILT:
         return BUILT[term.table]
     key = (term.key,) if term.op == "window" and term.key != "customer" else ()
-    named = [term.column, *(condition.column for condition in term.where), *key]
+    named = [term.column, term.by, *(condition.column for condition in term.where), *key]
     stored = tuple(dict.fromkeys(column for name in named for column in _stored(term.table, name)))
-    return {term.table: stored, **({"observations": key} if key else {})}
+    found = {term.table: stored, **({"observations": key} if key else {})}
+    for other, columns in (each for name in named for each in LINKED.get((term.table, name), {}).items()):
+        found[other] = (*found.get(other, ()), *columns)
+    return found
 
 
 def _stored(table, name):
     """The stored columns behind a name that a term uses."""
-    if not name:
+    if not name or (table, name) in LINKED:
         return ()
     derived = DERIVED.get(table, {}).get(name)
     return derived.needs if derived else (name,)

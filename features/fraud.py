@@ -72,12 +72,28 @@ def _usual():
     ]
 
 
+def _pair_pace(label, span):
+    """How fast this customer trades with this very counterparty."""
+    count, paid = (window("transactions", *what, key="counterparty_id", **span) for what in (("count",), ("sum", "size")))
+    return [
+        _declare(f"txn_counterparty_count_{label}", where_known(count, own("counterparty_id")), "count", GIVEN),
+        _declare(f"txn_counterparty_amount_{label}", where_known(paid, own("counterparty_id")), "minor units", GIVEN),
+    ]
+
+
 def _counterparty_own():
     before = window("transactions", "count", days=365, key="counterparty_id")
     known = where_known(compare(before, "==", 0), own("counterparty_id"))
     return [
         _declare("txn_new_counterparty_365d", known, "flag", GIVEN),
         _declare("txn_counterparty_count_365d", where_known(before, own("counterparty_id")), "count", GIVEN),
+        *(each for label, span in PACE[:3] for each in _pair_pace(label, span)),
+        _declare(
+            "txn_amount_to_counterparty_mean_365d",
+            ratio(size(own("amount")), window("transactions", "mean", "size", days=365, key="counterparty_id")),
+            "ratio",
+            "Missing where the transaction gives no counterparty or the customer had none with it in the window.",
+        ),
         _declare("txn_counterparties_7d", window("transactions", "distinct", "counterparty_id", days=7), "count", NEVER),
         _declare("txn_counterparties_30d", window("transactions", "distinct", "counterparty_id", days=30), "count", NEVER),
     ]
@@ -85,6 +101,29 @@ def _counterparty_own():
 
 def _counterparty_past():
     unseen = "Missing where the transaction gives no counterparty, or none of its transactions became known in the window."
+    return [*_counterparty_pace(unseen), *_counterparty_history(unseen)]
+
+
+def _counterparty_pace(unseen):
+    """What became known of the counterparty of late, over everybody: a terminal under attack shows in days."""
+    return [
+        each
+        for days in (1, 7, 30)
+        for each in (
+            _declare(f"cpty_count_{days}d", counterparty("count", days=days), "count", GIVEN, scope="counterparty"),
+            _declare(
+                f"cpty_fraud_rate_{days}d",
+                ratio(counterparty("frauds", days=days), counterparty("count", days=days)),
+                "share",
+                unseen,
+                scope="counterparty",
+                direction=1,
+            ),
+        )
+    ]
+
+
+def _counterparty_history(unseen):
     return [
         each
         for days in (90, 365)

@@ -368,17 +368,26 @@ def ordered(flat, values, mask, column, depth, measure, *, empty, least, chosen=
     it has) and answers one figure a run; `empty` where there are fewer than `least` rows; chosen (t, n): what is asked, all without it.
     """
     answer = np.full((len(column), flat.stop.shape[1]), empty)
-    start, stop = flat.start[depth, column].ravel(), flat.stop[column].ravel()
-    for begin, end in blocks(start, stop):
-        question, row = _visible_rows(flat, column, depth, begin, end, start, stop)
-        kept = mask[row] if chosen is None else mask[row] & chosen.ravel()[question]
-        question, row = question[kept], row[kept]
+    for question, row in visible(flat, mask, column, depth):
+        if chosen is not None:
+            asked = chosen.ravel()[question]
+            question, row = question[asked], row[asked]
         first = runs(question)
         count = lengths(first, len(question))
         if len(first):
             figures = measure(values[row], _ages(flat, column, question, row), first, count)
             answer.ravel()[question[first]] = np.where(count >= least, figures, empty)
     return answer
+
+
+def visible(flat, mask, column, depth):
+    """The visible rows of columns' windows (column, depth (t,)), where the flat `mask` holds, some questions at a time: the question (term by
+    term, n each) and the flat position of each, by question and source order."""
+    start, stop = flat.start[depth, column].ravel(), flat.stop[column].ravel()
+    for begin, end in blocks(start, stop):
+        question, row = _visible_rows(flat, column, depth, begin, end, start, stop)
+        kept = mask[row]
+        yield question[kept], row[kept]
 
 
 def _ages(flat, column, question, row):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.arrays import DAY, MISSING_TIME, Category
+from features.arrays import DAY, MISSING_MONEY, MISSING_TIME, Category
 from features.kernel import pack_edge
 from features.lookups import NEVER, by_observation, covering
 
@@ -17,8 +17,8 @@ class Ledger:
 
     `visible` (n,) is when an invoice could first be read and `settled` (n,) when its payments known by then reached its amount (NEVER while
     open). A payment counts from the later of the day it happened and the day it was known; `effective` (p,) and `paid_before` (p + 1,) hold
-    the matched payments by invoice and that moment, `first` (n + 1,) where each invoice's begin. `settled_on` and `settled_kind` are the
-    latest day of the settling payments and the kind of the last one.
+    the matched payments by invoice and that moment, `first` (n + 1,) where each invoice's begin. `settled_on`, `settled_kind` and
+    `settled_payments` are the latest day of the settling payments, the kind of the last one, and how many they were.
     """
 
     invoices: dict
@@ -26,6 +26,7 @@ class Ledger:
     settled: np.ndarray
     settled_on: np.ndarray
     settled_kind: Category
+    settled_payments: np.ndarray
     key: np.ndarray
     paid_before: np.ndarray
     first: np.ndarray
@@ -50,6 +51,7 @@ def ledger(invoices, payments):
         settled,
         settled_on,
         Category(settled_kind.astype(np.int32), levels),
+        np.where(found, settling - first[:-1] + 1, 0),
         pack_edge(invoice, effective),
         paid_before,
         first,
@@ -96,7 +98,7 @@ def _latest_so_far(invoice, occurred):
 
 def settlements(book):
     """Dated rows of settled invoices: when they were settled and known to be, days late (negative: early), amount, kind of the settling
-    payment."""
+    payment, and how many payments it took."""
     invoices = book.invoices
     row = ((book.settled != NEVER) & (invoices["due_at"] != MISSING_TIME)).nonzero()[0]
     row = row[np.lexsort((book.settled_on[row], invoices["entity"][row]))]
@@ -111,6 +113,7 @@ def settlements(book):
         "amount": amount,
         "late_amount_days": np.maximum(days_late, 0) * amount,
         "kind": book.settled_kind[row],
+        "payments": book.settled_payments[row],
     }
 
 
@@ -118,8 +121,9 @@ def open_figures(book, entity, as_of):
     """What is open at each as_of, from the items: a dict of float64 columns (m,), money in minor units, 0 where nothing is open.
 
     open_amount, open_count, overdue_amount, overdue_count, oldest_days (days past due of the oldest overdue item), overdue_<from>d for each
-    ageing bucket (overdue amounts more than that many days and at most the next bucket's), partial_amount (paid on items still open). An
-    item is overdue after its due day. Observations must ascend by (entity, as_of).
+    ageing bucket (overdue amounts more than that many days and at most the next bucket's), partial_amount (paid on items still open),
+    largest_amount (what the largest item leaves open), overdue_amount_days (overdue amounts times their days past due).
+    An item is overdue after its due day. Observations must ascend by (entity, as_of).
     """
     item, observation = covering(book.invoices["entity"], book.visible, book.settled, observed=entity, as_of=as_of)
     paid = _paid_by(book, item, as_of[observation])
@@ -132,11 +136,12 @@ def open_figures(book, entity, as_of):
         "overdue_amount": left * late,
         "overdue_count": late,
         "partial_amount": paid,
+        "overdue_amount_days": left * np.maximum(days, 0),
         **_ageing(left, days),
     }
     sums = by_observation(observation, np.array(list(figures.values())), count=len(as_of))
-    oldest = by_observation(observation, np.maximum(days, 0)[None], count=len(as_of), ufunc=np.maximum)
-    return dict(zip(figures, sums, strict=True)) | {"oldest_days": oldest[0]}
+    most = by_observation(observation, np.array([np.maximum(days, 0), left]), count=len(as_of), ufunc=np.maximum)
+    return dict(zip((*figures, "oldest_days", "largest_amount"), (*sums, *most), strict=True))
 
 
 def _ageing(left, days):
@@ -161,21 +166,43 @@ def contract_states(contracts):
 
 
 def contract_figures(contracts, entity, as_of, *, windows):
-    """How the contracts due in (as_of - days, as_of] stand, as known then: {(measure, days): float64 counts (m,)} for each of the windows, in days.
+    """How the contracts due in (as_of - days, as_of] stand, as known then: {(measure, days): float64 (m,)} for each of the windows, in days.
 
-    due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. A breached contract
-    is neither on time nor late; one without a due day is not counted. Observations must ascend by (entity, as_of).
+    Counts: due (all of them), on_time (fulfilled by the due day), late (fulfilled after it, or still open past it), breached. A breached contract
+    is neither on time nor late; one without a due day is not counted. due_amount and breached_amount are in minor units, a missing amount
+    counting as none; delay_days are whole days from the due day to the fulfilment, or to as_of while it is open, of those not breached.
+    Observations must ascend by (entity, as_of).
     """
     begin, end = contract_states(contracts)
     item, observation = covering(contracts["entity"], begin, end, observed=entity, as_of=as_of)
     due, done, moment = contracts["due_on"][item], contracts["fulfilled_on"][item], as_of[observation]
     breached = _status_is(contracts["status"], "breached")[item]
     on_time = (done != MISSING_TIME) & (done < due + DAY) & ~breached
-    stands = {"due": due != MISSING_TIME, "on_time": on_time, "late": ~on_time & ~breached, "breached": breached}
+    amount = _known_amount(contracts, item)
+    figures = {
+        "due": np.ones(len(item), dtype=np.int64),
+        "on_time": on_time,
+        "late": ~on_time & ~breached,
+        "breached": breached,
+        "due_amount": amount,
+        "breached_amount": amount * breached,
+        "delay_days": _delay(done, due, moment) * ~breached,
+    }
     inside = {days: (due != MISSING_TIME) & (due <= moment) & (due > moment - days * DAY) for days in windows}
-    flags = {(name, days): flag & inside[days] for name, flag in stands.items() for days in windows}
-    counts = by_observation(observation, np.array(list(flags.values()), dtype=np.int64), count=len(as_of))
-    return dict(zip(flags, counts, strict=True))
+    chosen = {(name, days): values * inside[days] for name, values in figures.items() for days in windows}
+    sums = by_observation(observation, np.array(list(chosen.values()), dtype=np.int64), count=len(as_of))
+    return dict(zip(chosen, sums, strict=True))
+
+
+def _known_amount(contracts, item):
+    amount = contracts["amount"][item] if "amount" in contracts else np.zeros(len(item), dtype=np.int64)
+    return np.where(amount == MISSING_MONEY, 0, amount)
+
+
+def _delay(done, due, moment):
+    # a fulfilment dated after as_of is a plan, not a fact
+    end = np.where((done == MISSING_TIME) | (done > moment), moment, done)
+    return np.maximum((end - due) // DAY, 0)
 
 
 def _status_is(status, level):

@@ -183,6 +183,7 @@ _ALL = (
             _time("due_at", required=True, ahead=True),
             _money("amount", required=True, least=1),
             _CURRENCY,
+            _category("category"),
         ),
     ),
     Table(

@@ -32,6 +32,7 @@ class Term(msgspec.Struct, frozen=True, omit_defaults=True):
     span: int = 0
     lag: int = 0
     value: float = 0.0
+    by: str = ""
 
 
 def where(*triples):
@@ -39,13 +40,15 @@ def where(*triples):
     return tuple(Condition(*triple) for triple in triples)
 
 
-def window(table, measure, column="", *, days=0, hours=0, where=(), key="customer"):
+def window(table, measure, column="", *, days=0, hours=0, where=(), key="customer", by="", value=0.0):
     """A windowed measure of a table's rows: count, sum, mean, sd, min, max, recency (days), distinct or last, over (as_of - window, as_of].
 
     With a column, only rows that have a value there count.
     `key` is customer, or the name of a category of the table: then only rows of the observation's own customer and own value of it count.
+    Measures of `features.groups` compare the rows of a window with each other: concentration, largest_share and newcomers by the groups of
+    another column, `by`; decay and benford. `value` is what they need beside it.
     """
-    return Term("window", table=table, measure=measure, column=column, where=where, key=key, span=days * DAY + hours * HOUR)
+    return Term("window", table=table, measure=measure, column=column, where=where, key=key, span=days * DAY + hours * HOUR, by=by, value=value)
 
 
 def line(name, lag=0):
@@ -53,14 +56,19 @@ def line(name, lag=0):
     return Term("flow" if name in FLOWS else "stock", table="statements", column=name, lag=lag)
 
 
-def statement(measure):
-    """About the latest visible statement: age_days, filing_days, audited, missing."""
-    return Term("statement", table="statements", measure=measure)
+def statement(measure, lag=0):
+    """About the latest visible statement: age_days, filing_days, missing; or first_filing_days, of the one `lag` months earlier if given."""
+    return Term("statement", table="statements", measure=measure, lag=lag)
 
 
-def last(table, column):
-    """The column of the last visible row of a table of states; a category stays one."""
-    return Term("last", table=table, column=column)
+def revision(name):
+    """By how much a line of the latest visible statement, of its own period, differs from what its first version said; 0 without a restatement."""
+    return Term("revision", table="statements", column=name)
+
+
+def last(table, column, *, ago=0):
+    """The column of the last visible row of a table of states, or of the one that was the last `ago` days before; a category stays one."""
+    return Term("last", table=table, column=column, span=ago * DAY)
 
 
 def months_since(table, column):
@@ -73,9 +81,9 @@ def own(column):
     return Term("own", table="observations", column=column)
 
 
-def open_items(measure):
-    """What invoices leave open at as_of: see `features.ledger.open_figures`."""
-    return Term("open_items", table="invoices", measure=measure)
+def open_items(measure, *, ago=0):
+    """What invoices leave open at as_of, or left open `ago` days before as known then: see `features.ledger.open_figures`."""
+    return Term("open_items", table="invoices", measure=measure, span=ago * DAY)
 
 
 def contracts(measure, *, days):
@@ -142,6 +150,31 @@ def signed_log(part):
 def compare(left, test, value):
     """1 where the part passes the test (<, <=, >, >=, ==) against a number, 0 where not, missing where the part is."""
     return Term("compare", (left,), measure=test, value=value)
+
+
+def constant(value):
+    """A number that is the same for everybody."""
+    return Term("constant", value=value)
+
+
+def positive(part):
+    """The part, missing at and below 0: what divides by it would change its meaning with the sign."""
+    return Term("positive", (part,))
+
+
+def largest(*parts):
+    """The largest of the known parts, missing where none is."""
+    return Term("largest", parts)
+
+
+def spread(*parts):
+    """The sample standard deviation (n - 1) of the known parts, missing below three of them."""
+    return Term("spread", parts)
+
+
+def trend(*parts):
+    """Change per step along the least-squares line through the known parts, the latest given first; missing below three of them."""
+    return Term("trend", parts)
 
 
 def known_or(part, value=0.0):

@@ -5,12 +5,12 @@ from functools import cached_property
 
 import numpy as np
 
-from features import kernel, numbers
+from features import groups, kernel, numbers
 from features.arrays import DAY, MISSING_MONEY, Category, length
 from features.distinct import distinct
 
 # What a measure answers over a window that holds nothing.
-NOTHING = {"count": 0.0, "sum": 0.0, "distinct": 0.0}
+NOTHING = dict.fromkeys(("count", "sum", "distinct", "newcomers", "decay"), 0.0)
 # Of a table of many rows some columns are taken at a time, so that memory does not grow with their number.
 FLAT_ROWS = 1 << 21
 # Below this many rows the number of calls is what costs: columns asked for one measure are laid out for all.
@@ -20,9 +20,10 @@ NUMERIC = ("sum", "mean", "sd", "min", "max")
 
 @dataclass(frozen=True)
 class Group:
-    """The terms of one measure: the row of each in the answer (t,), its filter (t,) and its window's place (t,)."""
+    """The terms of one measure: the terms, the row of each in the answer (t,), its filter (t,) and its window's place (t,)."""
 
     measure: str
+    terms: tuple
     row: np.ndarray
     chosen: np.ndarray
     depth: np.ndarray
@@ -59,30 +60,34 @@ def plan_windows(terms):
     groups = {}
     for row, term in terms:
         chosen = _filter_of(term, slots)
-        groups.setdefault(term.measure, []).append((row, filters.index(chosen), spans[chosen[0]].index(term.span)))
+        groups.setdefault(term.measure, []).append((term, row, filters.index(chosen), spans[chosen[0]].index(term.span)))
     padded = np.array([own + own[-1:] * (depth - len(own)) for own in spans], dtype=np.int64).reshape(len(slots), depth).T
     return WindowPlan(
         tuple(terms),
         tuple(slots),
         padded,
         tuple(filters),
-        tuple(Group(measure, *(np.array(column) for column in zip(*members, strict=True))) for measure, members in groups.items()),
+        tuple(_group(measure, *zip(*members, strict=True)) for measure, members in groups.items()),
     )
+
+
+def _group(measure, terms, *columns):
+    return Group(measure, terms, *(np.array(column) for column in columns))
 
 
 def _filter_of(term, slots):
     return slots.index((term.table, term.key)), term.where, "" if term.measure == "recency" else term.column
 
 
-def fill_windows(plan, space, out):
-    """Write the plan's answers into the rows of `out` (t, n)."""
+def fill_windows(plan, space, out, *, put):
+    """Write the plan's answers into the rows of `out` (t, n); put(row, column) writes what may be a category."""
     there = tuple(length(space.rows(table)) > 0 for table, _ in plan.slots)
     part = plan.part(there)
     if part is not plan:
         for group in plan.groups:
             out[group.row] = NOTHING.get(group.measure, np.nan)
     if part.groups:
-        panel = Panel(part, space)
+        panel = Panel(part, space, put)
         for group in part.groups:
             MEASURES[group.measure](panel, group, out)
 
@@ -100,8 +105,8 @@ class Layout:
 class Panel:
     """The windows of a plan with its filters as masks, and the columns in the line's order."""
 
-    def __init__(self, plan, space):
-        self.plan, self.space = plan, space
+    def __init__(self, plan, space, put):
+        self.plan, self.space, self.put = plan, space, put
         slots = [space.slot(table, key) for table, key in plan.slots]
         rows = [(own, space.occurred(table), space.rows(table)["known_at"]) for (own, _, _), (table, _) in zip(slots, plan.slots, strict=True)]
         self.line = kernel.line_of(rows, width=1 + max(width for _, _, width in slots), since=space.observations.as_of.min())
@@ -115,8 +120,8 @@ class Panel:
     def _mask(self, slot, conditions, column):
         table = self.plan.slots[slot][0]
         masks = [self._passes(slot, table, each) for each in conditions]
-        there = self.space.present(table, column) if column else None
-        masks += [] if there is None else [self.line.arrange(slot, there)]
+        there = self.present(slot, column) if column else None
+        masks += [] if there is None else [there]
         if not masks:
             return np.ones(self.line.begin[slot + 1] - self.line.begin[slot], dtype=bool)
         return masks[0] if len(masks) == 1 else np.logical_and.reduce(masks)
@@ -168,6 +173,10 @@ class Panel:
         slot, _, name = self.plan.filters[each]
         return self.once(("column", slot, name), lambda: self.line.arrange(slot, self.space.column(self.plan.slots[slot][0], name)))
 
+    def joined(self, chosen):
+        """The columns of some filters, flat."""
+        return _joined([self.column(each) for each in chosen])
+
     @cached_property
     def whole(self):
         """Which filters' columns are whole numbers, a boolean array (f,)."""
@@ -182,7 +191,7 @@ class Panel:
         asked = [each for group in self.plan.groups if group.measure in measures for each in group.chosen.tolist()]
         chosen = [each for each in dict.fromkeys(asked) if self.whole[each] == whole]
         return self._places(chosen), [
-            Layout(some, self._flat(some), self._masked(some), _joined([self.column(each) for each in some])) for some in self._slabs(chosen)
+            Layout(some, self._flat(some), self._masked(some), self.joined(some)) for some in self._slabs(chosen)
         ]
 
     def totals(self):
@@ -216,7 +225,7 @@ class Panel:
         """A measure row by row of some members (positions) of a group, (t, n); asked (t, n): where, everywhere without it."""
         chosen = list(dict.fromkeys(group.chosen[members].tolist()))
         column = self._places(chosen)[group.chosen[members]]
-        values = _joined([self.column(each) for each in chosen]).astype(np.float64)
+        values = self.joined(chosen).astype(np.float64)
         about = {"empty": empty, "least": least, "chosen": asked}
         return kernel.ordered(self._flat(chosen), values, self._masked(chosen), column, group.depth[members], measure, **about)
 
@@ -227,7 +236,16 @@ class Panel:
 
     def _codes(self, each):
         slot, _, name = self.plan.filters[each]
+        return self.groups(slot, name)
+
+    def groups(self, slot, name):
+        """A column of a slot as int64 numbers that no two entities share, in the line's order."""
         return self.line.arrange(slot, self.space.group(self.plan.slots[slot][0], name))
+
+    def present(self, slot, name):
+        """Where a column of a slot is not missing, in the line's order, or None where none can be."""
+        there = self.space.present(self.plan.slots[slot][0], name)
+        return None if there is None else self.line.arrange(slot, there)
 
 
 def _joined(columns):
@@ -311,7 +329,8 @@ def _last_rows(panel, group):
 
 def _last(panel, group, out):
     for row, table, name, source in _last_rows(panel, group):
-        out[row] = np.where(source >= 0, panel.space.column(table, name)[source], np.nan)
+        values = panel.space.column(table, name)
+        panel.put(row, values.where(source >= 0, source) if isinstance(values, Category) else np.where(source >= 0, values[source], np.nan))
 
 
 def _recency(panel, group, out):
@@ -334,6 +353,7 @@ MEASURES = {
     "recency": _recency,
     "distinct": _distinct,
     "last": _last,
+    **groups.MEASURES,
 }
 
 

@@ -4,11 +4,12 @@ from functools import cached_property
 
 import numpy as np
 
-from features.accounts import Accounts, month_number
+from features.accounts import PREFERRED_BASIS, Accounts, month_number
 from features.arrays import Category, length
-from features.derived import BUILT, DERIVED
+from features.derived import BUILT, DERIVED, LINKED
 from features.ledger import contract_figures, ledger, open_figures, settlements
 from features.lookups import held, pick, states
+from features.scope_fit import outside_scope
 from features.tables import TABLES
 from features.windowed import present
 
@@ -18,7 +19,7 @@ TESTS = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, 
 class Workspace:
     """Records and observations with everything worked out from them so far; observations must ascend by (entity, as_of)."""
 
-    def __init__(self, records, observations, *, context=None, preferred_basis="consolidated"):
+    def __init__(self, records, observations, *, context=None, preferred_basis=PREFERRED_BASIS):
         self.records, self.observations, self.context = records, observations, context
         self.preferred_basis = preferred_basis
         self._kept = {}
@@ -41,6 +42,8 @@ class Workspace:
         derived = DERIVED.get(table, {}).get(name)
         if derived:
             return self.once(("column", table, name), derived.compute, rows)
+        if (table, name) in LINKED:
+            return self.once(("column", table, name), outside_scope, self)
         return rows[name] if name in rows else np.full(length(rows), np.nan)
 
     def occurred(self, table):
@@ -57,20 +60,25 @@ class Workspace:
         """The statements as each observation can read them."""
         return Accounts(self.rows("statements"), self.observations.entity, self.observations.as_of, preferred=self.preferred_basis)
 
-    @cached_property
-    def open_items(self):
-        """Open items at each as_of, a dict of columns."""
-        return open_figures(self.book, self.observations.entity, self.observations.as_of)
+    def open_items(self, spans):
+        """Open items as they stood and were known `span` seconds before as_of, for each of the spans: a dict of columns by (measure, span)."""
+        entity, moment = (column.ravel() for column in np.broadcast_arrays(self.observations.entity, self.observations.as_of - np.array(spans)[:, None]))
+        order = np.lexsort((moment, entity))
+        found, back = open_figures(self.book, entity[order], moment[order]), order.argsort()
+        return {(name, span): own for name, column in found.items() for span, own in zip(spans, column[back].reshape(len(spans), -1), strict=True)}
 
     def contracts(self, windows):
         """Counts of contracts due in windows of days, a dict of columns by (measure, days)."""
         return contract_figures(self.rows("contracts"), self.observations.entity, self.observations.as_of, windows=windows)
 
-    def held_row(self, table):
-        """Row of the table's last visible state, -1 where there is none."""
+    def states(self, table):
+        """The step function of a table's last known row by customer."""
         rows = self.rows(table)
-        step = self.once(("states", table), states, rows["entity"], rows["known_at"])
-        return self.once(("held", table), held, step, self.observations.entity, self.observations.as_of)
+        return self.once(("states", table), states, rows["entity"], rows["known_at"])
+
+    def held_row(self, table, span=0):
+        """Row of the table's last visible state, or of the one visible `span` seconds before as_of; -1 where there is none."""
+        return self.once(("held", table, span), held, self.states(table), self.observations.entity, self.observations.as_of - span)
 
     def passes(self, table, condition):
         """Rows of a table that pass a condition, a boolean array."""
@@ -157,11 +165,11 @@ class Workspace:
         code = self.once(("counterparty", name), self.context.counterparty_codes, self.observations.columns[name])
         return self.once(("counterparty", name, span), self.context.counterparty_row, code, self.observations.as_of - span)
 
-    def last(self, table, name):
-        """A column of the last visible state: float64 (NaN missing) or a Category."""
-        row, column = self.held_row(table), self.column(table, name)
+    def last(self, table, name, span=0):
+        """A column of the last visible state, or of the one visible `span` seconds before as_of: float64 (NaN missing) or a Category."""
+        row, column = self.held_row(table, span), self.column(table, name)
         if isinstance(column, Category):
-            return Category(np.where(row >= 0, column.codes[row] if len(column) else -1, -1).astype(np.int32), column.levels)
+            return column.where(row >= 0, row)
         return pick(column, row)
 
 

@@ -29,10 +29,11 @@ def book(use_case):
     with replacing(case_path(use_case, "book")) as folder:
         folder.mkdir(parents=True)
         write_frame(folder / "observations.parquet", rows)
-        columns = available_columns(folder)
-        catalogue = build_catalogue(use_case, columns)
+        columns, basis = available_columns(folder, use_case), params.featurize.preferred_basis
+        catalogue = build_catalogue(use_case, columns, preferred_basis=basis)
         write_features(folder, catalogue, params.featurize, what=f"book {use_case}")
-        feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=standing_catalogue(columns), threads=params.featurize.threads)
+        standing = standing_catalogue(columns, preferred_basis=basis)
+        feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=standing, threads=params.featurize.threads)
         write_json(folder / "catalogue.json", catalogue.to_dict())
         write_json(folder / "columns.json", columns)
         write_json(folder / "about.json", {"as_of": rows["as_of"].max().isoformat(), "first_as_of": rows["as_of"].min().isoformat(), "rule": rule,

@@ -1,7 +1,7 @@
 """Stage featurize: every feature of the catalogue for every observation, from what was known at its as_of."""
 
 from features.catalogue import build_catalogue
-from features.feeders.duck import columns_of
+from features.feeders.duck import columns_of, last_as_of
 from features.feeders.duck import featurize as feed
 from pipeline.datasets import TABLES, case_path, read_json, write_json
 from pipeline.frames import read_frame
@@ -17,16 +17,21 @@ OUTCOME_COLUMNS = ("target", "status", "target_known_at")
 def featurize(use_case):
     """Write `development/features.parquet`, its catalogue and the dated context it was computed with; the user's own columns after the outcome."""
     params, folder = load_params(), case_path(use_case, "development")
-    catalogue = build_catalogue(use_case, available_columns(folder))
+    catalogue = build_catalogue(use_case, available_columns(folder, use_case), preferred_basis=params.featurize.preferred_basis)
     write_features(folder, catalogue, params.featurize, what=f"featurize {use_case}")
     write_json(folder / "catalogue.json", catalogue.to_dict())
     write_later(folder / "later.parquet", read_frame(folder / "observations.parquet"), catalogue, cutoff=read_json(folder / "maturity.json")["cutoff"],
                 days=params.leaks.after_days, rules=params.featurize)
 
 
-def available_columns(folder):
-    """What features may be computed from: {table: {column: kind}} of the tables and of the observations in `folder`."""
-    columns = columns_of(TABLES)
+def available_columns(folder, use_case):
+    """What features may be computed from: {table: {column: kind}} of the tables and of the observations in `folder`.
+
+    Levels and series make columns only as far as they were known by the last as_of of the development observations, whoever asks: a level that
+    first comes up in a later month can neither move what is learned from nor take a column away from the champion.
+    """
+    learned_from = case_path(use_case, "development", "observations.parquet")
+    columns = columns_of(TABLES, until=last_as_of(learned_from if learned_from.exists() else folder / "observations.parquet"))
     own = columns_of(folder)["observations"]
     return {**columns, "observations": {name: kind for name, kind in own.items() if name not in OUTCOME_COLUMNS}}
 

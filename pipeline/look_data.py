@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from features.catalogue import Catalogue, build_catalogue
+from features.catalogue import build_catalogue
 from features.errors import RiskError
 from features.feeders.duck import columns_of
 from features.feeders.duck import featurize as feed
@@ -16,6 +16,7 @@ from features.feeders.sql import quoted
 from features.tables import TABLES as CONTRACTS
 from pipeline.datasets import INGEST, REJECTS, TABLES, case_path, read_json
 from pipeline.frames import read_frame, write_frame
+from pipeline.params import load_params
 
 FINDING = ("table", "rule", "rows", "example", "meaning", "remedy")
 
@@ -179,8 +180,8 @@ def _computed(customer, moments, catalogue):
 
 
 def _own_catalogue():
-    catalogue = build_catalogue("default", columns_of(TABLES))
-    return Catalogue("default", [each for each in catalogue.features if each.scope == "own" and "observations" not in each.needs])
+    catalogue = build_catalogue("default", columns_of(TABLES), preferred_basis=load_params().featurize.preferred_basis)
+    return catalogue.of([each for each in catalogue.features if each.scope == "own" and "observations" not in each.needs])
 
 
 @contextlib.contextmanager

@@ -81,8 +81,9 @@ class ObserveParams(_Strict):
 
 
 class FeaturizeParams(_Strict):
-    """Chunking and threads of the batch feeder."""
+    """Which statements are read, and chunking and threads of the batch feeder."""
 
+    preferred_basis: Literal["separate", "consolidated"]
     chunk_customers: Count
     threads: Count
 

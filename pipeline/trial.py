@@ -135,12 +135,13 @@ def _feed(declared, use_case, path):
     folder = case_path(use_case, "development")
     check(declared)
     left_out = Catalogue(use_case, declared).needs
-    present = available_columns(folder)
+    present = available_columns(folder, use_case)
     lacking = [f"{table}.{name}" for table, names in left_out.items() for name in names if name not in present.get(table, ())]
     if lacking:
         raise RiskError(f"the tables lack {', '.join(lacking)}, which {', '.join(each.name for each in declared)} needs: bring it, or declare it otherwise.")
     rules = load_params().featurize
-    feed(TABLES, folder / "observations.parquet", path, catalogue=Catalogue(use_case, declared), chunk_customers=rules.chunk_customers, threads=rules.threads)
+    catalogue = Catalogue(use_case, declared, preferred_basis=rules.preferred_basis)
+    feed(TABLES, folder / "observations.parquet", path, catalogue=catalogue, chunk_customers=rules.chunk_customers, threads=rules.threads)
 
 
 def _with_added(path, added, use_case, folder):

@@ -16,7 +16,7 @@ LANGUAGES = ("en", "zh")
 WINDOW = re.compile(r"(.+)_(\d+)([hdm])")
 YEAR_DAYS = 365
 # Units whose values are written as a percentage of one.
-SHARES = frozenset({"share", "quantile"})
+SHARES = frozenset({"share", "quantile", "difference of shares"})
 # Units whose values are logarithms of money: by how much to divide what they stand for.
 LOGS = {"log currency units": 1, "log minor units": 100}
 SIGNED_LOGS = {"signed log": 1, "signed log minor units": 100}

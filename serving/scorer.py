@@ -83,7 +83,7 @@ class Scorer:
         self.versions = {"bundle": bundle.hash, "policy": policy.hash, **hashes}
         self.kinds = {column.name: "number" if column.levels is None else "category" for column in bundle.manifest.columns}
         self._columns = {column.name: column for column in bundle.manifest.columns}
-        self._standing = standing_catalogue(columns)
+        self._standing = standing_catalogue(columns, preferred_basis=catalogue.preferred_basis)
         self.own = self.catalogue.needs.get("observations", ())
         self._tables = tuple(table for table in self.catalogue.needs if table != "observations")
 

@@ -5,6 +5,7 @@ The score stage decides the book with the same catalogue and the same arguments,
 
 import numpy as np
 
+from features.accounts import PREFERRED_BASIS
 from features.catalogue import Catalogue
 from features.feature import feature
 from features.terms import last, line, open_items, plus, times, where, window
@@ -14,11 +15,12 @@ LAWSUIT_DAYS = 365
 FACTS = ("days_past_due", "open_lawsuit_amount", "in_default")
 
 
-def standing_catalogue(columns):
+def standing_catalogue(columns, *, preferred_basis=PREFERRED_BASIS):
     """The Catalogue of a customer's standing over tables with these columns, {table: {column: kind}}: exposure and capacity in minor units, days past due
-    of the oldest overdue invoice, and the amount of lawsuits of the last year in whole currency units. What the tables lack is left out."""
+    of the oldest overdue invoice, and the amount of lawsuits of the last year in whole currency units. What the tables lack is left out; statements are
+    read of the `preferred_basis`, as the model's own catalogue reads them."""
     declared = [each for each in _declared() if all(name in columns.get(table, ()) for table, names in each.needs.items() for name in names)]
-    return Catalogue("standing", declared)
+    return Catalogue("standing", declared, preferred_basis=preferred_basis)
 
 
 def policy_arguments(standing):

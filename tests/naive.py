@@ -63,8 +63,41 @@ class Naive:
             return float(len(rows))
         if term.measure == "recency":
             return min(((self.as_of - self._occurred(term.table, row)) / 86400 for row in rows), default=NAN)
+        if hasattr(self, f"_{term.measure}_of"):
+            return getattr(self, f"_{term.measure}_of")(term, rows)
         values = [self.column(term.table, row, term.column) for row in rows]
         return self._measured(term.measure, [value for value in values if value is not None])
+
+    def _sums_by_group(self, term, rows):
+        sums = {}
+        for row in rows:
+            if row[term.by] is not None:
+                sums[row[term.by]] = sums.get(row[term.by], 0) + abs(self.column(term.table, row, term.column))
+        return sums
+
+    def _concentration_of(self, term, rows):
+        sums = self._sums_by_group(term, rows).values()
+        return sum((each / sum(sums)) ** 2 for each in sums) if sums else NAN
+
+    def _largest_share_of(self, term, rows):
+        sums = self._sums_by_group(term, rows).values()
+        return max(sums) / sum(sums) if sums else NAN
+
+    def _newcomers_of(self, term, rows):
+        first = {}
+        for row in rows:
+            if row[term.by] is not None:
+                first[row[term.by]] = min(first.get(row[term.by], math.inf), self._occurred(term.table, row))
+        return float(sum(self.as_of - moment < term.value * 86400 for moment in first.values()))
+
+    def _decay_of(self, term, rows):
+        return float(sum(1 / (1 + (self.as_of - self._occurred(term.table, row)) / 86400 / term.value) for row in rows))
+
+    def _benford_of(self, term, rows):
+        digits = [self.column(term.table, row, term.column) for row in rows]
+        if len(digits) < term.value or not digits:
+            return NAN
+        return sum(abs(digits.count(digit) / len(digits) - math.log10(1 + 1 / digit)) for digit in range(1, 10)) / 9
 
     def _measured(self, measure, values):
         if measure == "count":
@@ -80,7 +113,7 @@ class Naive:
             "mean": lambda: mean,
             "min": lambda: float(min(values)),
             "max": lambda: float(max(values)),
-            "last": lambda: float(values[-1]),
+            "last": lambda: values[-1] if isinstance(values[-1], str) else float(values[-1]),
             "sd": lambda: math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1)),
         }[measure]()
 
@@ -100,11 +133,30 @@ class Naive:
         if (table, name) in (("transactions", "hour"), ("transactions", "weekday")):
             moment = EPOCH + timedelta(seconds=up(row["occurred_at"]))
             return moment.hour if name == "hour" else moment.weekday()
+        if (table, name) == ("transactions", "first_digit"):
+            return int(str(abs(row["amount"]))[0])
+        if (table, name) == ("transactions", "week"):
+            return (EPOCH + timedelta(seconds=up(row["occurred_at"]))).isocalendar()[:2]
+        if (table, name) == ("invoices", "month"):
+            moment = EPOCH + timedelta(seconds=up(row["issued_at"]))
+            return moment.year, moment.month
+        if (table, name) == ("invoices", "terms_days"):
+            return (up(row["due_at"]) - up(row["issued_at"])) // 86400
+        if (table, name) == ("invoices", "outside_scope"):
+            return self._outside_scope(row)
         if (table, name) == ("statements", "period"):
             return (month_of(row["period_end"]), row["period_months"])
         if (table, name) == ("statements", "version_of"):
             return (month_of(row["period_end"]), row["period_months"], row.get("basis"), row.get("source"))
         return row.get(name)
+
+    def _outside_scope(self, invoice):
+        moment = max(up(invoice["issued_at"]), up(invoice["known_at"]))
+        known = [row for row in self.rows("customers") if up(row["known_at"]) <= moment]
+        scope, category = (known[-1].get("scope") if known else None), invoice.get("category")
+        if not scope or not category:
+            return None
+        return int(category.casefold() not in scope.casefold())
 
     # statements
 
@@ -152,15 +204,32 @@ class Naive:
 
     def _statement(self, term):
         row = self._latest(self._statements())
+        if term.measure == "first_filing_days":
+            first = self._first_version(self._at(None, term.lag))
+            return NAN if first is None else (up(first["known_at"]) - up(first["period_end"])) / 86400
         age = NAN if row is None else (self.as_of - up(row["period_end"])) / 86400
         if term.measure == "missing":
             return float(math.isnan(age) or age > 550)
         return age if term.measure == "age_days" or row is None else (up(row["known_at"]) - up(row["period_end"])) / 86400
 
+    def _first_version(self, row):
+        if row is None:
+            return None
+        same = [each for each in self.rows("statements") if self.column("statements", each, "version_of") == self.column("statements", row, "version_of")]
+        return min(same, key=lambda each: up(each["known_at"]))
+
+    def _revision(self, term):
+        row = self._latest(self._statements())
+        return self._line(term.column, row) - self._line(term.column, self._first_version(row))
+
     # states, items
 
+    def _before(self, span):
+        """The same reading, of the moment `span` seconds before."""
+        return Naive(self.tables, self.own | {"as_of": EPOCH + timedelta(seconds=self.as_of - span)}) if span else self
+
     def _last(self, term):
-        rows = self.rows(term.table)
+        rows = self._before(term.span).rows(term.table)
         value = rows[-1].get(term.column) if rows else None
         return value if isinstance(value, str) else NAN if value is None else float(value)
 
@@ -181,7 +250,7 @@ class Naive:
                 yield invoice["amount"] - paid, paid, (self.as_of - up(invoice["due_at"])) // 86400
 
     def _open_items(self, term):
-        items = list(self._open_invoices())
+        items = list(self._before(term.span)._open_invoices())
         late = [(left, days) for left, _, days in items if days > 0]
         edges = {"overdue_0d": (0, 30), "overdue_30d": (30, 60), "overdue_60d": (60, 90), "overdue_90d": (90, 10**9)}
         if term.measure in edges:
@@ -193,6 +262,8 @@ class Naive:
                 "open_count": len(items),
                 "overdue_amount": sum(left for left, _ in late),
                 "overdue_count": len(late),
+                "overdue_amount_days": sum(left * days for left, days in late),
+                "largest_amount": max((left for left, _, _ in items), default=0),
                 "oldest_days": max((days for _, days in late), default=0),
                 "partial_amount": sum(paid for _, paid, _ in items),
             }[term.measure]
@@ -217,6 +288,7 @@ class Naive:
                         "days_late": days,
                         "amount": invoice["amount"],
                         "kind": paid[-1]["kind"],
+                        "payments": len(paid),
                         "late_amount_days": max(days, 0) * invoice["amount"],
                     }
                 )
@@ -226,12 +298,18 @@ class Naive:
         current = {}
         for row in sorted(self.rows("contracts"), key=lambda row: up(row["known_at"])):
             current[row["contract_id"]] = row
-        counts = {"due": 0, "on_time": 0, "late": 0, "breached": 0}
+        counts = {"due": 0, "on_time": 0, "late": 0, "breached": 0, "due_amount": 0, "breached_amount": 0, "delay_days": 0}
         for row in current.values():
             if row["due_on"] is not None and self.as_of - term.span < up(row["due_on"]) <= self.as_of:
                 done = row["fulfilled_on"] is not None and up(row["fulfilled_on"]) < up(row["due_on"]) + 86400
                 counts["due"] += 1
                 counts["breached" if row["status"] == "breached" else "on_time" if done else "late"] += 1
+                counts["due_amount"] += row["amount"] or 0
+                if row["status"] == "breached":
+                    counts["breached_amount"] += row["amount"] or 0
+                else:
+                    end = min(self.as_of, up(row["fulfilled_on"] or EPOCH + timedelta(seconds=self.as_of)))
+                    counts["delay_days"] += max((end - up(row["due_on"])) // 86400, 0)
         return float(counts[term.measure])
 
     def _series(self, term):
@@ -305,6 +383,27 @@ class Naive:
     def _compare(self, term, part):
         return NAN if math.isnan(part) else float(TESTS[term.measure](part, term.value))
 
+    def _constant(self, term):
+        return term.value
+
+    def _positive(self, term, part):
+        return part if part > 0 else NAN
+
+    def _largest(self, term, *parts):
+        return max((part for part in parts if not math.isnan(part)), default=NAN)
+
+    def _spread(self, term, *parts):
+        known = [part for part in parts if not math.isnan(part)]
+        mean = sum(known) / len(known) if known else NAN
+        return NAN if len(known) < 3 else math.sqrt(sum((part - mean) ** 2 for part in known) / (len(known) - 1))
+
+    def _trend(self, term, *parts):
+        known = [(-step, part) for step, part in enumerate(parts) if not math.isnan(part)]
+        if len(known) < 3:
+            return NAN
+        middle, mean = sum(step for step, _ in known) / len(known), sum(part for _, part in known) / len(known)
+        return sum((step - middle) * (part - mean) for step, part in known) / sum((step - middle) ** 2 for step, _ in known)
+
     def _known_or(self, term, part):
         return term.value if math.isnan(part) else part
 
@@ -362,12 +461,14 @@ def _add_customer(rng, tables, who, extra):
 
     size = int(rng.integers(0, 3))  # none, one or many rows
     many = (0, 1, int(rng.integers(5, 40)))[size]
-    for _ in range(max(1, many // 10)):
+    annual = bool(rng.random() < 0.4)
+    for _ in range(max(1, many // 5)):
         tables["customers"].append(
             dated(
                 kind="company",
                 industry=_maybe(rng, _pick(rng, "retail", "steel")),
                 ownership=_maybe(rng, "state"),
+                scope=_maybe(rng, _pick(rng, "Retail of FOOD and textiles", "批发钢材、煤炭", "")),
                 region="north",
                 founded_on=_maybe(rng, datetime(1999, 5, 1)),
                 onboarded_on=datetime(2020, 1, 1),
@@ -388,27 +489,38 @@ def _add_customer(rng, tables, who, extra):
                 channel=_maybe(rng, "online"),
                 counterparty_id=_maybe(rng, _pick(rng, "B1", "B2", "B3", "B4")),
                 balance=_maybe(rng, int(rng.integers(-(10**6), 10**6))),
+                **_more(extra, fee=_maybe(rng, int(rng.integers(0, 50))), mood=_maybe(rng, _pick(rng, "calm", "loud"))),
             )
         )
         tables["events"].append(
             dated(
                 event_id=f"{who}E{place}",
                 occurred_at=_moment(rng),
-                kind=_pick(rng, "complaint", "dispute", "lawsuit", "rumour"),
+                kind=_pick(rng, "complaint", "dispute", "lawsuit", "inquiry", "staff_report", "rumour"),
                 amount=_maybe(rng, int(rng.integers(0, 10**6))),
                 severity=_maybe(rng, float(rng.integers(1, 6)) / 3),
                 source="crm",
                 confidence=0.5,
+                **_more(extra, urgent=_maybe(rng, bool(rng.integers(0, 2)))),
             )
         )
-        _add_statement(rng, tables, dated, extra)
+        _add_statement(rng, tables, dated, extra, annual=annual)
+
+
+def _more(extra, **columns):
+    return columns if extra else {}
 
 
 def _add_trade(rng, tables, dated, name):
     issued = _moment(rng)
     tables["invoices"].append(
         dated(
-            invoice_id=f"I{name}", issued_at=issued, due_at=issued + timedelta(days=30), amount=int(rng.integers(1, 1000)), currency="EUR"
+            invoice_id=f"I{name}",
+            issued_at=issued,
+            due_at=issued + timedelta(days=_pick(rng, 10, 30, 60)),
+            amount=int(rng.integers(1, 1000)),
+            currency="EUR",
+            category=_maybe(rng, _pick(rng, "food", "Textiles", "钢材", "cars")),
         )
     )
     for part in range(int(rng.integers(0, 4))):
@@ -416,7 +528,7 @@ def _add_trade(rng, tables, dated, name):
             dated(
                 payment_id=f"P{name}-{part}",
                 invoice_id=_maybe(rng, f"I{name}", 0.05),
-                occurred_at=issued + timedelta(days=int(rng.integers(0, 90))),
+                occurred_at=issued + timedelta(days=int(rng.integers(0, 150))),
                 amount=int(rng.integers(1, 900)),
                 kind=_pick(rng, "payment", "payment", "credit_note", "write_off"),
             )
@@ -427,24 +539,24 @@ def _add_trade(rng, tables, dated, name):
             contract_id=f"K{name}",
             signed_on=signed,
             due_on=_maybe(rng, signed + timedelta(days=100)),
-            amount=5,
+            amount=_maybe(rng, int(rng.integers(1, 1000))),
             fulfilled_on=_maybe(rng, signed + timedelta(days=int(rng.integers(50, 150))), 0.5),
             status=_pick(rng, "open", "fulfilled", "late", "breached"),
         )
         tables["contracts"].append(row | {"known_at": signed + timedelta(days=int(rng.integers(0, 300)), seconds=len(tables["contracts"]))})
 
 
-def _add_statement(rng, tables, dated, extra):
-    end = [datetime(2020 + quarter // 4, 3 * (quarter % 4) + 3, 30 + (quarter % 4 in (0, 3))) for quarter in range(12)][
-        int(rng.integers(0, 12))
-    ]
-    months = 12 if end.month == 12 and rng.random() < 0.5 else 3
+def _add_statement(rng, tables, dated, extra, *, annual):
+    """A quarter of 2020 to 2022; of customers that file once a year, with hardly a gap, a year of 2018 to 2022."""
+    quarters = [datetime(2020 + quarter // 4, 3 * (quarter % 4) + 3, 30 + (quarter % 4 in (0, 3))) for quarter in range(12)]
+    end = _pick(rng, *(datetime(2018 + year, 12, 31) for year in range(5))) if annual else quarters[int(rng.integers(0, 12))]
+    months = 12 if annual or (end.month == 12 and rng.random() < 0.5) else 3
     lines = {
-        name: _maybe(rng, float(np.round(rng.normal(100, 80), 2)), 0.1)
+        name: _maybe(rng, float(np.round(rng.normal(100, 80), 2)), 0.01 if annual else 0.1)
         for name in TABLES["statements"].names
         if TABLES["statements"].column(name).kind == "number" and name != "confidence"
     }
-    more = {"headcount": _maybe(rng, float(rng.integers(0, 50)))} if extra else {}
+    more = _more(extra, headcount=_maybe(rng, float(rng.integers(0, 50))))
     row = dated(
         period_end=end,
         period_months=months,
@@ -457,7 +569,7 @@ def _add_statement(rng, tables, dated, extra):
         **more,
     )
     tables["statements"].append(
-        row | {"known_at": row["known_at"] + timedelta(days=int(rng.integers(20, 120)), seconds=len(tables["statements"]))}
+        row | {"known_at": row["known_at"] + timedelta(days=int(rng.integers(20, 220)), seconds=len(tables["statements"]))}
     )
 
 

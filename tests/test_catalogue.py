@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from builders import customer, exposure, observation, series, statement, transaction, write_tables
+from builders import contract, customer, exposure, invoice, observation, payment, series, statement, transaction, write_tables
 
 from features.catalogue import Catalogue, build_catalogue, check
 from features.errors import RiskError
@@ -77,6 +77,14 @@ def test_columns_beyond_the_contract_become_features_unless_ids_names_or_text(tm
     assert not {"bg_website", "bg_branch_id", "bg_name", "obs_target"} & set(names)
 
 
+def test_dated_rows_columns_beyond_the_contract_become_features_unless_a_declared_one_bears_the_name(tmp_path):
+    rows = {"invoices": [invoice(days_late=3, urgent=True, shop="A")], "payments": [payment(bank_fee=0.5)], "contracts": [contract(delay_days=1)]}
+    write_tables(tmp_path, rows)
+    names = build_catalogue("default", columns_of(tmp_path)).names
+    assert {"inv_days_late_last_365d", "inv_urgent_share_365d", "inv_shop_last_365d", "pay_bank_fee_mean_365d", "con_delay_days_last_365d"} <= set(names)
+    assert len(set(names)) == len(names)
+
+
 def test_a_category_beyond_the_contract_keeps_its_kind(tmp_path):
     write_tables(tmp_path, {"customers": [customer(rating="B")]})
     assert build_catalogue("default", columns_of(tmp_path))["bg_rating"].kind == "category"
@@ -100,6 +108,8 @@ def test_a_fraud_observation_carries_its_transactions_columns(tmp_path):
         ([declared(factor="luck")], "Feature x_count_1d has the unknown factor 'luck'; choose one of solvency"),
         ([declared(scope="world")], "unknown scope 'world'; choose one of own, peer, counterparty"),
         ([declared(how=window("events", "median", "amount", days=1))], "unknown measure 'median'; choose one of count"),
+        ([declared(how=window("events", "decay", days=1))], "Feature x_count_1d asks for decay without value; state"),
+        ([declared(how=window("transactions", "newcomers", "amount", days=1))], "asks for newcomers without by and value"),
         ([declared(how=window("events", "count", days=60_000))], "window of 5184000000 seconds, outside the packed key's"),
         ([declared(how=window("events", "count"))], "window of 0 seconds"),
     ],

@@ -20,6 +20,8 @@ from features.tables import TABLES
 COLUMNS = {name: {column.name: column.kind for column in table.columns} for name, table in TABLES.items()}
 COLUMNS["series"] |= {"market:gdp": "number", "industry:orders": "number"}
 COLUMNS["statements"] |= {"headcount": "number"}
+COLUMNS["transactions"] |= {"fee": "integer", "mood": "category", "kind=card": "flag", "kind=transfer": "flag"}
+COLUMNS["events"] |= {"urgent": "flag"}
 CATALOGUES = {use_case: build_catalogue(use_case, COLUMNS) for use_case in ("default", "fraud")}
 YEAR = timedelta(days=365)
 

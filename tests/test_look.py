@@ -1,7 +1,9 @@
 """What the notebooks show: small tables and figures whose frames are known beforehand."""
 
 import json
+import shutil
 from datetime import datetime
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -16,6 +18,7 @@ from pipeline.datasets import write_json
 
 matplotlib.use("Agg")
 AS_OF = "2023-06-30"
+PARAMS = Path(__file__).parent.parent / "params.yaml"
 INTAKE = {"read": 3, "kept": 2, "rejected": {"amount is not positive": 1}, "known_from": "2023-01-01", "known_to": "2023-05-01"}
 
 
@@ -23,7 +26,7 @@ INTAKE = {"read": 3, "kept": 2, "rejected": {"amount is not positive": 1}, "know
 def place(tmp_path, monkeypatch):
     """A project's folder with two customers, of which one has statements, and one reject."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text("")
+    shutil.copy(PARAMS, tmp_path)
     statements = [statement("C1", current_assets=200.0, current_liabilities=100.0), statement("C1", period_end="2021-12-31", current_assets=300.0,
                                                                                              current_liabilities=100.0)]
     write_tables(tmp_path / "data/tables", {
@@ -110,6 +113,7 @@ def test_features_over_time_know_a_statement_from_its_day_on(place):
 
 def test_features_over_time_without_dated_tables_are_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    shutil.copy(PARAMS, tmp_path)
     write_table(tmp_path / "data/tables", "observations", [observation("C9", sales=1.0)])
     assert look_data.features_over_time("C9", AS_OF).shape == (5, 0)
 

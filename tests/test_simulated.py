@@ -26,7 +26,7 @@ from pipeline.sources.simulated import Portfolio, Settings, last_day, settings_f
 ARROW = {"id": pa.string(), "category": pa.string(), "text": pa.string(), "time": pa.timestamp("us"), "money": pa.int64(),
          "number": pa.float64(), "flag": pa.bool_(), "integer": pa.int64()}
 # One source files every statement, so there is nothing to weigh.
-LEFT_OUT = {"statements": ("confidence",)}
+LEFT_OUT = {"statements": ("confidence",), "invoices": ("category",)}
 WRITTEN = [name for name in TABLES if name != "observations"]
 
 

@@ -4,18 +4,21 @@ import contextlib
 import shutil
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from features.arrays import Category, Observations
-from features.catalogue import Catalogue
 from features.compute import compute
 from features.context import Context, quantile_knots
 from features.errors import RiskError
 from features.feature import feature
 from features.feeders.arrow import write_context
-from features.feeders.reading import Reader, connect, described, fetch, read_observations
+from features.feeders.reading import Reader, connect, described, fetch, moment, read_observations
 from features.feeders.sql import literal, quoted
 from features.feeders.writing import Columns, replacing, write_columns
 from features.tables import TABLES
@@ -23,34 +26,58 @@ from features.tables import TABLES
 FEW_LEVELS = 50
 # Enough to drown the calls, few enough for a term's column to stay in the processor's cache.
 CHUNK_OBSERVATIONS = 8_192
+# Three columns are made of each kind of transaction.
+FEW_KINDS = 12
 
 
-def columns_of(tables_dir):
+def columns_of(tables_dir, *, until=None):
     """What the tables of a folder hold: {table: {column: kind}}, kinds as in `features.tables`.
 
     Text beyond the contract is a category when it has few levels, else free text; a numeric column whose name ends in _id is an id. The
-    `series` table also lists its series as columns "market:<name>" and "industry:<name>".
+    `series` table also lists its series as columns "market:<name>" and "industry:<name>", and `transactions` its kinds, where they are few, as
+    "kind=<level>". `until` (seconds, inclusive) leaves aside what became known later, so that a level of a later month makes no new column.
     """
     connection = connect(threads=1)
     found = {}
     for name, table in TABLES.items():
         path = Path(tables_dir) / f"{name}.parquet"
         if path.exists():
-            found[name] = _columns_of_file(connection, path, table)
+            found[name] = _columns_of_file(connection, path, table, until)
     if "series" in found:
-        found["series"] |= _named_series(connection, Path(tables_dir) / "series.parquet", found["series"])
+        found["series"] |= _named_series(connection, Path(tables_dir) / "series.parquet", found["series"], until)
+    if "kind" in found.get("transactions", ()):
+        found["transactions"] |= _kinds(connection, Path(tables_dir) / "transactions.parquet", found["transactions"], until)
     connection.close()
     return found
 
 
-def _columns_of_file(connection, path, table):
+def last_as_of(observations_path):
+    """The last as_of of an observations file, whole seconds rounded down; None where it holds none."""
+    latest = pc.max(pq.read_table(observations_path, columns=["as_of"])["as_of"].cast(pa.timestamp("us"))).as_py()
+    return None if latest is None else int((latest - datetime(1970, 1, 1)).total_seconds() // 1)
+
+
+def _columns_of_file(connection, path, table, until):
+    described_columns = described(connection, path)
+    known = _known(dict(described_columns), until)
     return {
-        name: table.column(name).kind if table.column(name) else _kind_of(connection, path, name, kind)
-        for name, kind in described(connection, path)
+        name: table.column(name).kind if table.column(name) else _kind_of(connection, path, name, kind, known)
+        for name, kind in described_columns
     }
 
 
-def _kind_of(connection, path, name, sql_type):
+def _known(columns, until):
+    """The condition under which a row was known by `until`, for a file with these columns."""
+    return "true" if until is None or "known_at" not in columns else f"known_at <= {moment(until)}"
+
+
+def _kinds(connection, path, columns, until):
+    query = f"SELECT DISTINCT kind FROM {literal(path)} WHERE kind IS NOT NULL AND {_known(columns, until)} LIMIT {FEW_KINDS + 1}"
+    levels = sorted(fetch(connection, query, path)["kind"].to_pylist())
+    return {f"kind={level}": "flag" for level in levels} if len(levels) <= FEW_KINDS else {}
+
+
+def _kind_of(connection, path, name, sql_type, known):
     if name.endswith("_id") or name == "id":
         return "id"
     if sql_type.startswith(("TIMESTAMP", "DATE", "TIME")):
@@ -59,13 +86,14 @@ def _kind_of(connection, path, name, sql_type):
         return "flag"
     if sql_type != "VARCHAR":
         return "integer" if "INT" in sql_type else "number"
-    levels = fetch(connection, f"SELECT DISTINCT {quoted(name)} FROM {literal(path)} LIMIT {FEW_LEVELS + 1}", path)
+    levels = fetch(connection, f"SELECT DISTINCT {quoted(name)} FROM {literal(path)} WHERE {known} LIMIT {FEW_LEVELS + 1}", path)
     return "category" if len(levels) <= FEW_LEVELS else "text"
 
 
-def _named_series(connection, path, columns):
+def _named_series(connection, path, columns, until):
     industry, unit = ("industry" if "industry" in columns else "NULL"), ("unit" if "unit" in columns else "NULL")
-    query = f"SELECT name, {industry} IS NOT NULL AS own, list(DISTINCT {unit}::VARCHAR) AS units FROM {literal(path)} GROUP BY ALL ORDER BY ALL"
+    query = f"""SELECT name, {industry} IS NOT NULL AS own, list(DISTINCT {unit}::VARCHAR) AS units
+        FROM {literal(path)} WHERE {_known(columns, until)} GROUP BY ALL ORDER BY ALL"""
     rows = fetch(connection, query, path).to_pylist()
     for row in rows:
         _require_one_unit(row["name"], sorted(unit for unit in row["units"] if unit))
@@ -116,7 +144,7 @@ def _with_bases(catalogue):
     hidden = {f"base:{each.how.column}": feature(f"base:{each.how.column}", each.how.parts[0], **about) for each in peers}
     industries = [each.how.parts[1] for each in peers if len(each.how.parts) > 1][:1]
     industry = [feature("base:industry", how, kind="category", **about) for how in industries]
-    return Catalogue(catalogue.use_case, [*kept, *hidden.values(), *industry])
+    return catalogue.of([*kept, *hidden.values(), *industry])
 
 
 def _fill(columns, reader, asked, context, chunk_customers, threads, progress):

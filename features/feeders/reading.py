@@ -99,7 +99,7 @@ class Reader:
         streams = {name: self._stream(name) for name in names}
         for begin, end in zip([0, *ends[:-1]], ends, strict=True):
             owners = {}
-            tables = {name: _rows(streams[name].until(end), begin, owners) for name in names}
+            tables = {name: _rows(TABLES[name], streams[name].until(end), begin, owners) for name in names}
             yield Records(tuple(self.asked.customers[begin:end].to_pylist()), tables)
         for stream in streams.values():
             stream.close()
@@ -115,9 +115,9 @@ class Reader:
         names = [name for name in dict.fromkeys(wanted) if name in present]
         conditions = [f"rows.{quoted(name)} IS NOT NULL" for name in contract.filled if name in present]
         # nothing asked can read what is known later or lies before every window: pruned before it is sorted
-        conditions.append(f"rows.known_at <= {_moment(self.until)}")
+        conditions.append(f"rows.known_at <= {moment(self.until)}")
         if table in self.since:
-            conditions.append(f"rows.{contract.occurred} > {_moment(self.since[table] - 1)}")
+            conditions.append(f"rows.{contract.occurred} > {moment(self.since[table] - 1)}")
         own = "customer_id" in present
         order = [f"rows.{quoted(name)}" for name in contract.order if name in present]
         return f"""SELECT {"asked.entity" if own else "0::INTEGER AS entity"}, {", ".join(f"rows.{quoted(name)}" for name in names)}
@@ -130,7 +130,7 @@ class Reader:
             return None
         # twice the longest window: older counts only matter as one sum
         begin = int(self.asked.as_of.min(initial=self.until)) - 2 * 365 * 86_400
-        known = f"known_at <= {_moment(self.until)} AND counterparty_id IS NOT NULL"
+        known = f"known_at <= {moment(self.until)} AND counterparty_id IS NOT NULL"
         path = self._path("transactions")
         seen = fetch(self.connection, f"SELECT counterparty_id, known_at FROM {literal(path)} WHERE {known}", path)
         levels = pc.unique(seen["counterparty_id"])
@@ -148,10 +148,15 @@ class Reader:
             f"""SELECT judged.counterparty_id, greatest(outcome.known_at, judged.known_at) AS known_at
             FROM {literal(outcomes)} AS outcome
             JOIN {literal(self._path("transactions"))} AS judged ON outcome.transaction_id = judged.transaction_id
-            WHERE outcome.kind = 'fraud' AND greatest(outcome.known_at, judged.known_at) <= {_moment(self.until)}""",
+            WHERE outcome.kind = 'fraud' AND greatest(outcome.known_at, judged.known_at) <= {moment(self.until)}""",
             outcomes,
         )
         return as_codes(frauds["counterparty_id"], owner=levels)[0], as_array(frauds["known_at"])
+
+
+def _as_given(chunked):
+    """A column beyond the contract; whole numbers as floats, as one customer's rows give them, since nobody says they are amounts to add up exactly."""
+    return as_array(chunked.cast(pa.float64(), safe=False) if pa.types.is_integer(chunked.type) else chunked)
 
 
 def oldest_needed(catalogue, earliest):
@@ -218,8 +223,8 @@ class Shared:
         """Nothing is held."""
 
 
-def _rows(arrow, begin, owners):
-    """An Arrow table's rows as the kernel's arrays; customers' codes count from `begin`, ids of `owners` are told in their codes."""
+def _rows(contract, arrow, begin, owners):
+    """A table's rows as the kernel's arrays; customers' codes count from `begin`, ids of `owners` are told in their codes."""
     rows = {}
     for name in arrow.column_names:
         if name in SHARED_IDS:
@@ -228,7 +233,7 @@ def _rows(arrow, begin, owners):
         elif name == "entity":
             rows[name] = np.maximum(arrow[name].to_numpy().astype(np.int64) - begin, 0)
         else:
-            rows[name] = as_array(arrow[name])
+            rows[name] = as_array(arrow[name]) if contract.column(name) else _as_given(arrow[name])
     return rows
 
 
@@ -239,7 +244,8 @@ def connect(*, threads):
     return connection
 
 
-def _moment(seconds):
+def moment(seconds):
+    """A moment in seconds as SQL takes it."""
     return f"make_timestamp({seconds * 1_000_000}::BIGINT)"
 
 

@@ -11,6 +11,8 @@ from features.tables import TABLES
 
 SHARED_IDS = ("invoice_id", "contract_id")
 LEVELLED_IDS = ("counterparty_id",)
+# Free text that is compared with something and never a feature itself.
+READ_TEXT = ("scope",)
 NOT_READ = ("outcomes", "observations")
 
 
@@ -83,9 +85,9 @@ def _kind(table, name):
 
 
 def _is_read(table, name):
-    """Ids that only tell rows apart, names and free text of the contract are not read."""
+    """Ids that only tell rows apart, names and free text of the contract that nothing compares are not read."""
     kind = _kind(table, name)
-    return name in SHARED_IDS or name in LEVELLED_IDS or kind not in ("id", "text", "time")
+    return name in SHARED_IDS or name in LEVELLED_IDS or name in READ_TEXT or kind not in ("id", "text", "time")
 
 
 def _order(table, rows, moments):

@@ -65,6 +65,8 @@ COLUMNS = {
                   "송장번호",
     "issued_at": "issued_at issued invoice_date issue_date rechnungsdatum belegdatum date_facture fecha_factura 开票日期 发票日期 발행일",
     "due_at": "due_at due_on due due_date faellig faellig_am faelligkeit faelligkeitsdatum echeance vencimiento 到期日 到期日期 만기일",
+    "category": "category goods product product_group product_category commodity warengruppe artikelgruppe produktgruppe categorie "
+                "商品类别 产品类别 品类 货物名称 품목",
     "payment_id": "payment_id payment_no payment_number zahlungs_nr zahlungsnummer receipt_no 付款编号 回款编号",
     "transaction_id": "transaction_id trans_id txn_id transaction_no buchungs_nr buchungsnummer 交易编号 流水号 거래번호",
     "event_id": "event_id event_no case_id case_no ticket_id aktenzeichen 事件编号 案号",
