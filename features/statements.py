@@ -236,10 +236,10 @@ def _piotroski():
     """Nine signs of a firm that mends, one point each. Piotroski (2000), "Value Investing", Journal of Accounting Research 38; what the year brought is set
     against the assets at its end, and paid-in capital stands for shares."""
     rise = {
-        "roa": _rise(_to_assets, "net_income"),
-        "liquidity": _rise(_current_ratio),
-        "margin": _rise(_margin, "gross_profit"),
-        "turnover": _rise(_to_assets, "revenue"),
+        "roa": _change(_to_assets, "net_income"),
+        "liquidity": _change(_current_ratio),
+        "margin": _change(_margin, "gross_profit"),
+        "turnover": _change(_to_assets, "revenue"),
     }
     signs = [
         compare(_to_assets("net_income"), ">", 0),
@@ -252,7 +252,8 @@ def _piotroski():
     return _declare("profitability", GAP_YEAR, ("stmt_piotroski_f", plus(*signs), 0), unit="points of 9")
 
 
-def _rise(figure, *arguments):
+def _change(figure, *arguments):
+    """A figure less what it was a year before."""
     return minus(figure(*arguments), figure(*arguments, YEAR))
 
 
@@ -268,7 +269,7 @@ def _funding():
             ("stmt_long_term_funds_to_fixed_assets", ratio(lasting, line("fixed_assets")), 0),
         ),
         *_declare("solvency", GAP_YEAR, ("stmt_debt_growth_12m", growth(_debt(), _debt(YEAR)), 0)),
-        *_declare("cash_flow", GAP_YEAR, ("stmt_payable_days_change_12m", _rise(_days, "payables", "cost_of_sales"), 0), unit="days"),
+        *_declare("cash_flow", GAP_YEAR, ("stmt_payable_days_change_12m", _change(_days, "payables", "cost_of_sales"), 0), unit="days"),
         *_declare(
             "cash_flow",
             GAP,
@@ -295,15 +296,12 @@ def _accruals():
 
 
 def _changes():
-    def change(figure, *arguments):
-        return minus(figure(*arguments), figure(*arguments, YEAR))
-
     return [
         *_declare(
             "solvency",
             GAP_YEAR,
-            ("stmt_current_ratio_change_12m", change(_current_ratio), 0),
-            ("stmt_interest_cover_change_12m", change(_interest_cover), 0),
+            ("stmt_current_ratio_change_12m", _change(_current_ratio), 0),
+            ("stmt_interest_cover_change_12m", _change(_interest_cover), 0),
             # the equity's growth runs away where there was hardly any
             ("stmt_equity_change_to_assets_12m", ratio(_equity_change(), line("total_assets", YEAR)), 0),
             # what the owners brought in (above 0) or took out, beside the year's income
@@ -312,15 +310,15 @@ def _changes():
         *_declare(
             "profitability",
             GAP_YEAR,
-            ("stmt_gross_margin_change_12m", change(_margin, "gross_profit"), 0),
-            ("stmt_operating_margin_change_12m", change(_margin, "ebit"), 0),
-            ("stmt_net_margin_change_12m", change(_margin, "net_income"), 0),
+            ("stmt_gross_margin_change_12m", _change(_margin, "gross_profit"), 0),
+            ("stmt_operating_margin_change_12m", _change(_margin, "ebit"), 0),
+            ("stmt_net_margin_change_12m", _change(_margin, "net_income"), 0),
         ),
         *_declare(
             "cash_flow",
             GAP_YEAR,
-            ("stmt_receivable_days_change_12m", change(_days, "receivables", "revenue"), 0),
-            ("stmt_inventory_days_change_12m", change(_days, "inventory", "cost_of_sales"), 0),
+            ("stmt_receivable_days_change_12m", _change(_days, "receivables", "revenue"), 0),
+            ("stmt_inventory_days_change_12m", _change(_days, "inventory", "cost_of_sales"), 0),
             unit="days",
         ),
     ]
