@@ -92,6 +92,7 @@ class Reader:
     def chunks(self, ends):
         """Records of the customers up to each of the ascending codes `ends`, one after the other; codes in them count from the one before."""
         chosen = pa.table({"customer_id": self.asked.customers, "entity": np.arange(len(self.asked.customers), dtype=np.int32)})
+        self.connection.register("chosen", chosen)
         # a table, since cursors do not see what another one registered
         self.connection.execute("CREATE OR REPLACE TABLE asked AS SELECT * FROM chosen")
         # a table of shared ids first, so that others are told in its codes
