@@ -74,7 +74,7 @@ class Reader:
         self.connection, self.folder, self.asked = connection, folder, asked
         self.needs = {table: names for table, names in catalogue.needs.items() if table != "observations"}
         self.until = int(asked.as_of.max(initial=0))
-        self.since = oldest_needed(catalogue, int(asked.as_of.min(initial=0)))
+        self.since = oldest_needed(catalogue, int(asked.as_of.min(initial=self.until)))
         self.present = {table: self._columns(table) for table in self.needs}
         self.named = any(each.scope == "counterparty" for each in catalogue.features)
 
