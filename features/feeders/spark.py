@@ -65,6 +65,7 @@ def local_session(*, threads=2, memory="2g", partitions=None):
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(partitions or 2 * threads),
         "spark.executorEnv.PYTHONPATH": str(Path(__file__).parents[2]),
