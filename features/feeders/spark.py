@@ -81,8 +81,9 @@ def featurize(spark, tables, observations, out_path=None, *, catalogue, context=
     """The catalogue's features of every observation as Featurized: observation_id and the catalogue's columns, rows in any order.
 
     `tables` is a folder of <table>.parquet or {table: DataFrame}, `observations` a path or a DataFrame; their moments carry no zone
-    (timestamp_ntz). With `out_path` the features are written there as a folder of Parquet parts, without one nothing runs until the frame is
-    asked for rows, and what workers refuse then reads plainly inside `with sentences():`.
+    (timestamp_ntz). With `out_path` the features are written there as a new folder of Parquet parts and the frame reads them; without one
+    only the observations are checked and the context is built, buckets are computed whenever the frame is asked for rows, and what workers refuse
+    then reads plainly inside `with sentences():`.
     Without a `context` one is built from these observations (and, for counterparties, from the transactions known by their last as_of), the
     same as the DuckDB feeder's, and written to `context_path`, if given. `buckets` bounds memory and changes no bit.
     Raises RiskError when pyspark, a table or a column that cannot be done without is missing, a file cannot be read, moments carry a zone, an
