@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup run test test-slow lint clean bench-simulated bench-models bench-intake
+.PHONY: help setup setup-spark run test test-slow lint clean bench-simulated bench-models bench-intake
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -25,6 +25,17 @@ setup: .venv/.installed ## create .venv and install the pinned packages (uv when
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
 	fi
 	@$(BIN)/risk init
+	@touch $@
+
+setup-spark: .venv/.installed-spark ## add the pinned pyspark to .venv (450 MB; Java 17 or newer runs it)
+
+.venv/.installed-spark: .venv/.installed requirements-spark.lock
+	@# pyspark comes as source: no build isolation, so that the pinned setuptools builds it.
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --no-build-isolation --require-hashes --no-deps -r requirements-spark.lock ; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes --no-deps -r requirements-spark.lock ; \
+	fi
 	@touch $@
 
 run: setup ## the whole pipeline, first promotion and publishing; SOURCE=name DATA=path for another source
@@ -56,6 +67,10 @@ bench-models: setup ## every shipped source against the reference script on the 
 
 bench-intake: setup ## 10 million transactions and 1 million statements: intake against DuckDB's bare read-and-write
 	@$(BIN)/python -m benchmarks.intake
+
+.PHONY: bench-spark
+bench-spark: setup-spark ## the Spark feeder against the DuckDB feeder on 1, 3 and 10 million transactions: seconds and memory
+	@$(BIN)/python -m benchmarks.spark 1000000 3000000 10000000
 
 clean: ## remove what runs wrote: data/ and var/, not .venv
 	rm -rf var dvc_plots && git clean -fdXq data

@@ -210,21 +210,23 @@ def running_counts(levels, code, known, fraud_code, fraud_known, *, begin, end):
 
     What became known after `end` is left out; what did before `begin` is one row dated with it, since no window reaches back further.
     """
-    all_codes = np.concatenate([code, fraud_code])
-    date = -(-np.maximum(np.concatenate([known, fraud_known]), begin) // DAY) * DAY
     frauds = np.concatenate([np.zeros(len(code), dtype=np.int64), np.ones(len(fraud_code), dtype=np.int64)])
-    kept = (all_codes >= 0) & (date <= end)
-    all_codes, date, frauds = all_codes[kept], date[kept], frauds[kept]
-    order = np.argsort(pack(all_codes, date), kind="stable")
-    used, all_codes = np.unique(all_codes[order], return_inverse=True)
-    date, frauds = date[order], frauds[order]
-    last = np.append((all_codes[1:] != all_codes[:-1]) | (date[1:] != date[:-1]), True)[: len(order)]
+    all_codes, all_known = np.concatenate([code, fraud_code]), np.concatenate([known, fraud_known])
+    return added_counts(levels, all_codes, all_known, 1 - frauds, frauds, begin=begin, end=end)
+
+
+def added_counts(levels, code, known, count, frauds, *, begin, end):
+    """Counterparties from counts already added up: rows (n,) in any order, each of a code into ascending levels, a moment in seconds, and the int64
+    `count` of transactions and of `frauds` among them that became known then. `begin` and `end` as in `running_counts`.
+    """
+    date = -(-np.maximum(known, begin) // DAY) * DAY
+    kept = np.flatnonzero((code >= 0) & (date <= end))
+    order = kept[np.argsort(pack(code[kept], date[kept]), kind="stable")]
+    used, code = np.unique(code[order], return_inverse=True)
+    date = date[order]
+    last = np.append((code[1:] != code[:-1]) | (date[1:] != date[:-1]), True)[: len(order)]
     return Counterparties(
-        tuple(levels[code] for code in used),
-        all_codes[last],
-        date[last],
-        _running(1 - frauds, all_codes, last),
-        _running(frauds, all_codes, last),
+        tuple(levels[each] for each in used), code[last], date[last], _running(count[order], code, last), _running(frauds[order], code, last)
     )
 
 

@@ -1,1 +1,1 @@
-"""Feeders bring rows to the kernel: DuckDB for a whole book, plain records for one customer."""
+"""Feeders bring rows to the kernel: DuckDB for a whole book, plain records for one customer, Spark for what outgrows one machine."""

@@ -1,5 +1,6 @@
 """Arrow columns as the kernel's arrays, and the context table as a Parquet file."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -58,6 +59,26 @@ def as_codes(chunked, owner=None):
         return pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(), encoded.dictionary
     found = pc.index_in(_one_chunk(chunked), value_set=owner, skip_nulls=True)
     return pc.fill_null(found.cast(pa.int64()), -1).to_numpy(), owner
+
+
+def distinct_ascending(chunked):
+    """The distinct ids of a column without missing ones, ascending, text by code point."""
+    found = pc.unique(chunked).drop_null()
+    return found.take(pc.sort_indices(found))
+
+
+def as_column(values):
+    """A computed column as a file holds it: text for a Category, float64 for numbers, NaN kept as it is."""
+    if not isinstance(values, Category):
+        return pa.array(values, pa.float64())
+    levels = pa.array([*values.levels, None], pa.string())
+    return levels.take(pa.array(np.where(values.codes < 0, len(values.levels), values.codes)))
+
+
+def features_schema(catalogue):
+    """The schema of a file of features: observation_id and the catalogue's columns in its order."""
+    kinds = ((each.name, pa.string() if each.kind == "category" else pa.float64()) for each in catalogue.features)
+    return pa.schema([("observation_id", pa.string()), *kinds])
 
 
 def _one_chunk(chunked):

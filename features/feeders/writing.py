@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.arrays import Category
+from features.feeders.arrow import as_column, features_schema
 
 WRITE_ROWS = 65_536
 
@@ -48,12 +49,7 @@ class Columns:
 
 
 def write_columns(columns, catalogue, asked, out_path):
-    schema = pa.schema(
-        [
-            ("observation_id", pa.string()),
-            *((each.name, pa.string() if each.kind == "category" else pa.float64()) for each in catalogue.features),
-        ]
-    )
+    schema = features_schema(catalogue)
     texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if kind == pa.string()]
     with replacing(out_path) as beside, pq.ParquetWriter(beside, schema, compression="snappy", use_dictionary=texts) as writer:
         for begin in range(0, len(asked), WRITE_ROWS):
@@ -63,12 +59,7 @@ def write_columns(columns, catalogue, asked, out_path):
 
 
 def _arrow(columns, each, begin, end):
-    if each.kind == "category":
-        column = columns.category(each.name, begin, end)
-        levels = pa.array([*column.levels, None], pa.string())
-        return levels.take(pa.array(np.where(column.codes < 0, len(column.levels), column.codes)))
-    values = columns.numbers(each.name, begin, end)
-    return pa.array(values, pa.float64())
+    return as_column((columns.category if each.kind == "category" else columns.numbers)(each.name, begin, end))
 
 
 @contextmanager
