@@ -1,6 +1,5 @@
 """What peer features compare, and the knots of the context drawn from it: the same for every feeder of a whole book."""
 
-from features.catalogue import Catalogue
 from features.context import quantile_knots
 from features.feature import feature
 
@@ -14,7 +13,7 @@ def bases_of(catalogue):
     about = {"unit": "", "factor": "background", "missing": ""}
     values = {each.how.column: feature(f"base:{each.how.column}", each.how.parts[0], **about) for each in peers}
     industries = [each.how.parts[1] for each in peers if len(each.how.parts) > 1][:1]
-    return Catalogue(catalogue.use_case, [*values.values(), *(feature(INDUSTRY, how, kind="category", **about) for how in industries)])
+    return catalogue.of([*values.values(), *(feature(INDUSTRY, how, kind="category", **about) for how in industries)])
 
 
 def knots_of(columns, as_of):
