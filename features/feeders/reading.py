@@ -1,6 +1,7 @@
 """Reading for a whole book: the observations asked, and the rows of some customers at a time, filtered and sorted by DuckDB."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import duckdb
 import numpy as np
@@ -98,7 +99,7 @@ class Reader:
         # a table of shared ids first, so that others are told in its codes
         names = sorted(self.needs, key=lambda name: name not in SHARED_IDS.values())
         streams = {name: self._stream(name) for name in names}
-        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+        for begin, end in pairwise([0, *ends]):
             owners = {}
             tables = {name: _rows(TABLES[name], streams[name].until(end), begin, owners) for name in names}
             yield Records(tuple(self.asked.customers[begin:end].to_pylist()), tables)
