@@ -1,6 +1,7 @@
 """A customer's accounts as they could be read on a date: balance-sheet lines, trailing twelve months of flows, and the same a year
 before."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -78,17 +79,19 @@ class Accounts:
     def _code(entity, basis, length, period):
         return ((entity * 2 + basis) * 3 + length) * PERIODS + period
 
-    def fill(self, terms, out):
-        """Write stock and flow terms (t) of statement lines into the rows of `out` (t, n); missing where no statement says."""
+    def fill(self, plan, out):
+        """Write the lines that a LinesPlan asks into the rows of `out` (t, n); missing where no statement says."""
         if not len(self._months):
             out[:] = np.nan
             return
-        asked = {}
-        for row, term in enumerate(terms):
-            asked.setdefault((term.op, term.lag), []).append(row)
-        self._find_all([each for op, lag in asked for each in STATEMENTS_OF[op](lag)])
-        for (op, lag), rows in asked.items():
-            out[rows] = getattr(self, f"_{op}s")(self._values([terms[row].column for row in rows]), lag)
+        self._find_all(plan.statements)
+        # the last column stands for "no statement"
+        values = np.full((len(plan.names), len(self._months) + 1), np.nan)
+        for row, name in enumerate(plan.names):
+            values[row, :-1] = self.rows.get(name, np.nan)
+        for asked, figure in ((plan.stocks, self._stocks), (plan.flows, self._flows)):
+            if len(asked.row):
+                out[asked.row] = figure(values, asked)
 
     def _find_all(self, asked):
         """Look up the statements of (length, months back) pairs at once."""
@@ -111,31 +114,27 @@ class Accounts:
     def _found(self):
         return {(ANY, 0): self.latest, (ANNUAL, 0): self.annual}
 
-    def _stocks(self, values, lag):
-        """Lines (l, rows) as they stood `lag` months before the latest period end, (l, n); where that statement lacks one, the annual statement's."""
-        return _first_known([_pick_all(values, self.at(ANY, lag)), lambda: _pick_all(values, self.at(ANNUAL, lag))])
+    def _read(self, values, asked, length, back=0):
+        """Lines of the statements of a length that ended that many months before each line's own lag, (t, n), and their rows (t, n)."""
+        rows = np.array([self._found[length, lag + back] for lag in asked.lags])[asked.lag]
+        return values[asked.name[:, None], rows], rows
 
-    def _flows(self, values, lag):
-        """Twelve months of lines (l, rows) up to `lag` months before the latest period end, (l, n).
+    def _stocks(self, values, asked):
+        """Lines as they stood `lag` months before the latest period end; where that statement lacks one, the annual statement's."""
+        found, _ = self._read(values, asked, ANY)
+        return _first_known(found, lambda: self._read(values, asked, ANNUAL)[0])
+
+    def _flows(self, values, asked):
+        """Twelve months of lines up to `lag` months before the latest period end.
 
         The last four quarters where all are visible, else the latest annual statement's, else the period's own amount × 12 / its months.
         """
-        return _first_known(
-            [self._four_quarters(values, lag), lambda: _pick_all(values, self.at(ANNUAL, lag)), lambda: self._annualized(values, lag)]
-        )
+        first, second, third, fourth = (self._read(values, asked, QUARTER, back)[0] for back in QUARTERS)
+        four = first + second + third + fourth
+        return _first_known(four, lambda: self._read(values, asked, ANNUAL)[0], lambda: self._annualized(*self._read(values, asked, ANY)))
 
-    def _values(self, names):
-        """Lines of all statements, (l, rows); one that no statement here carries is missing throughout."""
-        nothing = np.full(len(self._months), np.nan)
-        return np.array([self.rows.get(name, nothing) for name in names])
-
-    def _four_quarters(self, values, lag):
-        quarters = [_pick_all(values, self.at(QUARTER, lag + back)) for back in QUARTERS]
-        return quarters[0] + quarters[1] + quarters[2] + quarters[3]
-
-    def _annualized(self, values, lag):
-        row = self.at(ANY, lag)
-        return _pick_all(values, row) * (YEAR_MONTHS / np.where(row >= 0, self._months[row], YEAR_MONTHS))
+    def _annualized(self, amounts, rows):
+        return amounts * (YEAR_MONTHS / np.where(rows >= 0, self._months[rows], YEAR_MONTHS))
 
     def age_days(self):
         """Days from the latest period end to as_of, (n,)."""
@@ -157,11 +156,39 @@ STATEMENTS_OF = {
 }
 
 
-def _pick_all(values, row):
-    """Lines (l, rows) at `row` (n,), NaN where it is -1."""
-    taken = values.take(row, axis=1)
-    taken[:, row < 0] = np.nan
-    return taken
+@dataclass(frozen=True)
+class AskedLines:
+    """Statement lines asked: the row of each in the answer (t,), its place among the names (t,) and among the `lags` (t,) in months."""
+
+    row: np.ndarray
+    name: np.ndarray
+    lag: np.ndarray
+    lags: tuple
+
+
+@dataclass(frozen=True)
+class LinesPlan:
+    """What stock and flow terms ask: the lines' names, the stocks, the flows, and the statements they read as (length, months back)."""
+
+    names: tuple
+    stocks: AskedLines
+    flows: AskedLines
+    statements: tuple
+
+
+def plan_lines(terms):
+    """The LinesPlan of stock and flow terms, in the order of their answers' rows."""
+    names = tuple(dict.fromkeys(term.column for term in terms))
+    stocks, flows = (_asked_lines(terms, names, op) for op in ("stock", "flow"))
+    statements = dict.fromkeys(each for term in terms for each in STATEMENTS_OF[term.op](term.lag))
+    return LinesPlan(names, stocks, flows, tuple(statements))
+
+
+def _asked_lines(terms, names, op):
+    own = [(row, term) for row, term in enumerate(terms) if term.op == op]
+    lags = tuple(dict.fromkeys(term.lag for _, term in own))
+    places = [(row, names.index(term.column), lags.index(term.lag)) for row, term in own]
+    return AskedLines(*np.array(places, dtype=np.int64).reshape(-1, 3).T, lags)
 
 
 def trust(confidence, count):
@@ -172,13 +199,12 @@ def trust(confidence, count):
     return np.rint(np.minimum(np.maximum(known, 0.0), 1.0) * CERTAIN).astype(np.int64)
 
 
-def _first_known(choices):
-    values = choices[0]
-    for choice in choices[1:]:
+def _first_known(values, *others):
+    for other in others:
         gap = np.isnan(values)
         if not gap.any():
             break
-        values = np.where(gap, choice(), values)
+        values = np.where(gap, other(), values)
     return values
 
 

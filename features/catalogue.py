@@ -15,7 +15,7 @@ from features.terms import walk
 USE_CASES = ("default", "fraud")
 FACTORS = ("solvency", "profitability", "cash_flow", "payment_behaviour", "contracts", "transactions", "disputes", "background")
 SCOPES = ("own", "peer", "counterparty")
-MEASURES = ("count", "sum", "mean", "sd", "min", "max", "recency", "distinct", "last", "concentration", "largest_share", "newcomers", "decay", "benford")
+MEASURES = ("count", "sum", "mean", "sd", "min", "max", "recency", "distinct", "last", "concentration", "largest_share", "newcomers", "decay")
 
 
 class Catalogue:

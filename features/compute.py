@@ -46,9 +46,7 @@ def evaluate(plan, space):
     values, categories = np.empty((plan.size, len(space.observations))), {}
     for batch in plan.batches:
         out, parts = values[batch.begin : batch.end], [values[part] for part in batch.parts]
-        if batch.windows:
-            fill_windows(batch.windows, space, out, put=partial(_put, batch, out, categories))
-        elif batch.op in ARITHMETIC:
+        if batch.op in ARITHMETIC:
             ARITHMETIC[batch.op](batch.terms, out, *parts)
         else:
             LOOKUPS[batch.op](space, batch, out, parts, categories)
@@ -85,8 +83,12 @@ def _each(answer):
     return lookup
 
 
+def _windows(space, batch, out, parts, categories):
+    fill_windows(batch.detail, space, out, put=partial(_put, batch, out, categories))
+
+
 def _lines(space, batch, out, parts, categories):
-    space.accounts.fill(batch.terms, out)
+    space.accounts.fill(batch.detail, out)
 
 
 def _statement(space, term):
@@ -156,6 +158,7 @@ def _contracts(space, batch, out, parts, categories):
 
 # space, batch, answers (t, n), the parts' answers by argument (t, n), categories found so far
 LOOKUPS = {
+    "window": _windows,
     "lines": _lines,
     "statement": _each(_statement),
     "revision": _each(revision),

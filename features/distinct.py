@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from features.kernel import SPAN, blocks, expand, lengths, runs
+from features.kernel import SPAN, blocks, expand, lengths, outwards, runs
 
 
 def distinct(flat, mask, group):
@@ -24,7 +24,7 @@ def distinct(flat, mask, group):
         rings += np.bincount(ring * len(stop) + question, minlength=rings.size).reshape(rings.shape)
     if flat.pairs is not None:
         _correct_by_pairs(rings, flat, mask, group, by_value)
-    return np.add.accumulate(rings, axis=0)
+    return outwards(rings, np.add)
 
 
 def _by_value(flat, mask, group):
@@ -32,13 +32,14 @@ def _by_value(flat, mask, group):
     line = flat.wins.line
     size = (line.begin[1:] - line.begin[:-1])[flat.slot]
     column = np.arange(len(size)).repeat(size)
-    prompt = np.arange(len(mask)) - flat.begin[column] < (size - line.late[flat.slot])[column]
-    row = (mask & prompt).nonzero()[0]
-    row = row[_order(column[row], group[row])]
+    if line.late.any():
+        mask = mask & (np.arange(len(mask)) - flat.begin[column] < (size - line.late[flat.slot])[column])
+    row = mask.nonzero()[0]
+    row = row[order_of(column[row], group[row])]
     return column[row], group[row], row
 
 
-def _order(column, value):
+def order_of(column, value):
     """Positions that put rows by (column, value), equal ones in their order."""
     low, high = int(value.min(initial=0)), int(value.max(initial=0))
     count = max(len(value), 1)

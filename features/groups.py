@@ -1,7 +1,7 @@
-"""Windowed measures that compare the rows of a window with each other: concentration, newcomers, first digits, and counts that fade with age.
+"""Windowed measures that compare the rows of a window with each other: concentration, newcomers, and counts that fade with age.
 
-Each needs the window's rows themselves, so each is worked out for the one window that is asked. Whole numbers are added before anything is
-divided, and shares in the order of their size, so that the names of counterparties and the order in which they come leave no trace in the bits.
+Each needs the window's rows themselves, so each is worked out for the one window that is asked. Only whole numbers are added across groups, so
+that the names of counterparties and the order in which they come leave no trace in the bits.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,11 @@ import numpy as np
 
 from features import kernel
 from features.arrays import DAY
-from features.several import in_order
 
-# Benford's law: log10(1 + 1/d) for the first digits 1 to 9.
-BENFORD = (
-    0.3010299956639812,
-    0.17609125905568124,
-    0.12493873660829995,
-    0.09691001300805642,
-    0.07918124604762482,
-    0.06694678963061322,
-    0.05799194697768673,
-    0.05115252244738129,
-    0.04575749056067514,
-)
+# Squared shares are added as whole numbers of this many parts of one, so that the order of the groups leaves no trace in the bits.
+PARTS = 2.0**62
+# More cells (questions times groups of their customer) are worked through some questions at a time.
+CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -46,6 +37,11 @@ class Laid:
         """When each question is asked, in seconds."""
         return self.flat.wins.as_of[question % self.flat.stop.shape[1]]
 
+    def moments(self, row):
+        """When flat rows occurred, in seconds."""
+        column = self.flat.begin.searchsorted(row, side="right") - 1
+        return (self.flat.wins.line.key[row - self.flat.shift[column, 0]] & (kernel.SPAN - 1)) + kernel.BASE
+
     def answer(self, empty):
         """An answer to every question, `empty` so far, flat."""
         return np.full(len(self.depth) * self.flat.stop.shape[1], empty)
@@ -64,49 +60,54 @@ def _named(panel, mask, slot, name):
     return mask if there is None else mask & there
 
 
-def _codes(panel, group):
-    """Groups of the column `by` of each term, flat."""
-    return np.concatenate([panel.groups(slot, term.by) for slot, term in zip(panel.slot[group.chosen].tolist(), group.terms, strict=True)])
+def _groups(panel, group):
+    """Of the column `by` of each term, flat: the group of each row, numbered within its entity, and how many groups that entity has."""
+    found = [panel.numbered(slot, term.by) for slot, term in zip(panel.slot[group.chosen].tolist(), group.terms, strict=True)]
+    return tuple(np.concatenate(column) for column in zip(*found, strict=True))
 
 
-def _moments(laid, row):
-    """When flat rows occurred, in seconds."""
-    line = laid.flat.wins.line
-    column = laid.flat.begin.searchsorted(row, side="right") - 1
-    return (line.key[row - laid.flat.shift[column, 0]] & (kernel.SPAN - 1)) + kernel.BASE
+def _celled(laid, groups):
+    """Visible rows by question, some questions at a time: the questions, where each one's cells begin (one more for the end), flat row and cell of
+    each row. A question has a cell for each group of its customer."""
+    number, width = groups
+    for question, row in laid.rows():
+        first = kernel.runs(question)
+        cells = np.concatenate([[0], width[row[first]].cumsum()])
+        for begin, end in _pieces(cells):
+            low, high = first[begin], first[end] if end < len(first) else len(row)
+            own, rows = cells[begin : end + 1] - cells[begin], row[low:high]
+            count = kernel.lengths(first[begin:end] - low, high - low)
+            yield question[first[begin:end]], own, rows, own[:-1].repeat(count) + number[rows]
 
 
-def _grouped(question, code, values, ufunc):
-    """Values reduced by (question, group code): the question of each pair and its figure."""
-    if not len(code):
-        return question, values
-    # one number sorts faster than two, and named groups are never negative
-    pair = question * (int(code.max()) + 1) + code
-    order = pair.argsort(kind="stable")
-    first = kernel.runs(pair[order])
-    return question[order[first]], ufunc.reduceat(values[order], first)
+def _pieces(cells):
+    """Ranges of questions of about CELLS cells each, from where each one's begin."""
+    if len(cells) < 2:
+        return []
+    edges = sorted({0, *cells.searchsorted(np.arange(CELLS, cells[-1], CELLS)).tolist(), len(cells) - 1})
+    return zip(edges[:-1], edges[1:], strict=True)
 
 
-def _shares(question, code, amounts):
-    """The sum of the groups' squared shares of their window's total amount, and the largest share: question, both (2, m)."""
-    question, sums = _grouped(question, code, amounts, np.add)
-    if not len(sums):
-        return question, np.zeros((2, 0))
-    order = np.lexsort((sums, question))
-    question, sums = question[order], sums[order]
-    first = kernel.runs(question)
-    total = np.add.reduceat(sums, first).repeat(kernel.lengths(first, len(sums)))
+def _shares(cells, cell, amounts):
+    """The sum of the groups' squared shares of their question's total amount, and the largest share, (2, q)."""
+    if int(amounts.sum()) >= 1 << 53:
+        sums = np.zeros(cells[-1], dtype=np.int64)
+        np.add.at(sums, cell, amounts)
+    else:
+        # whole numbers that floats hold exactly
+        sums = np.bincount(cell, weights=amounts, minlength=cells[-1])
+    total = np.add.reduceat(sums, cells[:-1]).repeat(cells[1:] - cells[:-1])
     share = sums / np.maximum(total, 1)
-    return question[first], np.array([np.add.reduceat(share * share, first), np.maximum.reduceat(share, first)])
+    squares = np.floor(share * share * PARTS).astype(np.int64)
+    return np.add.reduceat(squares, cells[:-1]) / PARTS, np.maximum.reduceat(share, cells[:-1])
 
 
 def _both_shares(panel, group):
     """Both figures of shares of a group's terms, (2, t, n); NaN where a window names no group."""
-    laid, amounts, codes = _lay(panel, group, by=True), np.abs(panel.joined(group.chosen.tolist())), _codes(panel, group)
+    laid, amounts, groups = _lay(panel, group, by=True), np.abs(panel.joined(group.chosen.tolist())), _groups(panel, group)
     answer = np.array([laid.answer(np.nan)] * 2)
-    for question, row in laid.rows():
-        found, figures = _shares(question, codes[row], amounts[row])
-        answer[:, found] = figures
+    for question, cells, row, cell in _celled(laid, groups):
+        answer[:, question] = _shares(cells, cell, amounts[row])
     return answer.reshape(2, len(group.terms), -1)
 
 
@@ -120,12 +121,14 @@ def _share(which):
 
 def newcomers(panel, group, out):
     """Groups whose first row in the window is younger than the term's `value` in days; 0 where there are none."""
-    laid, codes = _lay(panel, group, by=True), _codes(panel, group)
+    laid, groups = _lay(panel, group, by=True), _groups(panel, group)
     answer, young = laid.answer(0.0), np.array([int(term.value) * DAY for term in group.terms])
-    for question, row in laid.rows():
-        found, first = _grouped(question, codes[row], _moments(laid, row), np.minimum)
-        found = found[laid.as_of(found) - first < young[laid.term(found)]]
-        answer += np.bincount(found, minlength=len(answer))
+    for question, cells, row, cell in _celled(laid, groups):
+        since = (laid.as_of(question) - young[laid.term(question)]).repeat(cells[1:] - cells[:-1])
+        first = np.full(cells[-1], np.iinfo(np.int64).min)
+        # written backwards, so that the first row of each cell stays
+        first[cell[::-1]] = laid.moments(row)[::-1]
+        answer[question] = np.add.reduceat(first > since, cells[:-1], dtype=np.int64)
     out[group.row] = answer.reshape(len(group.terms), -1)
 
 
@@ -137,23 +140,9 @@ def decay(panel, group, out):
         scale = scales[laid.term(question)]
         first = kernel.runs(question)
         if len(first):
-            answer[question[first]] = np.add.reduceat(scale / (scale + laid.as_of(question) - _moments(laid, row)), first)
+            answer[question[first]] = np.add.reduceat(scale / (scale + laid.as_of(question) - laid.moments(row)), first)
     out[group.row] = answer.reshape(len(group.terms), -1)
 
 
-def benford(panel, group, out):
-    """Mean absolute deviation of the first digits' shares from Benford's law; missing below the term's `value` in rows.
-
-    Nigrini (2012), Benford's Law, chapter 7: above 0.015 the digits of a large set do not conform.
-    """
-    laid, digits = _lay(panel, group), panel.joined(group.chosen.tolist())
-    counts = np.zeros((9, len(laid.answer(0.0))), dtype=np.int64)
-    for question, row in laid.rows():
-        counts += np.bincount((digits[row] - 1) * counts.shape[1] + question, minlength=counts.size).reshape(counts.shape)
-    rows, least = counts.sum(axis=0), np.array([term.value for term in group.terms]).repeat(laid.flat.stop.shape[1])
-    distance = in_order(np.abs(counts / np.maximum(rows, 1) - np.array(BENFORD)[:, None])) / 9
-    out[group.row] = np.where(rows >= np.maximum(least, 1), distance, np.nan).reshape(len(group.terms), -1)
-
-
 # panel, the terms of one measure, the answers' rows to fill (see features.windowed)
-MEASURES = {"concentration": _share(0), "largest_share": _share(1), "newcomers": newcomers, "decay": decay, "benford": benford}
+MEASURES = {"concentration": _share(0), "largest_share": _share(1), "newcomers": newcomers, "decay": decay}

@@ -54,8 +54,7 @@ def expand(start, stop):
     """All positions of the ranges [start, stop): the range's number and the position, both int64, range by range."""
     count = np.maximum(stop - start, 0)
     number = np.arange(len(count)).repeat(count)
-    first = count.cumsum() - count
-    return number, np.arange(len(number)) - (first - start).repeat(count)
+    return number, np.arange(len(number)) + (start + count - count.cumsum())[number]
 
 
 def _usual_lags(lags, begin):
@@ -91,8 +90,8 @@ class Line:
     orders: tuple
 
     def arrange(self, slot, column):
-        """A column of a slot's rows in this line's order."""
-        return column if self.orders[slot] is None else column[self.orders[slot]]
+        """A column (..., rows) of a slot in this line's order."""
+        return column if self.orders[slot] is None else column[..., self.orders[slot]]
 
 
 def line_of(slots, *, width, since):
@@ -193,6 +192,8 @@ def _part(line, *, straggling):
 
 
 def _visible(line, as_of, start, stop):
+    if (stop <= start).all():
+        return np.zeros((2, 0), dtype=np.int64)
     question, row = expand(start.ravel(), stop.ravel())
     seen = line.known[row] <= as_of[question % len(as_of)]
     return question[seen], row[seen]
@@ -212,6 +213,13 @@ def runs(number):
     change = np.ones(len(number), dtype=bool)
     np.not_equal(number[1:], number[:-1], out=change[1:])
     return change.nonzero()[0]
+
+
+def outwards(rings, ufunc):
+    """Rings (k, ...) accumulated from the innermost outwards, in place: what the windows hold."""
+    for inner, outer in zip(rings[:-1], rings[1:], strict=True):
+        ufunc(inner, outer, out=outer)
+    return rings
 
 
 def lengths(first, total):
@@ -266,7 +274,7 @@ class Flat:
         if len(first):
             rings = np.full(ranged.size, identity, dtype=ranged.dtype)
             rings[place] = ufunc.reduceat(values[row], first, dtype=ranged.dtype)
-            ufunc(ranged, ufunc.accumulate(rings.reshape(ranged.shape), axis=0), out=ranged)
+            ufunc(ranged, outwards(rings.reshape(ranged.shape), ufunc), out=ranged)
         return ranged
 
 
@@ -333,7 +341,7 @@ def largest(flat, values):
     rings = reduced[:, :, :-1].transpose(2, 0, 1)[::-1].copy()
     # reduceat answers an empty range with the value at its start
     rings[empty] = identity
-    return flat.join(np.maximum.accumulate(rings, axis=0), values, np.maximum, identity)
+    return flat.join(outwards(rings, np.maximum), values, np.maximum, identity)
 
 
 def lowest(dtype):
@@ -400,6 +408,8 @@ def _visible_rows(flat, column, depth, begin, end, start, stop):
     """All visible rows of the questions (term by term, n each) [begin, end): question and flat position, by question and source order."""
     number, row = expand(start[begin:end], stop[begin:end])
     question = number + begin
+    if flat.pairs is None:
+        return question, row
     extra, extra_row = _pairs_of(flat, column, depth)
     inside = (extra >= begin) & (extra < end)
     if not inside.any():

@@ -4,18 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.accounts import plan_lines
 from features.terms import walk
-from features.windowed import WindowPlan, plan_windows
+from features.windowed import plan_windows
 
 # Terms that are worked out from the same lookups, whatever their op.
 FAMILIES = {"stock": "lines", "flow": "lines"}
+DETAILS = {"window": lambda terms: plan_windows(tuple(enumerate(terms))), "lines": plan_lines}
 
 
 @dataclass(frozen=True)
 class Batch:
     """Terms worked out in one call: their `op` (or family), the rows [begin, end) of the answers, and by argument the rows of their parts.
 
-    `windows` says what the windowed terms of one table and key ask, None for other terms.
+    `detail` is what terms of that op need to be worked out together: a WindowPlan, a LinesPlan, None for other terms.
     """
 
     op: str
@@ -23,7 +25,7 @@ class Batch:
     begin: int
     end: int
     parts: tuple
-    windows: WindowPlan | None
+    detail: object = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ def _batch(kind, terms, place):
     begin = len(place)
     parts = tuple(np.array([place[term.parts[number]] for term in terms]) for number in range(len(terms[0].parts)))
     place.update((term, begin + number) for number, term in enumerate(terms))
-    windows = plan_windows(tuple(enumerate(terms))) if kind[0] == "window" else None
-    return Batch(kind[0], tuple(terms), begin, len(place), parts, windows)
+    detail = DETAILS[kind[0]](terms) if kind[0] in DETAILS else None
+    return Batch(kind[0], tuple(terms), begin, len(place), parts, detail)
 
 
 def reading_terms(plan):

@@ -12,12 +12,15 @@ def outside_scope(space):
     The scope is the one last known when the invoice became known, both casefolded; a part of a text is found in any script.
     """
     invoices = space.rows("invoices")
-    moment = np.maximum(invoices["issued_at"], invoices["known_at"])
-    row = held(space.states("customers"), invoices["entity"], moment)
     scope, category = space.column("customers", "scope"), space.column("invoices", "category")
-    if not isinstance(scope, Category) or not isinstance(category, Category) or not len(scope):
-        return np.full(len(moment), np.nan)
+    if not (_has_levels(scope) and _has_levels(category)):
+        return np.full(len(invoices["known_at"]), np.nan)
+    row = held(space.states("customers"), invoices["entity"], np.maximum(invoices["issued_at"], invoices["known_at"]))
     return _outside(category, np.where(row >= 0, scope.codes[row], -1), scope.levels)
+
+
+def _has_levels(column):
+    return isinstance(column, Category) and len(column.levels) > 0
 
 
 def _outside(category, scope_codes, scopes):

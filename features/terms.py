@@ -46,7 +46,7 @@ def window(table, measure, column="", *, days=0, hours=0, where=(), key="custome
     With a column, only rows that have a value there count.
     `key` is customer, or the name of a category of the table: then only rows of the observation's own customer and own value of it count.
     Measures of `features.groups` compare the rows of a window with each other: concentration, largest_share and newcomers by the groups of
-    another column, `by`; decay and benford. `value` is what they need beside it.
+    another column, `by`; decay. `value` is what they need beside it.
     """
     return Term("window", table=table, measure=measure, column=column, where=where, key=key, span=days * DAY + hours * HOUR, by=by, value=value)
 

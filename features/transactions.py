@@ -3,7 +3,7 @@
 import re
 
 from features.feature import feature
-from features.terms import constant, minus, ratio, spread, times, where, window
+from features.terms import constant, minus, plus, positive, ratio, size, spread, times, where, where_known, window
 
 NEVER = "Never missing: 0 where nothing happened."
 EMPTY = "Missing when the window holds no transaction, or nothing to divide by."
@@ -12,6 +12,18 @@ IN, OUT = where(("amount", ">", 0)), where(("amount", "<", 0))
 WINDOWS = (30, 90, 365)
 QUARTERS = (90, 180, 270, 365)
 # Below it the digits of honest books stray as far from Benford's law as those of false ones.
+# Benford's law: log10(1 + 1/d) for the first digits 1 to 9.
+BENFORD = (
+    0.3010299956639812,
+    0.17609125905568124,
+    0.12493873660829995,
+    0.09691001300805642,
+    0.07918124604762482,
+    0.06694678963061322,
+    0.05799194697768673,
+    0.05115252244738129,
+    0.04575749056067514,
+)
 LEAST_FOR_DIGITS = 50
 
 
@@ -121,17 +133,27 @@ def _concentration():
     ]
 
 
+def benford(days, *, least):
+    """Mean absolute deviation of the first digits' shares from Benford's law; missing below `least` amounts.
+
+    Nigrini (2012), Benford's Law, chapter 7: above 0.015 the digits of a large set do not conform.
+    """
+    tests = ((">=", 1), *(("==", digit) for digit in range(1, 10)))
+    count, *counts = (window("transactions", "count", days=days, where=where(("first_digit", *test))) for test in tests)
+    off = [size(minus(ratio(own, count), constant(share))) for own, share in zip(counts, BENFORD, strict=True)]
+    return where_known(ratio(plus(*off), constant(9.0)), positive(minus(count, constant(least - 1.0))))
+
+
 def _breaks():
     """Whether the account falls silent, and whether its amounts look made up."""
     gap = ratio(constant(365.0), window("transactions", "count", days=365))
     weeks = window("transactions", "distinct", "week", days=365)
-    digits = window("transactions", "benford", "first_digit", days=365, where=where(("first_digit", ">=", 1)), value=LEAST_FOR_DIGITS)
     few = f"Missing below {LEAST_FOR_DIGITS} transactions in the window."
     return [
         _declare("txn_gap_to_usual_365d", ratio(window("transactions", "recency", days=365), gap), "ratio", EMPTY, "transactions"),
         _declare("txn_active_weeks_365d", weeks, "count", NEVER, "transactions"),
         _declare("txn_active_weeks_90d", window("transactions", "distinct", "week", days=90), "count", NEVER, "transactions"),
-        _declare("txn_benford_365d", digits, "mean deviation of shares", few, "transactions"),
+        _declare("txn_benford_365d", benford(365, least=LEAST_FOR_DIGITS), "mean deviation of shares", few, "transactions"),
     ]
 
 

@@ -1,13 +1,13 @@
 """All windowed terms of a catalogue, worked out together: one line of rows, flat columns, one call of the kernel for all of a measure."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
 from features import groups, kernel, numbers
 from features.arrays import DAY, MISSING_MONEY, Category, length
-from features.distinct import distinct
+from features.distinct import distinct, order_of
 
 # What a measure answers over a window that holds nothing.
 NOTHING = dict.fromkeys(("count", "sum", "distinct", "newcomers", "decay"), 0.0)
@@ -40,6 +40,15 @@ class WindowPlan:
     filters: tuple
     groups: tuple
     parts: dict = field(default_factory=dict)
+
+    @cached_property
+    def conditions(self):
+        """The values that columns are tested against, {(slot, column, test): (v, 1) of texts or numbers}."""
+        found = {}
+        for slot, conditions, _ in self.filters:
+            for each in conditions:
+                found.setdefault((slot, each.column, each.test), {})[each.value] = None
+        return {key: np.array(list(values))[:, None] for key, values in found.items()}
 
     def part(self, there):
         """The plan of the slots that are `there`, a tuple of booleans by slot."""
@@ -112,25 +121,25 @@ class Panel:
         self.line = kernel.line_of(rows, width=1 + max(width for _, _, width in slots), since=space.observations.as_of.min())
         self.wins = kernel.windows(self.line, np.array([asked for _, asked, _ in slots]), space.observations.as_of, spans=plan.spans)
         self.slot = np.array([slot for slot, _, _ in plan.filters])
-        self._passed, self._kept = {}, {}
+        self._kept = {}
+        self._passed = self._pass_all()
         self.masks = [self._mask(*each) for each in plan.filters]
         self.rows = (self.line.begin[1:] - self.line.begin[:-1])[self.slot]
         self.few = int(self.rows.sum()) < FEW_ROWS
 
+    def _pass_all(self):
+        """Which rows pass each condition, {(slot, condition): mask}: the conditions on one column are tested together."""
+        passed = {}
+        for (slot, column, test), values in self.plan.conditions.items():
+            found = self.space.passes(self.plan.slots[slot][0], column, test, values)
+            passed.update(((slot, column, test, value), mask) for value, mask in zip(values[:, 0].tolist(), self.line.arrange(slot, found), strict=True))
+        return passed
+
     def _mask(self, slot, conditions, column):
-        table = self.plan.slots[slot][0]
-        masks = [self._passes(slot, table, each) for each in conditions]
+        masks = [self._passed[slot, each.column, each.test, each.value] for each in conditions]
         there = self.present(slot, column) if column else None
         masks += [] if there is None else [there]
-        if not masks:
-            return np.ones(self.line.begin[slot + 1] - self.line.begin[slot], dtype=bool)
-        return masks[0] if len(masks) == 1 else np.logical_and.reduce(masks)
-
-    def _passes(self, slot, table, condition):
-        key = slot, condition
-        if key not in self._passed:
-            self._passed[key] = self.line.arrange(slot, self.space.passes(table, condition))
-        return self._passed[key]
+        return reduce(np.logical_and, masks) if masks else np.ones(self.line.begin[slot + 1] - self.line.begin[slot], dtype=bool)
 
     def once(self, key, build):
         """What `build()` gives, worked out at the first call with that key."""
@@ -242,10 +251,29 @@ class Panel:
         """A column of a slot as int64 numbers that no two entities share, in the line's order."""
         return self.line.arrange(slot, self.space.group(self.plan.slots[slot][0], name))
 
+    def numbered(self, slot, name):
+        """The groups of a column of a slot numbered within each entity (m,), and how many groups each row's entity has (m,)."""
+        return self.once(("numbered", slot, name), lambda: _numbered(self.groups(slot, name), self.line.key[self.line.begin[slot] : self.line.begin[slot + 1]]))
+
     def present(self, slot, name):
         """Where a column of a slot is not missing, in the line's order, or None where none can be."""
+        return self.once(("present", slot, name), lambda: self._present(slot, name))
+
+    def _present(self, slot, name):
         there = self.space.present(self.plan.slots[slot][0], name)
         return None if there is None else self.line.arrange(slot, there)
+
+
+def _numbered(group, key):
+    order = order_of(np.zeros(len(group), dtype=np.int64), group)
+    first = kernel.runs(group[order])
+    # groups of one entity stand together, since no two entities share a number
+    owner = key[order[first]] >> 32
+    begin, end = (owner.searchsorted(owner, side=side) for side in ("left", "right"))
+    number, width = np.empty(len(group), dtype=np.int64), np.empty(len(group), dtype=np.int64)
+    count = kernel.lengths(first, len(group))
+    number[order], width[order] = (np.arange(len(first)) - begin).repeat(count), (end - begin).repeat(count)
+    return number, width
 
 
 def _joined(columns):

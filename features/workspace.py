@@ -80,17 +80,15 @@ class Workspace:
         """Row of the table's last visible state, or of the one visible `span` seconds before as_of; -1 where there is none."""
         return self.once(("held", table, span), held, self.states(table), self.observations.entity, self.observations.as_of - span)
 
-    def passes(self, table, condition):
-        """Rows of a table that pass a condition, a boolean array."""
-        return self.once(("passes", table, condition), lambda: self._passes(table, condition))
-
-    def _passes(self, table, condition):
-        column, test = self.column(table, condition.column), TESTS[condition.test]
-        if not isinstance(column, Category):
-            there, passed = self.present(table, condition.column), test(column, condition.value)
-            return passed if there is None else passed & there
-        code = column.levels.index(condition.value) if condition.value in column.levels else -2
-        return test(column.codes, code) & (column.codes >= 0)
+    def passes(self, table, name, test, values):
+        """Which rows of a table pass a test of one column against each of the values, (v, 1), boolean (v, rows); a missing value passes none."""
+        column = self.column(table, name)
+        if isinstance(column, Category):
+            column, values = column.codes, _codes_of(column.levels, values)
+        passed = TESTS[test](column, values)
+        # a level's code never equals the missing one's
+        there = None if test == "==" and values.dtype == np.int32 else self.present(table, name)
+        return passed if there is None else passed & there
 
     def present(self, table, name):
         """Which values of a column are not missing, a boolean array, or None where none can be."""
@@ -179,6 +177,11 @@ def _ranks(first, second):
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return place
+
+
+def _codes_of(levels, values):
+    """Codes of texts (v, 1) among levels, -2 where a text is none of them."""
+    return np.array([[levels.index(value) if value in levels else -2] for value in values[:, 0].tolist()], dtype=np.int32)
 
 
 def _never_missing(table, name):

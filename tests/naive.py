@@ -93,12 +93,6 @@ class Naive:
     def _decay_of(self, term, rows):
         return float(sum(1 / (1 + (self.as_of - self._occurred(term.table, row)) / 86400 / term.value) for row in rows))
 
-    def _benford_of(self, term, rows):
-        digits = [self.column(term.table, row, term.column) for row in rows]
-        if len(digits) < term.value or not digits:
-            return NAN
-        return sum(abs(digits.count(digit) / len(digits) - math.log10(1 + 1 / digit)) for digit in range(1, 10)) / 9
-
     def _measured(self, measure, values):
         if measure == "count":
             return float(len(values))

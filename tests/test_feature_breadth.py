@@ -19,7 +19,7 @@ from features.feature import feature
 from features.feeders.duck import columns_of, last_as_of
 from features.feeders.records import from_rows, observations_of
 from features.tables import TABLES
-from features.terms import where, window
+from features.transactions import benford
 from pipeline.featurize import available_columns
 from serving.standing import standing_catalogue
 
@@ -499,7 +499,7 @@ def test_the_last_as_of_is_rounded_down(tmp_path):
     assert last_as_of(tmp_path / "observations.parquet") == seconds("2023-07-01")
 
 
-FEW = window("transactions", "benford", "first_digit", days=365, where=where(("first_digit", ">=", 1)), value=2)
+FEW = benford(365, least=2)
 DIGITS = feature("x", FEW, unit="", factor="", missing="")
 
 
