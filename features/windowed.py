@@ -121,7 +121,7 @@ class Panel:
         self.line = kernel.line_of(rows, width=1 + max(width for _, _, width in slots), since=space.observations.as_of.min())
         self.wins = kernel.windows(self.line, np.array([asked for _, asked, _ in slots]), space.observations.as_of, spans=plan.spans)
         self.slot = np.array([slot for slot, _, _ in plan.filters])
-        self._kept = {}
+        self._kept, self._columns = {}, {}
         self._passed = self._pass_all()
         self.masks = [self._mask(*each) for each in plan.filters]
         self.rows = (self.line.begin[1:] - self.line.begin[:-1])[self.slot]
@@ -180,7 +180,10 @@ class Panel:
     def column(self, each):
         """The column of a filter, in the line's order; a whole number stays one."""
         slot, _, name = self.plan.filters[each]
-        return self.once(("column", slot, name), lambda: self.line.arrange(slot, self.space.column(self.plan.slots[slot][0], name)))
+        found = self._columns.get((slot, name))
+        if found is None:
+            found = self._columns[slot, name] = self.line.arrange(slot, self.space.column(self.plan.slots[slot][0], name))
+        return found
 
     def joined(self, chosen):
         """The columns of some filters, flat."""
@@ -189,7 +192,8 @@ class Panel:
     @cached_property
     def whole(self):
         """Which filters' columns are whole numbers, a boolean array (f,)."""
-        return np.array([bool(name) and _kind(self.column(each)) == "i" for each, (_, _, name) in enumerate(self.plan.filters)])
+        kinds = {(slot, name): _kind(self.column(each)) for each, (slot, _, name) in enumerate(self.plan.filters) if name}
+        return np.array([kinds.get((slot, name)) == "i" for slot, _, name in self.plan.filters])
 
     def laid(self, *measures, whole):
         """Layouts, slab by slab, of the columns, whole numbers or not, of which one of the measures is asked, and their filters' places (f,)."""

@@ -1,6 +1,6 @@
 """What the terms of one computation share: tables put in order, windows found once, accounts and open items worked out once."""
 
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class Workspace:
     def __init__(self, records, observations, *, context=None, preferred_basis=PREFERRED_BASIS):
         self.records, self.observations, self.context = records, observations, context
         self.preferred_basis = preferred_basis
-        self._kept = {}
+        self._kept, self._columns = {}, {}
 
     def once(self, key, build, *args):
         """What `build(*args)` gives, worked out at the first call with that key."""
@@ -32,18 +32,22 @@ class Workspace:
 
     def rows(self, table):
         """A table's rows; a built table is worked out at its first use, one without rows here is empty."""
-        if table in BUILT:
-            return self.once(("rows", table), settlements, self.book)
-        return self.records.tables[table]
+        found = self.records.tables.get(table)
+        return self.once(("rows", table), settlements, self.book) if found is None else found
 
     def column(self, table, name):
         """A stored or derived column of a table; one that no row here carries is missing throughout."""
+        found = self._columns.get((table, name))
+        if found is None:
+            found = self._columns[table, name] = self._column(table, name)
+        return found
+
+    def _column(self, table, name):
         rows = self.rows(table)
-        derived = DERIVED.get(table, {}).get(name)
-        if derived:
-            return self.once(("column", table, name), derived.compute, rows)
+        if derived := DERIVED.get(table, {}).get(name):
+            return derived.compute(rows)
         if (table, name) in LINKED:
-            return self.once(("column", table, name), outside_scope, self)
+            return outside_scope(self)
         return rows[name] if name in rows else np.full(length(rows), np.nan)
 
     def occurred(self, table):
@@ -184,6 +188,7 @@ def _codes_of(levels, values):
     return np.array([[levels.index(value) if value in levels else -2] for value in values[:, 0].tolist()], dtype=np.int32)
 
 
+@cache
 def _never_missing(table, name):
     """Whether a column is filled in every row: feeders leave out rows without what the contract requires."""
     if table in BUILT:
