@@ -155,7 +155,7 @@ def test_every_column_that_reads_a_leaking_one_goes(book):
     development = case_path("default", "development")
     write_json(development / "leaks.json", found())
     change_params([("leaks.drop", True)])
-    catalogue = build_catalogue("default", available_columns(development))
+    catalogue = build_catalogue("default", available_columns(development, "default"))
     kept = {each.name for each in _without(catalogue, development, load_params(), [])}
     assert kept == set(catalogue.names) - set(names)
 
