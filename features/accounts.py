@@ -14,6 +14,7 @@ ANY, QUARTER, ANNUAL = 0, 1, 2
 YEAR_MONTHS = 12
 PREFERRED_BASIS = "consolidated"
 HALF_MONTH = 15 * 86_400
+BASE_MONTH = int(np.datetime64(BASE, "s").astype("datetime64[M]").astype(np.int64))
 # Months from 1950 to 2086, the range of the packed key; the last number stands for "whatever period".
 PERIODS = 1 << 11
 LATEST = PERIODS - 1
@@ -26,7 +27,7 @@ def month_number(period_end):
     """Months since January 1950 of the month end nearest to `period_end` in seconds: a year of 52 weeks may close early in the next
     month."""
     months = (period_end - HALF_MONTH).astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    return np.where(period_end == MISSING_TIME, -1, months - np.int64(np.datetime64(BASE, "s").astype("datetime64[M]").astype(np.int64)))
+    return np.where(period_end == MISSING_TIME, -1, months - BASE_MONTH)
 
 
 class Accounts:

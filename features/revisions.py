@@ -5,6 +5,7 @@ import numpy as np
 from features.accounts import ANY
 from features.arrays import DAY
 from features.derived import statement_series
+from features.kernel import lengths, runs
 from features.lookups import pick
 
 
@@ -15,10 +16,9 @@ def first_versions(rows):
     """
     number = statement_series(rows)
     order = np.lexsort((rows["known_at"], number))
-    ordered = number[order]
-    starts = np.append(True, ordered[1:] != ordered[:-1])[: len(order)]
+    first = runs(number[order])
     answer = np.empty(len(order), dtype=np.int64)
-    answer[order] = order[np.flatnonzero(starts)[np.cumsum(starts) - 1]] if len(order) else order
+    answer[order] = order[first].repeat(lengths(first, len(order)))
     return answer
 
 
