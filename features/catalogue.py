@@ -9,7 +9,6 @@ from features.declarations import declare
 from features.errors import RiskError
 from features.feature import Feature
 from features.fraud import JUDGED
-from features.ledger import AGEING_DAYS
 from features.tables import TABLES
 from features.terms import walk
 
@@ -24,7 +23,7 @@ MEASURES = {
     "statement": ("age_days", "filing_days", "missing", "first_filing_days"),
     "open_items": (
         *("open_amount", "open_count", "overdue_amount", "overdue_count", "overdue_amount_days", "largest_amount", "oldest_days", "partial_amount"),
-        *(f"overdue_{days}d" for days in (0, *AGEING_DAYS)),
+        *("overdue_0d", "overdue_30d", "overdue_60d", "overdue_90d"),
     ),
     "contracts": ("due", "on_time", "late", "breached", "due_amount", "breached_amount", "delay_days"),
     "counterparty": ("count", "frauds"),

@@ -2,14 +2,17 @@
 
 import json
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from builders import contract, customer, exposure, invoice, observation, payment, series, statement, transaction, write_tables
 
-from features.catalogue import Catalogue, build_catalogue, check
+from features.catalogue import MEASURES, Catalogue, build_catalogue, check
+from features.compute import compute as compute_features
 from features.errors import RiskError
 from features.feature import feature
 from features.feeders.duck import columns_of, featurize
+from features.feeders.records import from_rows, observations_of
 from features.tables import TABLES
 from features.terms import compare, contracts, counterparty, last, open_items, ratio, where, window
 from features.terms import statement as statement_term
@@ -126,6 +129,21 @@ def test_a_fraud_observation_carries_its_transactions_columns(tmp_path):
 def test_a_declaration_that_breaks_the_rules_is_refused(features, message):
     with pytest.raises(RiskError, match=message):
         check(features)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *(statement_term(measure) for measure in MEASURES["statement"]),
+        *(open_items(measure) for measure in MEASURES["open_items"]),
+        *(contracts(measure, days=365) for measure in MEASURES["contracts"]),
+        *(compare(contracts("due", days=365), test, 1) for test in MEASURES["compare"]),
+    ],
+)
+def test_every_measure_that_is_allowed_can_be_computed(how):
+    catalogue = Catalogue("default", [declared(how=how)])
+    rows = from_rows({"invoices": [invoice()], "contracts": [contract()], "statements": [statement()]}, customer_id="C1")
+    assert np.isfinite(compute_features(catalogue, rows, observations_of([{"as_of": "2023-06-30"}]))["x_count_1d"]).all()
 
 
 @pytest.mark.parametrize(
