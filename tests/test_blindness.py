@@ -30,8 +30,8 @@ UNTIL = datetime(2023, 3, 31, 23, 59, 59)
 OWN_KINDS = {"x_score": "number", "x_units": "integer", "x_flag": "flag", "x_level": "category"}
 SEEDS, USE_CASES = st.integers(0, 10**6), st.sampled_from(["default", "fraud"])
 # A seed has no simpler one, so that a failure would only cost minutes of shrinking.
-generated = settings(max_examples=14, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-generated_often = settings(generated, max_examples=80)
+generated = settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+generated_often = settings(generated, max_examples=50)
 # With so few customers, so few are compared.
 FEW_MEMBERS = patch.dict(quantile_knots.__kwdefaults__, least_members=4)
 
