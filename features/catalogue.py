@@ -15,7 +15,21 @@ from features.terms import walk
 USE_CASES = ("default", "fraud")
 FACTORS = ("solvency", "profitability", "cash_flow", "payment_behaviour", "contracts", "transactions", "disputes", "background")
 SCOPES = ("own", "peer", "counterparty")
-MEASURES = ("count", "sum", "mean", "sd", "min", "max", "recency", "distinct", "last", "concentration", "largest_share", "newcomers", "decay")
+WINDOWED = ("count", "sum", "mean", "sd", "min", "max", "recency", "distinct", "last", "concentration", "largest_share", "newcomers", "decay")
+COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+# By op what may be asked of it; an op that is not here has no measure to get wrong.
+MEASURES = {
+    "window": WINDOWED,
+    "statement": ("age_days", "filing_days", "missing", "first_filing_days"),
+    "open_items": (
+        *("open_amount", "open_count", "overdue_amount", "overdue_count", "overdue_amount_days", "largest_amount", "oldest_days", "partial_amount"),
+        *("overdue_0d", "overdue_30d", "overdue_60d", "overdue_90d"),
+    ),
+    "contracts": ("due", "on_time", "late", "breached", "due_amount", "breached_amount", "delay_days"),
+    "counterparty": ("count", "frauds"),
+    "moment": ("hour", "weekday", "remainder"),
+    "compare": COMPARISONS,
+}
 
 
 class Catalogue:
@@ -160,9 +174,15 @@ def _check_one(each):
         if value not in allowed:
             raise RiskError(f"Feature {each.name} has the unknown {what} {value!r}; choose one of {', '.join(allowed)}.")
     for term in walk(each.how):
-        if term.op == "window" and term.measure not in MEASURES:
-            raise RiskError(f"Feature {each.name} asks for the unknown measure {term.measure!r}; choose one of {', '.join(MEASURES)}.")
-        if term.op == "window" and (lacking := _lacking(term)):
-            raise RiskError(f"Feature {each.name} asks for {term.measure} without {' and '.join(lacking)}; state what to compare by, or in how many days.")
-        if term.op == "window" and not 0 < term.span < 1 << 32:
-            raise RiskError(f"Feature {each.name} has a window of {term.span} seconds, outside the packed key's 1 to {(1 << 32) - 1}.")
+        _check_term(each.name, term)
+
+
+def _check_term(name, term):
+    if term.measure not in MEASURES.get(term.op, (term.measure,)):
+        raise RiskError(f"Feature {name} asks for the unknown measure {term.measure!r}; choose one of {', '.join(MEASURES[term.op])}.")
+    if wrong := [each.test for each in term.where if each.test not in COMPARISONS]:
+        raise RiskError(f"Feature {name} filters by the unknown test {wrong[0]!r}; choose one of {', '.join(COMPARISONS)}.")
+    if term.op == "window" and (lacking := _lacking(term)):
+        raise RiskError(f"Feature {name} asks for {term.measure} without {' and '.join(lacking)}; state what to compare by, or in how many days.")
+    if not (1 if term.op == "window" else 0) <= term.span < 1 << 32:
+        raise RiskError(f"Feature {name} has a window of {term.span} seconds, outside the packed key's 1 to {(1 << 32) - 1}.")

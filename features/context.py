@@ -167,19 +167,47 @@ def quantile_knots(columns, industry, as_of, *, least_members=LEAST_MEMBERS):
     """The `knots` of a Context from the values of observed customers: columns {feature: (n,)}, industry a Category (n) or None, as_of (n,)
     seconds.
 
-    Observations of one calendar month are compared with each other; their quantiles are dated the month's last as_of, so nothing later is
-    ever read. Groups with fewer than `least_members` values are left out.
+    Observations of one calendar month are compared with each other, as far as they were asked by then: quantiles are drawn of its first
+    moment, again whenever as many more are there, and of all of them at its end, so nothing later is ever read, not even that somebody was
+    observed. Groups with fewer than `least_members` values are left out.
     """
-    month = as_of.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    months, place = np.unique(month, return_inverse=True)
-    dates = np.full(len(months), np.iinfo(np.int64).min)
-    np.maximum.at(dates, place, as_of)
+    rows, place, dates = _drawings(as_of)
     knots = {}
-    for name, values in columns.items():
-        _add_knots(knots, name, values, place, np.zeros(len(values), dtype=np.int64), (EVERYBODY,), dates, least_members)
+    for name, column in columns.items():
+        values = column[rows]
+        _add_knots(knots, name, values, place, np.zeros(len(rows), dtype=np.int64), (EVERYBODY,), dates, least_members)
         if industry is not None and len(industry.levels):
-            _add_knots(knots, name, values, place, industry.codes.astype(np.int64), industry.levels, dates, least_members)
+            _add_knots(knots, name, values, place, industry.codes[rows].astype(np.int64), industry.levels, dates, least_members)
     return knots
+
+
+def _drawings(as_of):
+    """Which observations (m,) quantiles are drawn of, at which of the `dates` (m,), and those dates, ascending.
+
+    Each date counts at least twice the observations of the one before in its month, so m is at most three times n.
+    """
+    order = as_of.argsort(kind="stable")
+    moments, upto = np.unique(as_of[order], return_index=True)
+    upto = np.append(upto, len(as_of))[1:]
+    month = moments.astype("datetime64[s]").astype("datetime64[M]")
+    drawn = []
+    for first in np.flatnonzero(np.append(True, month[1:] != month[:-1])[: len(month)]):
+        end = np.searchsorted(month, month[first], side="right")
+        begin = upto[first - 1] if first else 0
+        drawn += [(begin, *each) for each in _month_drawings(moments[first:end], upto[first:end] - begin, month[first])]
+    rows = [order[begin : begin + count] for begin, count, _ in drawn]
+    place = np.arange(len(drawn)).repeat([len(each) for each in rows])
+    return np.concatenate([np.zeros(0, dtype=np.int64), *rows]), place, np.array([date for *_, date in drawn], dtype=np.int64)
+
+
+def _month_drawings(moments, count, month):
+    """How many of a month's observations, in the order of time, are drawn of, and when: `count` (k,) were there by `moments` (k,)."""
+    at = 0
+    while at < len(count):
+        yield count[at], moments[at]
+        last, at = at, np.searchsorted(count, 2 * count[at])
+    if count[last] < count[-1]:
+        yield count[-1], (month + 1).astype("datetime64[s]").astype(np.int64) - 1
 
 
 def _add_knots(knots, name, values, place, code, levels, dates, least):

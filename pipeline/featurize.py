@@ -28,12 +28,14 @@ def available_columns(folder, use_case):
     """What features may be computed from: {table: {column: kind}} of the tables and of the observations in `folder`.
 
     Levels and series make columns only as far as they were known by the last as_of of the development observations, whoever asks: a level that
-    first comes up in a later month can neither move what is learned from nor take a column away from the champion.
+    first comes up in a later month can neither move what is learned from nor take a column away from the champion. The observations' own columns
+    are of the kinds they had there.
     """
     learned_from = case_path(use_case, "development", "observations.parquet")
     columns = columns_of(TABLES, until=last_as_of(learned_from if learned_from.exists() else folder / "observations.parquet"))
     own = columns_of(folder)["observations"]
-    return {**columns, "observations": {name: kind for name, kind in own.items() if name not in OUTCOME_COLUMNS}}
+    kinds = own | (columns_of(learned_from.parent)["observations"] if learned_from.exists() else {})
+    return {**columns, "observations": {name: kinds[name] for name in own if name not in OUTCOME_COLUMNS}}
 
 
 def write_features(folder, catalogue, rules, *, what):

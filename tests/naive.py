@@ -2,6 +2,8 @@
 
 import math
 from datetime import datetime, timedelta
+from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -20,6 +22,7 @@ TESTS = {
 EPOCH = datetime(1970, 1, 1)
 
 
+@cache
 def up(moment):
     """Seconds since 1970, rounded up."""
     return None if moment is None else math.ceil((moment - EPOCH) / timedelta(seconds=1))
@@ -33,7 +36,7 @@ class Naive:
         self.as_of = math.floor((observation["as_of"] - EPOCH) / timedelta(seconds=1))
         self.tables = {name: self._readable(name, rows) for name, rows in tables.items() if name in TABLES}
         self.customer = observation["customer_id"]
-        self._known = {}
+        self._known, self._rows = {}, {}
 
     def _readable(self, name, rows):
         table = TABLES[name]
@@ -42,8 +45,11 @@ class Naive:
 
     def rows(self, table):
         """Rows of the customer that were known at as_of, in order of time."""
-        if table in BUILT:
-            return self.settlements()
+        if table not in self._rows:
+            self._rows[table] = self.settlements() if table in BUILT else self._visible(table)
+        return self._rows[table]
+
+    def _visible(self, table):
         rows = self.tables.get(table, [])
         return [row for row in rows if up(row["known_at"]) <= self.as_of and row.get("customer_id", self.customer) == self.customer]
 
@@ -108,8 +114,14 @@ class Naive:
             "min": lambda: float(min(values)),
             "max": lambda: float(max(values)),
             "last": lambda: values[-1] if isinstance(values[-1], str) else float(values[-1]),
-            "sd": lambda: math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1)),
+            "sd": lambda: self._deviation(values),
         }[measure]()
+
+    def _deviation(self, values):
+        # whole numbers as fractions: around a mean of floats, amounts near 2^40 lose their deviations
+        values = [Fraction(value) if isinstance(value, int) else value for value in values]
+        mean = sum(values) / len(values)
+        return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
     def _occurred(self, table, row):
         return up(row[TABLES[table].occurred if table in TABLES else "occurred_at"])

@@ -2,15 +2,20 @@
 
 import json
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from builders import contract, customer, exposure, invoice, observation, payment, series, statement, transaction, write_tables
 
-from features.catalogue import Catalogue, build_catalogue, check
+from features.catalogue import MEASURES, Catalogue, build_catalogue, check
+from features.compute import compute as compute_features
 from features.errors import RiskError
 from features.feature import feature
-from features.feeders.duck import columns_of
+from features.feeders.duck import columns_of, featurize
+from features.feeders.records import from_rows, observations_of
 from features.tables import TABLES
-from features.terms import last, window
+from features.terms import compare, contracts, counterparty, last, open_items, ratio, where, window
+from features.terms import statement as statement_term
 
 EVERYTHING = {name: {column.name: column.kind for column in table.columns} for name, table in TABLES.items()}
 
@@ -112,11 +117,62 @@ def test_a_fraud_observation_carries_its_transactions_columns(tmp_path):
         ([declared(how=window("transactions", "newcomers", "amount", days=1))], "asks for newcomers without by and value"),
         ([declared(how=window("events", "count", days=60_000))], "window of 5184000000 seconds, outside the packed key's"),
         ([declared(how=window("events", "count"))], "window of 0 seconds"),
+        ([declared(how=contracts("due", days=60_000))], "window of 5184000000 seconds, outside the packed key's"),
+        ([declared(how=ratio(open_items("open_sum"), contracts("due", days=1)))], "unknown measure 'open_sum'; choose one of open_amount"),
+        ([declared(how=contracts("overdue", days=1))], "unknown measure 'overdue'; choose one of due, on_time"),
+        ([declared(how=statement_term("age"))], "unknown measure 'age'; choose one of age_days"),
+        ([declared(how=counterparty("sum", days=1))], "unknown measure 'sum'; choose one of count, frauds"),
+        ([declared(how=compare(contracts("due", days=1), "=", 1))], "unknown measure '='; choose one of =="),
+        ([declared(how=window("events", "count", days=1, where=where(("amount", "=>", 1))))], "filters by the unknown test '=>'; choose one of =="),
     ],
 )
 def test_a_declaration_that_breaks_the_rules_is_refused(features, message):
     with pytest.raises(RiskError, match=message):
         check(features)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *(statement_term(measure) for measure in MEASURES["statement"]),
+        *(open_items(measure) for measure in MEASURES["open_items"]),
+        *(contracts(measure, days=365) for measure in MEASURES["contracts"]),
+        *(compare(contracts("due", days=365), test, 1) for test in MEASURES["compare"]),
+    ],
+)
+def test_every_measure_that_is_allowed_can_be_computed(how):
+    catalogue = Catalogue("default", [declared(how=how)])
+    rows = from_rows({"invoices": [invoice()], "contracts": [contract()], "statements": [statement()]}, customer_id="C1")
+    assert np.isfinite(compute_features(catalogue, rows, observations_of([{"as_of": "2023-06-30"}]))["x_count_1d"]).all()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (window("events", "median", "amount", days=1), "unknown measure 'median'"),
+        (window("events", "count", days=60_000), "outside the packed key's"),
+    ],
+)
+def test_a_catalogue_is_checked_when_it_is_built(how, message, monkeypatch):
+    monkeypatch.setattr("features.catalogue.declare", lambda use_case, columns: [declared(how=how)])
+    with pytest.raises(RiskError, match=message):
+        build_catalogue("default", EVERYTHING)
+
+
+def test_two_series_that_would_bear_one_name_are_refused_when_the_catalogue_is_built():
+    columns = EVERYTHING | {"series": EVERYTHING["series"] | {"market:gdp": "number", "market:gdp_growth_12m": "number"}}
+    with pytest.raises(RiskError, match="Feature bg_market_gdp_growth_12m is declared twice; a catalogue's names are unique"):
+        build_catalogue("default", columns)
+
+
+def test_a_feature_left_out_is_no_column_of_the_file(tmp_path):
+    write_tables(tmp_path, {"observations": [observation()], "statements": [statement(current_assets=4.0, current_liabilities=2.0)]})
+    pq.write_table(pq.read_table(tmp_path / "statements.parquet").drop_columns("inventory"), tmp_path / "statements.parquet")
+    catalogue = build_catalogue("default", columns_of(tmp_path))
+    featurize(tmp_path, tmp_path / "observations.parquet", tmp_path / "features.parquet", catalogue=catalogue)
+    names = pq.read_schema(tmp_path / "features.parquet").names
+    assert catalogue.left_out["stmt_quick_ratio"] == "statements.inventory"
+    assert ("stmt_quick_ratio" in names, "stmt_current_ratio" in names) == (False, True)
 
 
 def test_an_unknown_use_case_is_refused():

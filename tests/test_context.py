@@ -51,9 +51,22 @@ def test_the_latest_quantiles_up_to_as_of_count(as_of, expected):
     assert place(context, 500, as_of=as_of) == pytest.approx(expected, nan_ok=True)
 
 
-def test_observations_of_one_month_are_dated_by_its_last_day():
+def test_observations_of_one_moment_are_compared_with_each_other():
+    assert knots_of(range(40))["x", None][0].tolist() == [JANUARY]
+
+
+def test_a_month_is_drawn_anew_whenever_it_has_doubled_and_when_it_is_over():
+    # two observations a day from the 12th on: 32 of them by the 27th, 40 by the 31st
     knots = quantile_knots({"x": np.arange(40.0)}, None, JANUARY - np.arange(40) % 20 * DAY)
-    assert knots["x", None][0].tolist() == [JANUARY]
+    assert knots["x", None][0].tolist() == [JANUARY - 4 * DAY, JANUARY + DAY - 1]
+    assert [drawn[-1] for drawn in knots["x", None][1]] == [39, 39]
+
+
+def test_an_observation_of_a_later_day_of_the_month_moves_no_earlier_quantile():
+    early = quantile_knots({"x": np.arange(40.0)}, None, np.full(40, JANUARY - 5))
+    both = quantile_knots({"x": np.arange(90.0)}, None, np.repeat([JANUARY - 5, JANUARY], [40, 50]))
+    assert both["x", None][0].tolist() == [JANUARY - 5, JANUARY]
+    assert np.array_equal(both["x", None][1][0], early["x", None][1][0])
 
 
 def test_too_few_values_give_no_quantiles():

@@ -520,6 +520,14 @@ def test_a_kind_of_a_later_month_makes_no_column_of_the_book_either(tmp_path, mo
     assert {"kind=card"} == {name for name in available_columns(book, "default")["transactions"] if "=" in name}
 
 
+def test_an_own_column_of_the_book_is_of_the_kind_that_was_learned_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_tables("data/tables", {"customers": [customer()]})
+    for case, levels in (("development", 2), ("book", 60)):
+        write_table(f"data/default/{case}", "observations", [observation(f"C{number}", branch=f"B{number}") for number in range(levels)])
+    assert available_columns(Path("data/default/book"), "default")["observations"]["branch"] == "category"
+
+
 @pytest.mark.parametrize(("basis", "expected"), [("separate", 10_000), ("consolidated", 70_000)])
 def test_the_policys_capacity_is_read_in_the_models_basis(basis, expected):
     rows = [year(2022, revenue=100.0), year(2022, basis="consolidated", revenue=700.0)]

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from builders import customer, event, invoice, observation, outcome, payment, series, statement, transaction, write_table, write_tables
+from corners import SERIES
+from corners import book as book_of_corners
 from naive import START, random_tables
 
 from features.catalogue import build_catalogue
@@ -169,7 +171,9 @@ def corner_questions():
 
 @pytest.fixture(scope="module")
 def corners(tmp_path_factory):
-    return write_tables(tmp_path_factory.mktemp("corners"), corner_tables() | {"observations": corner_questions()})
+    """Those customers, and the named corner histories of every feeder."""
+    tables, named = corner_tables() | {"observations": corner_questions()}, book_of_corners() | {"series": SERIES[:2]}
+    return write_tables(tmp_path_factory.mktemp("corners"), {name: tables.get(name, []) + named.get(name, []) for name in tables | named})
 
 
 @pytest.mark.parametrize("use_case", ["default", "fraud"])

@@ -67,8 +67,11 @@ def _columns_of_file(connection, path, table, until):
 
 
 def _known(columns, until):
-    """The condition under which a row was known by `until`, for a file with these columns."""
-    return "true" if until is None or "known_at" not in columns else f"known_at <= {moment(until)}"
+    """The condition under which a row was known, or an observation asked, by `until`, for a file with these columns."""
+    if until is not None and "known_at" in columns:
+        return f"known_at <= {moment(until)}"
+    # an as_of is rounded down to its second
+    return f"as_of < {moment(until + 1)}" if until is not None and "as_of" in columns else "true"
 
 
 def _kinds(connection, path, columns, until):
