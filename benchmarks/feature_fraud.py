@@ -55,11 +55,17 @@ def draw(rows):
     customer = np.sort(random.choice(CUSTOMERS, size=rows, p=_shares(random.uniform(0, 4, CUSTOMERS))))
     terminal = _terminals_of(customer, random)
     day = random.integers(0, DAYS, rows)
-    second = np.clip(random.normal(DAY / 2, 20_000, rows), 0, DAY - 1).astype(np.int64)
+    second = _seconds_of_day(random, rows)
     amount, fraud = _frauds(customer, terminal, day, _amounts(customer, random), random)
     found = {"customer": customer, "terminal": terminal, "occurred": START + day * DAY + second, "amount": amount, "fraud": fraud}
     order = np.lexsort((customer, found["occurred"]))
     return {name: column[order] for name, column in found.items()}
+
+
+def _seconds_of_day(random, rows):
+    """Most about noon; what would fall on another day, at any time."""
+    second = random.normal(DAY / 2, 20_000, rows)
+    return np.where((second < 0) | (second >= DAY), random.uniform(0, DAY, rows), second).astype(np.int64)
 
 
 def _shares(weights):
