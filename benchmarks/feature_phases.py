@@ -22,6 +22,7 @@ STEPS = (
     ("writing", duck, "write_columns"),
 )
 READING = "reading and sorting"
+UNSEEN = 0.0005
 
 
 def phases(tables, observations, out, *, catalogue, threads):
@@ -97,6 +98,6 @@ def kernel_alone(tables, observations, *, catalogue, threads):
 
 def lines(found):
     """The steps, one line each, and the rows read."""
-    for label, each in found["steps"].items():
+    for label, each in ((label, each) for label, each in found["steps"].items() if each["share"] > UNSEEN):
         yield f"    {label:28}{each['seconds']:9.2f} s of a thread{each['share']:8.1%}"
     yield "    rows read: " + ", ".join(f"{count:,} {table}" for table, count in found["rows"].items())

@@ -27,6 +27,8 @@ def spark(folder, options):
             with tempfile.TemporaryDirectory(dir=folder) as place:
                 taken.append(compare(Path(place), rows, asked))
     result = {work: _summary(work, found) for work in ("duck", "spark")}
+    result["times"] = result["spark"]["seconds_per_million"] / result["duck"]["seconds_per_million"]
+    result["threads_level"] = options.threads * result["times"]
     result["differing"] = sorted({name for taken in found.values() for each in taken for name in each["differing"]})
     _print_spark(result)
     return result
@@ -65,3 +67,4 @@ def _print_spark(result):
     for work in ("duck", "spark"):
         each = result[work]
         print(f"  {work:6}{each['seconds_per_million']:8.2f} s for each million rows more, {each['fixed']:.1f} s without rows, {each['start']:.1f} s to start")
+    print(f"  a million rows cost Spark {result['times']:.1f} times as much: level with {result['threads_level']:.0f} threads, if more threads divide its time")

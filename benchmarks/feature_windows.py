@@ -22,6 +22,8 @@ DAYS, KINDS = (7, 30, 90, 180, 365), range(4)
 TOLERANCE = 1e-12
 MEASURES = {"n": "count", "sum": "sum", "max": "max", "min": "min", "mean": "mean", "sd": "sd", "recency": "recency"}
 CUSTOMERS, OBSERVATIONS_EACH = 20_000, 12
+# Books too large to be measured here, told from the line through those that were.
+BEYOND = (1_000_000_000, 10_000_000_000)
 # The rows that the contenders' `make` writes, here for any number of customers.
 TRANSACTIONS = """
     SELECT (hash(i) % {customers})::BIGINT AS customer_id, TIMESTAMP '2022-01-01' + to_seconds((hash(i * 7 + 1) % 94608000)::BIGINT) AS occurred_at,
@@ -183,9 +185,21 @@ def growth(folder, options):
         result["wider"][_size(rows)] = result["longer"][_size(rows)] if same else _grown(folder, options, rows, CUSTOMERS * rows // sizes[0])
     for each in result.values():
         each |= _law([each[_size(rows)] for rows in sizes])
-        print(f"    {each['rows_factor']:.0f} times the rows: {each['factor']:.1f} times the time, {each['peak_factor']:.2f} times the memory; "
+        print(f"    {each['rows_factor']:g} times the rows: {each['factor']:.1f} times the time, {each['peak_factor']:.2f} times the memory; "
               f"{each['seconds_per_million']:.2f} s for each million rows more")
+    result["beyond"] = {_size(rows): _beyond(result["wider"], result["wider"][_size(sizes[-1])], rows) for rows in BEYOND}
+    for each in result["beyond"].values():
+        print(f"    extrapolated, {each['rows'] / 1e6:,.0f} M rows, {each['observations'] / 1e6:,.0f} M observations: {each['hours']:.1f} h, "
+              f"{each['peak_gb']:.0f} GB memory ({each['own_gb']:.0f} own), {each['scratch_gb']:.0f} GB scratch")
     return result
+
+
+def _beyond(law, largest, rows):
+    """Hours, memory and scratch of a wider book on the line through the measured ones."""
+    more = (rows - largest["rows"]) / 1e6
+    found = {name: largest[name] + law[f"{name}_per_million"] * more for name in ("peak_gb", "own_gb", "scratch_gb")}
+    seconds = largest["wall"] + law["seconds_per_million"] * more
+    return {"rows": rows, "observations": largest["observations"] * rows // largest["rows"], "hours": seconds / 3_600, **found}
 
 
 def _size(rows):
@@ -209,7 +223,7 @@ def _law(found):
     return {
         "rows_factor": high["rows"] / low["rows"], "factor": high["wall"] / low["wall"], "peak_factor": high["peak_gb"] / low["peak_gb"],
         "seconds_per_million": (high["wall"] - low["wall"]) / millions, "scratch_gb_per_million": (high["scratch_gb"] - low["scratch_gb"]) / millions,
-        "peak_gb_per_million": (high["peak_gb"] - low["peak_gb"]) / millions,
+        **{f"{name}_per_million": (high[name] - low[name]) / millions for name in ("peak_gb", "own_gb")},
     }
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.fill FIGURES.json PAGE.md [--write]
 
-Prints the filled page, or with --write puts it in place. Figures of a hundred and more are rounded to whole ones, ten and more to one digit after the point, others to two. A placeholder
-without a figure stays and is named, and the command ends with 1.
+Prints the filled page, or with --write puts it in place. Figures of a hundred and more are shown whole, of ten and more to one digit, others to two; a format
+may follow the name, as in {{windows.phases.steps.computing.share|.0%}}. A placeholder without a figure stays and is named, and the command ends with 1.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-PLACEHOLDER = re.compile(r"\{\{([\w.]+)(?:\|(\S+?))?\}\}")
+PLACEHOLDER = re.compile(r"\{\{([\w. ]+)(?:\|(\S+?))?\}\}")
 
 
 def filled(page, figures):

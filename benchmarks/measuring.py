@@ -29,24 +29,37 @@ class Clock:
 
 
 def measured(module, work, /, *, watch=None, **given):
-    """What a child took, {wall, processor, peak_gb, scratch_gb, told}: `told` is what the work returned, scratch the most on disk in the folder `watch`."""
+    """What a child took, {wall, processor, peak_gb, own_gb, scratch_gb, told}: `told` is what the work returned.
+
+    `peak_gb` is the highest resident memory; `own_gb`, looked at ten times a second, leaves aside pages of mapped files, which the system takes back when
+    it needs them. Scratch is the most on disk in the folder `watch`.
+    """
     with tempfile.TemporaryFile("w+") as said:
         command = [sys.executable, "-m", module, "--work", work, json.dumps(given, default=str)]
         running = subprocess.Popen(command, stdout=said, text=True)
-        scratch = _look(running, watch)
+        seen = _look(running, watch)
         if running.wait():
             raise SystemExit(f"{module} {work} ended with {running.returncode}: {given}")
         said.seek(0)
-        return {**json.loads(said.read().splitlines()[-1]), "scratch_gb": scratch / BYTES_PER_GB}
+        return {**json.loads(said.read().splitlines()[-1]), **seen}
 
 
 def _look(running, watch):
-    """The most bytes on disk in a folder while a process runs."""
-    most = 0
+    """The most that a process held as its own and that a folder held on disk while it ran."""
+    own = scratch = 0
     while running.poll() is None:
-        most = max(most, _held(watch) if watch else 0)
+        own, scratch = max(own, _own(running.pid)), max(scratch, _held(watch) if watch else 0)
         time.sleep(LOOK_SECONDS)
-    return most
+    return {"own_gb": own / BYTES_PER_GB, "scratch_gb": scratch / BYTES_PER_GB}
+
+
+def _own(process):
+    """Bytes of a process that no file holds; 0 where the system does not tell, or the process has just ended."""
+    try:
+        said = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(row.split()[1]) * 1024 for row in said.splitlines() if row.startswith("RssAnon")), 0)
 
 
 def _held(folder):
@@ -86,7 +99,7 @@ def summary(found):
     return {
         "wall": statistics.median(walls), "wall_min": min(walls), "wall_max": max(walls), "walls": walls,
         "processor": statistics.median(each["processor"] for each in found),
-        "peak_gb": max(each["peak_gb"] for each in found), "scratch_gb": max(each["scratch_gb"] for each in found), "told": found[-1]["told"],
+        **{name: max(each[name] for each in found) for name in ("peak_gb", "own_gb", "scratch_gb")}, "told": found[-1]["told"],
     }
 
 
@@ -102,7 +115,7 @@ def ratio(one, other):
 def line(name, taken):
     """One line of a table: a summary."""
     wall = f"{taken['wall']:9.2f} s ({taken['wall_min']:.2f} to {taken['wall_max']:.2f})"
-    return f"  {name:28}{wall:32}{taken['processor']:9.2f} s cpu{taken['peak_gb']:8.2f} GB{taken['scratch_gb']:8.2f} GB scratch"
+    return f"  {name:28}{wall:32}{taken['processor']:9.2f} s cpu{taken['peak_gb']:8.2f} GB ({taken['own_gb']:.2f} own){taken['scratch_gb']:8.2f} GB scratch"
 
 
 def ratio_line(name, taken):
