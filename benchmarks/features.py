@@ -3,8 +3,8 @@
     python -m benchmarks.features [PART ...] [--json FILE] [--folder FOLDER] [--rounds 3]
 
 Parts: windows, growth, portfolio, fraud, one, spark; all without a name. Every piece of work runs in a process of its own, contenders turn by turn; printed are
-medians with the least and the most, seconds of processor time, the highest resident memory, of it what no file holds ("own"), and scratch disk. Making the files is outside the clock; in a
-FOLDER of yours they stay and are used again.
+medians with the least and the most, seconds of processor time, the highest resident memory, of it what no file holds ("own"), and scratch disk. Making the
+files is outside the clock; in a FOLDER of yours they stay and are used again.
 """
 
 import argparse
