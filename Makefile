@@ -68,6 +68,10 @@ bench-models: setup ## every shipped source against the reference script on the 
 bench-intake: setup ## 10 million transactions and 1 million statements: intake against DuckDB's bare read-and-write
 	@$(BIN)/python -m benchmarks.intake
 
+.PHONY: bench-features
+bench-features: setup ## features: against SQL and pandas, growing books, a portfolio, fraud, one customer, Spark; PARTS="one fraud" JSON=figures.json
+	@$(BIN)/python -m benchmarks.features $(PARTS) $(if $(JSON),--json "$(JSON)") $(BENCH)
+
 .PHONY: bench-spark
 bench-spark: setup-spark ## the Spark feeder against the DuckDB feeder on 1, 3 and 10 million transactions: seconds and memory
 	@$(BIN)/python -m benchmarks.spark 1000000 3000000 10000000

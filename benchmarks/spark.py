@@ -101,11 +101,11 @@ def _memory(process):
 
 
 def compare(folder, rows, options):
-    """Two lines, one per feeder, and a word on their bits."""
+    """Two lines, one per feeder, and a word on their bits; what each took, by feeder."""
     make(folder, rows)
-    millions = rows / 1e6
+    millions, found = rows / 1e6, {}
     for work in ("duck", "spark"):
-        taken = measured(work, folder, options)
+        taken = found[work] = measured(work, folder, options)
         print(
             f"{millions:6.1f} M {work:6} {taken['seconds']:8.1f} s {taken['seconds'] / millions:8.2f} s/M {taken['peak'] / 1e9:8.2f} GB "
             f"{taken['peak'] / 1e9 / millions:8.2f} GB/M   start {taken['start']:.1f} s",
@@ -113,6 +113,7 @@ def compare(folder, rows, options):
         )
     differing = _differing(*(pq.read_table(folder / f"{work}.parquet").sort_by("observation_id") for work in ("duck", "spark")))
     print(f"{millions:6.1f} M bits   {'the same' if not differing else 'differ in ' + ', '.join(differing)}", flush=True)
+    return {**found, "differing": differing}
 
 
 def _differing(one, other):
