@@ -20,6 +20,8 @@ PERIODS = 1 << 11
 LATEST = PERIODS - 1
 # A thousandth is as fine as anybody states a confidence; 1,024 steps keep period, length and confidence within the packed key's upper half.
 STEPS = 1 << 10
+# Months beyond which one statement counts as no longer than another, so that a length never reaches into the period.
+LONGEST = 31
 CERTAIN = 1_000
 
 
@@ -50,8 +52,8 @@ class Accounts:
     def _versions(self):
         """A step function per (customer, basis, length, period): its versions as they became known; rows of the source behind its rows."""
         months, rows = self._months, np.arange(len(self._months))
-        trusted = months * STEPS + trust(self.rows.get("confidence"), len(months))
-        rank = pack(self._period * (32 * STEPS) + trusted, self.rows["known_at"])
+        trusted = np.minimum(months, LONGEST) * STEPS + trust(self.rows.get("confidence"), len(months))
+        rank = pack(self._period * ((LONGEST + 1) * STEPS) + trusted, self.rows["known_at"])
         annual = (months == YEAR_MONTHS).nonzero()[0]
         own = ((months == 3) | (months == YEAR_MONTHS)).nonzero()[0]
         # a statement stands for its own length and for any, for its own period and for the latest

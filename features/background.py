@@ -21,9 +21,12 @@ def declare(columns):
         *_exposure(),
         *_utilisation(),
         *_market(columns),
-        *_extras(columns, "exposures", "exp"),
-        *observation(columns),
     ]
+
+
+def extras(columns):
+    """The columns beyond the contract of customers, exposures and the observations themselves."""
+    return [*customer_extras(columns), *_extras(columns, "exposures", "exp"), *observation(columns)]
 
 
 def _declare(name, how, unit, missing, kind="number"):
@@ -31,7 +34,7 @@ def _declare(name, how, unit, missing, kind="number"):
 
 
 def customer(columns):
-    """Age, time as a customer, and what kind of customer it is; its extra columns."""
+    """Age, time as a customer, and what kind of customer it is."""
     return [
         _declare("bg_age_months", months_since("customers", "founded_on"), "months", UNKNOWN),
         _declare("bg_months_as_customer", months_since("customers", "onboarded_on"), "months", UNKNOWN),
@@ -39,7 +42,6 @@ def customer(columns):
             _declare(f"bg_{name}", last("customers", name), "category", UNKNOWN, "category")
             for name in ("industry", "region", "ownership", "kind")
         ),
-        *_extras(columns, "customers", "bg"),
     ]
 
 
@@ -92,6 +94,11 @@ def _series(name, industry):
 
 def _beyond_contract(columns, table):
     return [(name, kind) for name, kind in columns.get(table, {}).items() if TABLES[table].column(name) is None]
+
+
+def customer_extras(columns):
+    """The columns beyond the contract of customers."""
+    return _extras(columns, "customers", "bg")
 
 
 def _extras(columns, table, group):

@@ -1,6 +1,7 @@
 """All declarations of a use case, in the order of their columns."""
 
 from features import background, contracts, events, extras, fraud, invoices, peers, statements, transactions
+from features.feature import renamed
 
 
 def declare(use_case, columns):
@@ -11,16 +12,18 @@ def declare(use_case, columns):
 
 def _default(columns):
     declared = [each for group in (statements, invoices, contracts, transactions, events, background) for each in group.declare(columns)]
-    declared = _with_extras(declared, extras.declare(columns))
+    declared = _with_extras(declared, [*statements.extras(columns), *background.extras(columns), *extras.declare(columns)])
     return declared + peers.declare(columns, declared)
 
 
 def _fraud(columns):
-    declared = [*fraud.declare(columns), *background.customer(columns), *background.observation(columns, other=fraud.JUDGED)]
-    return _with_extras(declared, extras.of_table(columns, "transactions"))
+    declared = [*fraud.declare(columns), *background.customer(columns)]
+    own = [*background.customer_extras(columns), *background.observation(columns, other=fraud.JUDGED), *extras.of_table(columns, "transactions")]
+    return _with_extras(declared, own)
 
 
 def _with_extras(declared, more):
-    """The declared features and those of a source's own columns; where one would bear a declared name, such as days_late of an invoice, ours stands."""
+    """The declared features and those of a source's own columns; one that would bear a declared name, such as days_late of an invoice, is told
+    apart by its end."""
     names = {each.name for each in declared}
-    return [*declared, *(each for each in more if each.name not in names)]
+    return [*declared, *(renamed(each, f"{each.name}_given") if each.name in names else each for each in more)]

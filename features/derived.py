@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.accounts import PERIODS, month_number
+from features.accounts import LONGEST, PERIODS, month_number
 from features.arrays import DAY
 
 HOUR = 3_600
@@ -55,7 +55,8 @@ def remainder(amounts):
 
 
 def _statement_period(rows):
-    return (rows["entity"] * PERIODS + month_number(rows["period_end"])) * 32 + rows["period_months"].astype(np.int64)
+    months = np.minimum(rows["period_months"].astype(np.int64), LONGEST)
+    return (rows["entity"] * PERIODS + month_number(rows["period_end"])) * (LONGEST + 1) + months
 
 
 def statement_series(rows):

@@ -37,6 +37,11 @@ def feature(name, how, **about):
     return Feature(name, how, message_id=f"feature.{name}", **about)
 
 
+def renamed(each, name):
+    """The Feature under another name."""
+    return msgspec.structs.replace(each, name=name, message_id=f"feature.{name}")
+
+
 def _term_needs(term):
     """What one term reads, its parts aside."""
     if not term.table:

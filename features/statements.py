@@ -83,7 +83,6 @@ def declare(columns):
         *_size(),
         *_filing(),
         *_lines(columns),
-        *_extras(columns),
     ]
 
 
@@ -433,7 +432,7 @@ def _lines(columns):
     return [*_growth("total_assets"), *(each for name in LINES if name != "total_assets" for each in _one_line(name))]
 
 
-def _extras(columns):
+def extras(columns):
     """Columns beyond the contract: numbers against total assets and in size, categories as they stand."""
     extras = {name: kind for name, kind in columns.get("statements", {}).items() if TABLES["statements"].column(name) is None}
     numeric = [name for name, kind in extras.items() if kind in ("number", "integer", "money")]

@@ -5,7 +5,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from features.accounts import PREFERRED_BASIS, Accounts, month_number
-from features.arrays import Category, length
+from features.arrays import Category, length, take
 from features.derived import BUILT, DERIVED, LINKED
 from features.ledger import contract_figures, ledger, open_figures, settlements
 from features.lookups import held, pick, states
@@ -22,7 +22,7 @@ class Workspace:
     def __init__(self, records, observations, *, context=None, preferred_basis=PREFERRED_BASIS):
         self.records, self.observations, self.context = records, observations, context
         self.preferred_basis = preferred_basis
-        self._kept, self._columns = {}, {}
+        self._kept, self._columns, self._rows = {}, {}, {}
 
     def once(self, key, build, *args):
         """What `build(*args)` gives, worked out at the first call with that key."""
@@ -32,8 +32,17 @@ class Workspace:
 
     def rows(self, table):
         """A table's rows; a built table is worked out at its first use, one without rows here is empty."""
-        found = self.records.tables.get(table)
-        return self.once(("rows", table), settlements, self.book) if found is None else found
+        found = self._rows.get(table)
+        if found is None:
+            found = self._rows[table] = settlements(self.book) if table in BUILT else self._readable(self.records.tables[table])
+        return found
+
+    def _readable(self, rows):
+        """Rows that some observation may read: what is known later than all of them takes no part, not even in a check."""
+        known = rows.get("known_at", ())
+        if not len(known) or not len(self.observations) or known.max() <= (until := self.observations.as_of.max()):
+            return rows
+        return take(rows, known <= until)
 
     def column(self, table, name):
         """A stored or derived column of a table; one that no row here carries is missing throughout."""

@@ -197,3 +197,10 @@ def test_every_feature_says_what_a_reader_needs(use_case):
         assert each.direction in (-1, 0, 1), each.name
         assert each.unit, each.name
         assert each.missing.startswith(("Missing", "Never")), each.name
+
+
+def test_a_users_column_named_like_a_declared_feature_stands_beside_it(tmp_path):
+    write_tables(tmp_path, {"customers": [customer(age_months=7)], "exposures": [exposure(log_limit=0.5)]})
+    catalogue = build_catalogue("default", columns_of(tmp_path))
+    assert {"bg_age_months", "bg_age_months_given", "exp_log_limit", "exp_log_limit_given"} <= set(catalogue.names)
+    assert catalogue["bg_age_months_given"].message_id == "feature.bg_age_months_given"

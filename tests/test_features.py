@@ -401,3 +401,17 @@ def test_every_feature_equals_the_naive_reading(seed, use_case, monkeypatch):
                 assert value == (expected if isinstance(expected, str) else None), each.name
             else:
                 assert value == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), each.name
+
+
+def test_a_statement_of_impossible_length_never_outranks_a_later_period():
+    rows = [
+        statement(period_end="2022-06-30", period_months=40, total_assets=2.0, known_at="2022-09-01"),
+        statement(period_end="2022-07-31", period_months=1, total_assets=5.0, known_at="2022-09-01"),
+    ]
+    assert one({"statements": rows}, "stmt_log_assets") == pytest.approx(np.log(5))
+
+
+@pytest.mark.parametrize("later", [{"amount": 2**62}, {"occurred_at": "2090-01-01"}])
+def test_what_is_known_later_is_not_even_refused(later):
+    rows = [transaction(), transaction(), transaction(**{"known_at": "2091-01-01"} | later)]
+    assert one({"transactions": rows}, "txn_inflow_365d") == 1000_00
