@@ -15,7 +15,8 @@ from features.context import LEAST_MEMBERS, added_counts, running_counts
 from features.errors import RiskError
 from features.feeders import spark
 from features.feeders.bases import bases_of, knots_of
-from features.feeders.buckets import features_of, kernel_order, needed, records_of
+from features.feeders.buckets import features_of, kernel_order, records_of
+from features.feeders.needs import needed
 from features.feeders.parcels import PARCELS, pack, unpack
 from features.tables import TABLES
 
