@@ -222,19 +222,19 @@ def added_counts(levels, code, known, count, frauds, *, begin, end):
     date = -(-np.maximum(known, begin) // DAY) * DAY
     kept = np.flatnonzero((code >= 0) & (date <= end))
     order = kept[np.argsort(pack(code[kept], date[kept]), kind="stable")]
-    used, code = np.unique(code[order], return_inverse=True)
-    date = date[order]
-    last = np.append((code[1:] != code[:-1]) | (date[1:] != date[:-1]), True)[: len(order)]
-    return Counterparties(
-        tuple(levels[each] for each in used), code[last], date[last], _running(count[order], code, last), _running(frauds[order], code, last)
-    )
+    code, date = code[order], date[order]
+    # np.unique would sort again what is sorted
+    first = np.diff(code, prepend=-1) != 0
+    last = np.append(first[1:] | (date[1:] != date[:-1]), True)[: len(order)]
+    steps = (_running(step[order], first, last) for step in (count, frauds))
+    return Counterparties(tuple(levels[each] for each in code[first]), (np.cumsum(first) - 1)[last], date[last], *steps)
 
 
-def _running(step, code, last):
-    """Running sums within each code, at the rows marked last."""
+def _running(step, first, last):
+    """Running sums within each code, which starts at the rows marked first, at the rows marked last."""
     total = np.cumsum(step)
-    first = np.flatnonzero(np.diff(code, prepend=-1))
-    before = np.repeat((total - step)[first], np.diff(first, append=len(code)))
+    begin = np.flatnonzero(first)
+    before = np.repeat((total - step)[begin], np.diff(begin, append=len(step)))
     return (total - before)[last]
 
 
