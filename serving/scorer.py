@@ -6,6 +6,8 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
+from features.arrays import Category
+from features.catalogue import Catalogue
 from features.compute import compute
 from features.feeders.records import from_rows, observations_of
 from features.tables import TABLES
@@ -84,6 +86,7 @@ class Scorer:
         self.kinds = {column.name: "number" if column.levels is None else "category" for column in bundle.manifest.columns}
         self._columns = {column.name: column for column in bundle.manifest.columns}
         self._standing = standing_catalogue(columns, preferred_basis=catalogue.preferred_basis)
+        self._needs = Catalogue(bundle.manifest.use_case, [*self.catalogue.features, *self._standing.features]).needs
         self.own = self.catalogue.needs.get("observations", ())
         self._tables = tuple(table for table in self.catalogue.needs if table != "observations")
 
@@ -98,7 +101,7 @@ class Scorer:
         standing: name to number, see serving.standing; computed from the records behind the features where those are given and it is not.
         """
         if standing is None and records is not None:
-            standing = self._stand(*self._read(records, question))
+            standing = self._stand(*self._read(records, question, self._standing.needs))
         columns = {name: [values.get(name)] for name in self.bundle.names}
         return self._score(columns, values, standing or {}, records, question)
 
@@ -107,7 +110,7 @@ class Scorer:
 
         Raises RiskError for rows the kernel cannot read.
         """
-        rows, when = self._read(records, question)
+        rows, when = self._read(records, question, self._needs)
         columns = compute(self.catalogue, rows, when, context=self.context)
         values = {name: _plain(column) for name, column in columns.items()}
         return self._score(columns, values, self._stand(rows, when) | (standing or {}), records, question)
@@ -171,18 +174,19 @@ class Scorer:
     def _stand(self, rows, when):
         return {name: _plain(column) for name, column in compute(self._standing, rows, when).items()}
 
-    def _read(self, records, question):
+    def _read(self, records, question, needs):
         known = {table: rows for table, rows in records.items() if table in TABLES}
         own = {name: question.own.get(name) for name in self.own}
         row = {"as_of": question.as_of, **own}
-        return from_rows(known, customer_id=question.customer_id), observations_of([row], use_case=self.bundle.manifest.use_case)
+        return from_rows(known, customer_id=question.customer_id, needs=needs), observations_of([row], use_case=self.bundle.manifest.use_case)
 
 
 def _plain(column):
     """The first value of a computed column: a float, a category's level, or None."""
-    if hasattr(column, "codes"):
+    if isinstance(column, Category):
         return column.levels[int(column.codes[0])] if column.codes[0] >= 0 else None
-    return None if np.isnan(column[0]) else float(column[0])
+    value = column.item(0)
+    return value if value == value else None
 
 
 def _with_words(decision):

@@ -245,7 +245,10 @@ def _whole(table, name, values):
 
 
 def _is_whole(value):
-    return not isinstance(value, (str, bool)) and value == value and int(value) == value
+    try:
+        return not isinstance(value, (str, bool)) and value == value and int(value) == value
+    except (TypeError, OverflowError):
+        return False
 
 
 def _numbers(table, given):
