@@ -204,20 +204,11 @@ def _quantiles_of(ordered, first, count):
     return lower + (upper - lower) * (at - low)
 
 
-def running_counts(levels, code, known, fraud_code, fraud_known, *, begin, end):
-    """Counterparties from transactions (code (n,) into ascending levels, known (n,) seconds) and frauds among them by the day each became
-    known.
+def added_counts(levels, code, known, count, frauds, *, begin, end):
+    """Counterparties from counts added up in part: rows (n,) in any order, each of a code into ascending levels, a moment in seconds, and the int64
+    `count` of transactions and of `frauds` among them that became known then.
 
     What became known after `end` is left out; what did before `begin` is one row dated with it, since no window reaches back further.
-    """
-    frauds = np.concatenate([np.zeros(len(code), dtype=np.int64), np.ones(len(fraud_code), dtype=np.int64)])
-    all_codes, all_known = np.concatenate([code, fraud_code]), np.concatenate([known, fraud_known])
-    return added_counts(levels, all_codes, all_known, 1 - frauds, frauds, begin=begin, end=end)
-
-
-def added_counts(levels, code, known, count, frauds, *, begin, end):
-    """Counterparties from counts already added up: rows (n,) in any order, each of a code into ascending levels, a moment in seconds, and the int64
-    `count` of transactions and of `frauds` among them that became known then. `begin` and `end` as in `running_counts`.
     """
     date = -(-np.maximum(known, begin) // DAY) * DAY
     kept = np.flatnonzero((code >= 0) & (date <= end))

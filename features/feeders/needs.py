@@ -74,6 +74,11 @@ def require_counted(table, present):
         raise RiskError(f"Table {table} lacks the column {', '.join(lacking)}, which the counterparties' counts need; ingest it again.")
 
 
+def zoned_moments(table, name, count, *, remedy="store them as UTC without a zone"):
+    """The RiskError of a column whose moments carry a time zone: the tables hold naive UTC."""
+    return RiskError(f"Table {table}, column {name}: {count} moments carry a time zone; {remedy}.")
+
+
 def oldest_needed(catalogue, earliest):
     """Seconds before which rows of a table fall out of every window of observations from `earliest` on, by when they occurred.
 

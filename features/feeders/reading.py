@@ -12,7 +12,7 @@ from features.arrays import DAY, MISSING_TIME, Records, seconds_down
 from features.errors import RiskError
 from features.feeders.arrow import as_array, as_codes, as_kernel_column, distinct_ascending, microseconds
 from features.feeders.bases import counted_since, counterparties_of
-from features.feeders.needs import needed, oldest_needed, require_counted
+from features.feeders.needs import needed, oldest_needed, require_counted, zoned_moments
 from features.feeders.sql import literal, quoted
 from features.tables import TABLES
 
@@ -151,7 +151,7 @@ class Reader:
         for name in names:
             if kinds[name] == "TIMESTAMP WITH TIME ZONE":
                 zoned = fetch(self.connection, f"SELECT count({quoted(name)}) FROM {literal(self._path(table))}", self._path(table))[0][0].as_py()
-                raise RiskError(f"Table {table}, column {name}: {zoned} moments carry a time zone; store them as UTC without a zone.")
+                raise zoned_moments(table, name, zoned)
 
 
 class Stream:

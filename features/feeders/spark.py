@@ -25,7 +25,7 @@ from features.errors import RiskError
 from features.feeders.arrow import as_array, as_column, features_schema, write_context
 from features.feeders.bases import bases_of, counterparties_of, knots_of
 from features.feeders.buckets import answers_of, features_of
-from features.feeders.needs import COUNTED, needed, oldest_needed, require_counted
+from features.feeders.needs import COUNTED, needed, oldest_needed, require_counted, zoned_moments
 from features.feeders.parcels import pack, unpack
 from features.feeders.writing import replacing
 
@@ -194,9 +194,8 @@ def _seconds(moment):
 def _without_zones(name, frame):
     zoned = [field.name for field in frame.schema if isinstance(field.dataType, st.TimestampType)]
     if zoned:
-        raise RiskError(
-            f"Table {name}, column {', '.join(zoned)}: the moments carry a time zone; store them as UTC without a zone, in Spark as timestamp_ntz."
-        )
+        count = frame.agg(sf.count(_column(zoned[0]))).first()[0]
+        raise zoned_moments(name, zoned[0], count, remedy="store them as UTC without a zone, in Spark as timestamp_ntz")
     return frame
 
 
