@@ -261,6 +261,7 @@ def test_what_is_asked_of_the_rows_is_enough(use_case, seed):
     assert {name for name in catalogue.names if values(every[name]) != values(needed[name])} == set()
 
 
+TOLD_APART = ("contracts", "invoices", "payments", "transactions", "events")
 SPELLINGS = (
     lambda moment: moment.isoformat(),
     lambda moment: f"{moment.isoformat()}Z",
@@ -270,12 +271,12 @@ SPELLINGS = (
 
 
 def spelled(tables, spelling):
-    """Tables as a caller may send them: moments as text, what is missing left out, rows in another order."""
+    """Tables as a caller may send them: moments as text, what is missing left out, rows that an id tells apart in another order."""
     told = {
         name: [{key: spelling(value) if isinstance(value, datetime) else value for key, value in row.items() if value is not None} for row in rows]
         for name, rows in tables.items()
     }
-    return {name: rows[1::2] + rows[::2] for name, rows in told.items()}
+    return {name: rows[1::2] + rows[::2] if name in TOLD_APART else rows for name, rows in told.items()}
 
 
 @settings(max_examples=40, deadline=None)
