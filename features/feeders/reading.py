@@ -112,7 +112,7 @@ class Reader:
         conditions = [*(f"{_of_rows(name)} IS NOT NULL" for name in need.filled), f"rows.known_at <= {moment(self.until)}"]
         if need.table in self.since:
             conditions.append(f"{_of_rows(TABLES[need.table].occurred)} > {moment(self.since[need.table] - 1)}")
-        entity, joined, by_customer = ("asked.entity", "JOIN asked ON rows.customer_id = asked.customer_id", ["asked.entity"])
+        entity, joined, by_customer = "asked.entity", "JOIN asked ON rows.customer_id = asked.customer_id", ["asked.entity"]
         if not need.owned:
             entity, joined, by_customer = "0::INTEGER AS entity", "", []
         return f"""SELECT {", ".join([entity, *map(_of_rows, need.columns)])} FROM {literal(self._path(need.table))} AS rows {joined}
@@ -146,12 +146,11 @@ class Reader:
         self._require_no_zones(table, ("known_at",))
 
     def _require_no_zones(self, table, names):
-        """Refuse moments with a zone: the tables hold naive UTC."""
-        kinds = dict(described(self.connection, self._path(table)))
-        for name in names:
-            if kinds[name] == "TIMESTAMP WITH TIME ZONE":
-                zoned = fetch(self.connection, f"SELECT count({quoted(name)}) FROM {literal(self._path(table))}", self._path(table))[0][0].as_py()
-                raise zoned_moments(table, name, zoned)
+        path = self._path(table)
+        zoned = [name for name, kind in described(self.connection, path) if name in names and kind == "TIMESTAMP WITH TIME ZONE"]
+        if zoned:
+            count = fetch(self.connection, f"SELECT count({quoted(zoned[0])}) FROM {literal(path)}", path)[0][0].as_py()
+            raise zoned_moments(table, zoned[0], count)
 
 
 class Stream:

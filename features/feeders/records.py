@@ -140,15 +140,18 @@ def _rows(reading, rows, customer_id, ids):
     _check_owner(table, given.get("customer_id", ()), customer_id)
     rows, given = _filled(reading, rows, given)
     moments = {name: microseconds_of(table, name, given[name]) for name in reading.moments if name in given}
-    order = _order(reading, given, moments)
-    if order is not None:
-        in_order = itemgetter(*order.tolist())
-        given, moments = {name: in_order(values) for name, values in given.items()}, {name: column[order] for name, column in moments.items()}
+    columns = _columns(reading, *_in_order(reading, given, moments), ids)
+    return _absent(reading, columns, len(rows)) | columns
+
+
+def _columns(reading, given, moments, ids):
+    """The columns that are read and given, {name: array}: all moments and all numbers of a table in one go."""
+    table = reading.table.name
     columns = dict(zip(moments, seconds_up(np.array([*moments.values()])), strict=True))
     columns |= _numbers(table, {name: given[name] for name in reading.numbers if name in given})
     for name in [name for name in reading.others if name in given] + reading.beyond(given):
         columns[name] = _column(table, name, reading.others.get(name), given[name], ids.get(name))
-    return _absent(reading, columns, len(rows)) | columns
+    return columns
 
 
 def _by_column(rows):
@@ -186,6 +189,14 @@ def _filled(reading, rows, given):
         return rows, given
     kept = [row for row in rows if all(row.get(name) is not None for name in gaps)]
     return kept, _by_column(kept)
+
+
+def _in_order(reading, given, moments):
+    order = _order(reading, given, moments)
+    if order is None:
+        return given, moments
+    pick = itemgetter(*order.tolist())
+    return {name: pick(values) for name, values in given.items()}, {name: column[order] for name, column in moments.items()}
 
 
 def _order(reading, given, moments):
