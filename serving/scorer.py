@@ -128,7 +128,7 @@ class Scorer:
         scores = scoring.score(self.bundle, matrix)
         contributions = scoring.contributions(self.bundle, matrix)
         grade = str(scores.grade_names()[0])
-        manifest = self.bundle.manifest
+        manifest, freshness = self.bundle.manifest, _freshness(records, question.as_of)
         answer = Answer(
             use_case=manifest.use_case,
             customer_id=question.customer_id,
@@ -141,8 +141,8 @@ class Scorer:
             sub_scores={name: float(total[0]) for name, total in reasons.sub_scores(self.bundle, contributions).items()},
             reasons=tuple(self._reason(reason) for reason in reasons.reasons(self.bundle, contributions, matrix)[0]),
             decision=self._decide(grade, float(scores.probability[0]), standing, question),
-            sufficiency=self._sufficiency(matrix[0], records, question),
-            freshness=_freshness(records, question.as_of),
+            sufficiency=self._sufficiency(matrix[0], None if records is None else freshness),
+            freshness=freshness,
             versions=self.versions,
         )
         return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing)
@@ -163,13 +163,14 @@ class Scorer:
         decision = rules.decide_one(self.policy, grade=grade, pd_12m=probability, amount=question.requested_amount, **arguments)
         return _with_words(msgspec.structs.asdict(decision))
 
-    def _sufficiency(self, row, records, question):
+    def _sufficiency(self, row, present):
+        """How much was known of a row (columns,); `present` names the tables with rows, None where features came without records."""
         known = int((~np.isnan(row)).sum())
         found = {"columns": len(row), "known": known, "share": known / len(row), "tables": None, "absent": None}
-        if records is None:
+        if present is None:
             return found
-        present = [table for table in self._tables if _latest(records.get(table, ()), question.as_of)]
-        return found | {"tables": present, "absent": [table for table in self._tables if table not in present]}
+        tables = {there: [table for table in self._tables if (table in present) == there] for there in (True, False)}
+        return found | {"tables": tables[True], "absent": tables[False]}
 
     def _stand(self, rows, when):
         return {name: _plain(column) for name, column in compute(self._standing, rows, when).items()}
