@@ -232,37 +232,28 @@ def _quantiles_of(ordered, first, count):
     return lower + (upper - lower) * (at - low)
 
 
-def running_counts(levels, code, known, fraud_code, fraud_known, *, begin, end):
-    """Counterparties from transactions (code (n,) into ascending levels, known (n,) seconds) and frauds among them by the day each became
-    known.
+def added_counts(levels, code, known, count, frauds, *, begin, end):
+    """Counterparties from counts added up in part: rows (n,) in any order, each of a code into ascending levels, a moment in seconds, and the int64
+    `count` of transactions and of `frauds` among them that became known then.
 
     What became known after `end` is left out; what did before `begin` is one row dated with it, since no window reaches back further.
-    """
-    frauds = np.concatenate([np.zeros(len(code), dtype=np.int64), np.ones(len(fraud_code), dtype=np.int64)])
-    all_codes, all_known = np.concatenate([code, fraud_code]), np.concatenate([known, fraud_known])
-    return added_counts(levels, all_codes, all_known, 1 - frauds, frauds, begin=begin, end=end)
-
-
-def added_counts(levels, code, known, count, frauds, *, begin, end):
-    """Counterparties from counts already added up: rows (n,) in any order, each of a code into ascending levels, a moment in seconds, and the int64
-    `count` of transactions and of `frauds` among them that became known then. `begin` and `end` as in `running_counts`.
     """
     date = -(-np.maximum(known, begin) // DAY) * DAY
     kept = np.flatnonzero((code >= 0) & (date <= end))
     order = kept[np.argsort(pack(code[kept], date[kept]), kind="stable")]
-    used, code = np.unique(code[order], return_inverse=True)
-    date = date[order]
-    last = np.append((code[1:] != code[:-1]) | (date[1:] != date[:-1]), True)[: len(order)]
-    return Counterparties(
-        tuple(levels[each] for each in used), code[last], date[last], _running(count[order], code, last), _running(frauds[order], code, last)
-    )
+    code, date = code[order], date[order]
+    # np.unique would sort again what is sorted
+    first = np.diff(code, prepend=-1) != 0
+    last = np.append(first[1:] | (date[1:] != date[:-1]), True)[: len(order)]
+    steps = (_running(step[order], first, last) for step in (count, frauds))
+    return Counterparties(tuple(levels[each] for each in code[first]), (np.cumsum(first) - 1)[last], date[last], *steps)
 
 
-def _running(step, code, last):
-    """Running sums within each code, at the rows marked last."""
+def _running(step, first, last):
+    """Running sums within each code, which starts at the rows marked first, at the rows marked last."""
     total = np.cumsum(step)
-    first = np.flatnonzero(np.diff(code, prepend=-1))
-    before = np.repeat((total - step)[first], np.diff(first, append=len(code)))
+    begin = np.flatnonzero(first)
+    before = np.repeat((total - step)[begin], np.diff(begin, append=len(step)))
     return (total - before)[last]
 
 

@@ -4,7 +4,7 @@ import duckdb
 import msgspec
 
 from features.catalogue import Catalogue
-from features.feeders.reading import oldest_needed
+from features.feeders.needs import oldest_needed
 from features.tables import TABLES as CONTRACTS
 from pipeline.datasets import TABLES
 from serving.standing import standing_catalogue

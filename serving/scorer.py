@@ -6,6 +6,8 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
+from features.arrays import Category
+from features.catalogue import Catalogue
 from features.compute import compute
 from features.feeders.records import from_rows, observations_of
 from features.tables import TABLES
@@ -84,6 +86,7 @@ class Scorer:
         self.kinds = {column.name: "number" if column.levels is None else "category" for column in bundle.manifest.columns}
         self._columns = {column.name: column for column in bundle.manifest.columns}
         self._standing = standing_catalogue(columns, preferred_basis=catalogue.preferred_basis)
+        self._needs = Catalogue(bundle.manifest.use_case, [*self.catalogue.features, *self._standing.features]).needs
         self.own = self.catalogue.needs.get("observations", ())
         self._tables = tuple(table for table in self.catalogue.needs if table != "observations")
 
@@ -98,7 +101,7 @@ class Scorer:
         standing: name to number, see serving.standing; computed from the records behind the features where those are given and it is not.
         """
         if standing is None and records is not None:
-            standing = self._stand(*self._read(records, question))
+            standing = self._stand(*self._read(records, question, self._standing.needs))
         columns = {name: [values.get(name)] for name in self.bundle.names}
         return self._score(columns, values, standing or {}, records, question)
 
@@ -107,7 +110,7 @@ class Scorer:
 
         Raises RiskError for rows the kernel cannot read.
         """
-        rows, when = self._read(records, question)
+        rows, when = self._read(records, question, self._needs)
         columns = compute(self.catalogue, rows, when, context=self.context)
         values = {name: _plain(column) for name, column in columns.items()}
         return self._score(columns, values, self._stand(rows, when) | (standing or {}), records, question)
@@ -125,7 +128,7 @@ class Scorer:
         scores = scoring.score(self.bundle, matrix)
         contributions = scoring.contributions(self.bundle, matrix)
         grade = str(scores.grade_names()[0])
-        manifest = self.bundle.manifest
+        manifest, freshness = self.bundle.manifest, _freshness(records, question.as_of)
         answer = Answer(
             use_case=manifest.use_case,
             customer_id=question.customer_id,
@@ -138,8 +141,8 @@ class Scorer:
             sub_scores={name: float(total[0]) for name, total in reasons.sub_scores(self.bundle, contributions).items()},
             reasons=tuple(self._reason(reason) for reason in reasons.reasons(self.bundle, contributions, matrix)[0]),
             decision=self._decide(grade, float(scores.probability[0]), standing, question),
-            sufficiency=self._sufficiency(matrix[0], records, question),
-            freshness=_freshness(records, question.as_of),
+            sufficiency=self._sufficiency(matrix[0], None if records is None else freshness),
+            freshness=freshness,
             versions=self.versions,
         )
         return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing)
@@ -160,29 +163,31 @@ class Scorer:
         decision = rules.decide_one(self.policy, grade=grade, pd_12m=probability, amount=question.requested_amount, **arguments)
         return _with_words(msgspec.structs.asdict(decision))
 
-    def _sufficiency(self, row, records, question):
+    def _sufficiency(self, row, present):
+        """How much was known of a row (columns,); `present` names the tables with rows, None where features came without records."""
         known = int((~np.isnan(row)).sum())
         found = {"columns": len(row), "known": known, "share": known / len(row), "tables": None, "absent": None}
-        if records is None:
+        if present is None:
             return found
-        present = [table for table in self._tables if _latest(records.get(table, ()), question.as_of)]
-        return found | {"tables": present, "absent": [table for table in self._tables if table not in present]}
+        tables = {there: [table for table in self._tables if (table in present) == there] for there in (True, False)}
+        return found | {"tables": tables[True], "absent": tables[False]}
 
     def _stand(self, rows, when):
         return {name: _plain(column) for name, column in compute(self._standing, rows, when).items()}
 
-    def _read(self, records, question):
+    def _read(self, records, question, needs):
         known = {table: rows for table, rows in records.items() if table in TABLES}
         own = {name: question.own.get(name) for name in self.own}
         row = {"as_of": question.as_of, **own}
-        return from_rows(known, customer_id=question.customer_id), observations_of([row], use_case=self.bundle.manifest.use_case)
+        return from_rows(known, customer_id=question.customer_id, needs=needs), observations_of([row], use_case=self.bundle.manifest.use_case)
 
 
 def _plain(column):
     """The first value of a computed column: a float, a category's level, or None."""
-    if hasattr(column, "codes"):
+    if isinstance(column, Category):
         return column.levels[int(column.codes[0])] if column.codes[0] >= 0 else None
-    return None if np.isnan(column[0]) else float(column[0])
+    value = column.item(0)
+    return value if value == value else None
 
 
 def _with_words(decision):

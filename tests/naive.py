@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from features.context import added_counts
 from features.derived import BUILT
 from features.tables import TABLES
 
@@ -593,3 +594,11 @@ def _add_series(rng, tables):
                     "unit": "index",
                 }
             )
+
+
+def running_counts(levels, code, known, fraud_code, fraud_known, *, begin, end):
+    """Counterparties from single transactions, code (n,) into ascending levels and known (n,) seconds, and the frauds among them by the moment each
+    became known."""
+    frauds = np.concatenate([np.zeros(len(code), dtype=np.int64), np.ones(len(fraud_code), dtype=np.int64)])
+    both = np.concatenate([code, fraud_code]), np.concatenate([known, fraud_known])
+    return added_counts(levels, *both, 1 - frauds, frauds, begin=begin, end=end)

@@ -240,6 +240,15 @@ def test_all_wrong_fields_are_named_in_one_answer(steady):
     )
 
 
+def test_moments_of_two_clocks_are_a_problem_with_the_counts(steady):
+    moments = {"2026-03-01T12:00:00Z": "2026-03-01T12:00:00", "2026-03-02T12:00:00": "2026-03-02T12:00:00"}
+    rows = [{"event_id": known, "occurred_at": moment, "known_at": known, "kind": "lawsuit"} for moment, known in moments.items()]
+    answer = ask(steady, records={"events": rows})
+    assert answer.status_code == 422
+    sentence = "Table events, column occurred_at: 1 of 2 moments carry a time zone and 1 do not; send all with a zone or all in UTC without one."
+    assert answer.json()["detail"] == sentence
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"text"', b'{"a": NaN}', b'{"a": 1e999}', b"\xff\xfe", b"[" * 100_000, b'{"a": "\\ud800"}'])
 def test_a_body_that_is_no_json_object_is_refused(steady, body):
     answer = steady.post("/v1/score", content=body)

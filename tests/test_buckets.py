@@ -9,13 +9,15 @@ import pytest
 from builders import ARROW, customer, event, invoice, observation, payment, statement, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naive import running_counts
 
 from features.catalogue import build_catalogue
-from features.context import LEAST_MEMBERS, added_counts, running_counts
+from features.context import LEAST_MEMBERS, added_counts
 from features.errors import RiskError
 from features.feeders import spark
 from features.feeders.bases import bases_of, knots_of
-from features.feeders.buckets import features_of, kernel_order, needed, records_of
+from features.feeders.buckets import features_of, kernel_order, records_of
+from features.feeders.needs import needed
 from features.feeders.parcels import PARCELS, pack, unpack
 from features.tables import TABLES
 
@@ -58,6 +60,14 @@ def test_an_invoice_has_one_code_in_every_table_and_strangers_rows_are_left_out(
     assert found["invoices"]["invoice_id"].tolist() == [0, 1]
     assert found["payments"]["entity"].tolist() == [0, 0, 0, 1]
     assert sorted(found["payments"]["invoice_id"].tolist()) == [-1, -1, 0, 1]
+
+
+def test_whole_numbers_beyond_the_contract_are_numbers_as_a_single_customers_are():
+    rows = arrow("transactions", [transaction("C1"), transaction("C2")]).append_column("headcount", pa.array([7, None], pa.int64()))
+    catalogue = build_catalogue("default", {"transactions": {name: "integer" if name == "headcount" else "money" for name in rows.column_names}})
+    found = records_of(needed(catalogue, {"transactions": rows.column_names}), {"transactions": rows}, IDS).tables["transactions"]
+    assert found["amount"].dtype == np.int64
+    np.testing.assert_array_equal(found["headcount"], np.array([7.0, np.nan]))
 
 
 def test_a_table_without_rows_keeps_its_columns():

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from naive import running_counts
 
 from features.arrays import DAY, categorize
-from features.context import Context, quantile_knots, running_counts
+from features.context import Context, quantile_knots
 
 JANUARY, FEBRUARY = 1_675_123_200, 1_677_542_400  # 2023-01-31 and 2023-02-28
 

@@ -1,13 +1,15 @@
 """The feeders: a book through DuckDB and one customer's rows give the same bits; what cannot be read is named."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from builders import customer, day, invoice, observation, outcome, payment, statement, transaction, write_table, write_tables
-from naive import START, random_tables
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive import START, random_tables, running_counts, up
 
 from features.arrays import Category
 from features.catalogue import build_catalogue
@@ -15,8 +17,10 @@ from features.compute import compute
 from features.context import Context
 from features.errors import RiskError
 from features.feeders.arrow import read_context
+from features.feeders.bases import counted_since
 from features.feeders.duck import columns_of, featurize
 from features.feeders.records import from_rows, observations_of
+from features.tables import TABLES
 
 CUSTOMERS = 30
 
@@ -239,6 +243,56 @@ def test_rows_that_cannot_be_read_are_named(tables, message):
         from_rows(tables, customer_id="C1")
 
 
+def test_moments_of_two_clocks_are_refused():
+    rows = [transaction() | {"occurred_at": "2023-03-01T12:00:00Z"}, transaction()]
+    with pytest.raises(RiskError, match="Table transactions, column occurred_at: 1 of 2 moments carry a time zone and 1 do not; send all"):
+        from_rows({"transactions": rows}, customer_id="C1")
+
+
+@pytest.mark.parametrize("use_case", ["default", "fraud"])
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_asked_of_the_rows_is_enough(use_case, seed):
+    tables = random_tables(seed, customers=1)
+    columns = {name: {column: TABLES[name].column(column).kind for column in TABLES[name].names} for name in tables}
+    catalogue = build_catalogue(use_case, columns)
+    own = {key: value for key, value in asked(use_case)[0].items() if not key.endswith("_id") or key == "counterparty_id"}
+    questions = observations_of([own], use_case=use_case)
+    every, needed = (compute(catalogue, from_rows(tables, customer_id="C0", needs=needs), questions) for needs in (None, catalogue.needs))
+    assert {name for name in catalogue.names if values(every[name]) != values(needed[name])} == set()
+
+
+TOLD_APART = ("contracts", "invoices", "payments", "transactions", "events")
+SPELLINGS = (
+    lambda moment: moment.isoformat(),
+    lambda moment: f"{moment.isoformat()}Z",
+    lambda moment: moment.isoformat(" ", timespec="microseconds"),
+    lambda moment: f"{(moment + timedelta(hours=8)).isoformat()}+08:00",
+)
+
+
+def spelled(tables, spelling):
+    """Tables as a caller may send them: moments as text, what is missing left out, rows that an id tells apart in another order."""
+    told = {
+        name: [{key: spelling(value) if isinstance(value, datetime) else value for key, value in row.items() if value is not None} for row in rows]
+        for name, rows in tables.items()
+    }
+    return {name: rows[1::2] + rows[::2] if name in TOLD_APART else rows for name, rows in told.items()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(SPELLINGS))
+def test_how_rows_are_spelled_and_ordered_changes_no_bit(seed, spelling):
+    tables = random_tables(seed, customers=1)
+    plain, told = (from_rows(each, customer_id="C0").tables for each in (tables, spelled(tables, spelling)))
+    for name, rows in told.items():
+        assert {column for column, found in rows.items() if values(found) != values(plain[name][column])} == set(), name
+
+
+def test_a_column_that_no_row_gives_is_missing_throughout():
+    rows = from_rows({"payments": [{"occurred_at": "2023-03-01", "known_at": "2023-03-01", "amount": 5}]}, customer_id="C1").tables["payments"]
+    assert (rows["invoice_id"].tolist(), rows["kind"].strings().tolist()) == ([-1], [None])
+
+
 def test_an_observation_without_as_of_is_refused():
     with pytest.raises(RiskError, match="1 of 2 rows lack as_of"):
         observations_of([{"as_of": "2023-01-01"}, {}])
@@ -248,6 +302,35 @@ def test_an_observation_without_as_of_is_refused():
 def small(tmp_path):
     write_tables(tmp_path, {"statements": [statement(cash=1.0, total_assets=2.0)], "observations": [observation()]})
     return tmp_path
+
+
+def count_one_by_one(tables, *, begin, end):
+    """The counterparties' counts from single rows, as Python counts them."""
+    there = [row for row in tables["transactions"] if row["counterparty_id"] is not None and up(row["known_at"]) <= end]
+    levels = sorted({row["counterparty_id"] for row in there})
+    by_id = {row["transaction_id"]: row for row in there}
+    frauds = [(by_id[row["transaction_id"]], row) for row in tables["outcomes"] if row["transaction_id"] in by_id]
+    frauds = [(row["counterparty_id"], up(max(row["known_at"], found["known_at"]))) for row, found in frauds]
+    columns = [(row["counterparty_id"], up(row["known_at"])) for row in there], [each for each in frauds if each[1] <= end]
+    arrays = [np.array(column, dtype=np.int64) for rows in columns for column in ([levels.index(who) for who, _ in rows], [known for _, known in rows])]
+    return running_counts(levels, *arrays, begin=begin, end=end)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counterparties_are_counted_as_single_rows_are(tmp_path, seed):
+    tables = random_tables(seed, customers=8)
+    tables["outcomes"] = [
+        outcome(None, transaction_id=row["transaction_id"], kind="fraud", occurred_at=row["occurred_at"], known_at=row["known_at"] + timedelta(days=days))
+        for days, row in enumerate(tables["transactions"][::3])
+    ]
+    rows = asked("fraud", seed)
+    write_tables(tmp_path, tables | {"observations": rows})
+    catalogue = build_catalogue("fraud", columns_of(tmp_path)).select("counterparty")
+    context = featurize(tmp_path, tmp_path / "observations.parquet", tmp_path / "out.parquet", catalogue=catalogue)
+    first, last = (up(pick(row["as_of"] for row in rows)) for pick in (min, max))
+    expected = Context(counterparties=count_one_by_one(tables, begin=counted_since(first), end=last))
+    assert len(expected.counterparties.code) > 20
+    assert context.digest() == expected.digest()
 
 
 def run(folder, catalogue):
@@ -268,6 +351,32 @@ def test_a_damaged_table_is_named_with_its_path(small):
     (small / "statements.parquet").write_bytes(b"nothing")
     with pytest.raises(RiskError, match="statements.parquet cannot be read as a table"):
         run(small, catalogue)
+
+
+@pytest.mark.parametrize("lacking", ["known_at", "customer_id", "period_end"])
+def test_a_column_that_cannot_be_done_without_is_named(small, lacking):
+    catalogue = build_catalogue("default", columns_of(small))
+    pq.write_table(pq.read_table(small / "statements.parquet").drop_columns(lacking), small / "statements.parquet")
+    with pytest.raises(RiskError, match=f"Table statements lacks the column {lacking}, without which its rows cannot be used"):
+        run(small, catalogue)
+
+
+def test_moments_with_a_zone_are_refused_with_the_count(small):
+    catalogue = build_catalogue("default", columns_of(small))
+    rows = pq.read_table(small / "statements.parquet")
+    zoned = rows["known_at"].cast(pa.timestamp("us", "UTC"))
+    pq.write_table(rows.set_column(rows.column_names.index("known_at"), "known_at", zoned), small / "statements.parquet")
+    with pytest.raises(RiskError, match="Table statements, column known_at: 1 moments carry a time zone; store them as UTC without a zone"):
+        run(small, catalogue)
+
+
+@pytest.mark.parametrize(("table", "lacking"), [("transactions", "counterparty_id"), ("outcomes", "transaction_id")])
+def test_what_counterparties_are_counted_from_is_named(tmp_path, table, lacking):
+    write_tables(tmp_path, {"transactions": [transaction()], "outcomes": [outcome(None)], "observations": asked("fraud")})
+    catalogue = build_catalogue("fraud", columns_of(tmp_path)).select("counterparty")
+    pq.write_table(pq.read_table(tmp_path / f"{table}.parquet").drop_columns(lacking), tmp_path / f"{table}.parquet")
+    with pytest.raises(RiskError, match=f"Table {table} lacks the column {lacking}"):
+        run(tmp_path, catalogue)
 
 
 def test_observations_without_a_needed_column_are_refused(small):

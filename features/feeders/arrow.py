@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from features.arrays import MISSING_MONEY, Category, seconds_up
 from features.context import Context
 from features.errors import RiskError
+from features.feeders.needs import SHARED_IDS
 
 _MISSING = pa.scalar(MISSING_MONEY, pa.int64())
 CONTEXT_SCHEMA = pa.schema(
@@ -33,6 +34,20 @@ def as_array(chunked):
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         return pc.cast(chunked, pa.float64()).to_numpy()
     return as_category(chunked)
+
+
+def as_kernel_column(contract, name, chunked, owners):
+    """A column of a table's rows for the kernel; a shared id in the codes of `owners`, {id: distinct ids}, in which its first table is entered."""
+    if name not in SHARED_IDS:
+        return as_array(chunked) if contract.column(name) else _as_given(chunked)
+    codes, ids = as_codes(chunked, owners.get(name))
+    owners.setdefault(name, ids)
+    return codes
+
+
+def _as_given(chunked):
+    """A column beyond the contract; whole numbers as floats, as one customer's rows give them, since nobody says they are amounts to add up exactly."""
+    return as_array(chunked.cast(pa.float64(), safe=False) if pa.types.is_integer(chunked.type) else chunked)
 
 
 def microseconds(chunked):

@@ -3,65 +3,14 @@
 Knows Arrow and no engine. Ties in time and sums of floats depend on the order of rows, so it is settled here and not where rows were read.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.arrays import Observations, Records, seconds_down
 from features.compute import compute
-from features.derived import SUPPORT
-from features.errors import RiskError
-from features.feeders.arrow import as_array, as_codes, as_column, distinct_ascending, features_schema, microseconds
+from features.feeders.arrow import as_array, as_codes, as_column, as_kernel_column, distinct_ascending, features_schema, microseconds
 from features.tables import TABLES
-
-# Ids that mean the same in several tables, and the table whose rows number them.
-SHARED_IDS = {"invoice_id": "invoices", "contract_id": "contracts"}
-
-
-@dataclass(frozen=True)
-class Needed:
-    """What is read of one table: `columns` go to the kernel, `order` puts a customer's rows in order, rows that lack one of `filled` are left
-    out; `owned` says that each row belongs to a customer, otherwise every bucket reads them all."""
-
-    table: str
-    columns: tuple
-    order: tuple
-    filled: tuple
-    owned: bool
-
-    @property
-    def carried(self):
-        """All columns that have to be read, the customer's id among them."""
-        return tuple(dict.fromkeys([*(["customer_id"] if self.owned else []), *self.columns, *self.order]))
-
-
-def needed(catalogue, present):
-    """What the catalogue reads of each table, {table: Needed}, from the columns that are there, {table: names}.
-
-    An optional column that no row carries is missing throughout.
-    Raises RiskError when a table lacks a column without which its rows cannot be dated, counted or given to a customer.
-    """
-    return {table: _needed(TABLES[table], names, present[table]) for table, names in catalogue.needs.items() if table != "observations"}
-
-
-def _needed(contract, names, present):
-    required = [name for name in contract.required if name in ("customer_id", *contract.filled, *names)]
-    lacking = [name for name in required if name not in present]
-    if lacking:
-        raise RiskError(
-            f"Table {contract.name} lacks the column {', '.join(lacking)}, without which its rows cannot be used; "
-            "add it to the table or ingest it again."
-        )
-    wanted = [contract.occurred, "known_at", *contract.filled, *names, *SUPPORT.get(contract.name, ())]
-    return Needed(
-        contract.name,
-        tuple(name for name in dict.fromkeys(wanted) if name in present),
-        tuple(name for name in contract.order if name in present),
-        contract.filled,
-        contract.column("customer_id") is not None,
-    )
 
 
 def answers_of(catalogue, needs, asked, tables, *, context=None):
@@ -89,9 +38,8 @@ def records_of(needs, tables, customers):
     Raises RiskError for moments with a time zone or outside the kernel's range.
     """
     owners, rows = {}, {}
-    # the owners of shared ids first: a payment's invoice has the code that the invoice has
-    for table in sorted(needs, key=lambda name: name not in SHARED_IDS.values()):
-        rows[table] = _rows(needs[table], tables[table], customers, owners)
+    for table, need in needs.items():
+        rows[table] = _rows(need, tables[table], customers, owners)
     return Records(tuple(customers.to_pylist()), rows)
 
 
@@ -100,16 +48,8 @@ def _rows(need, arrow, customers, owners):
     order = kernel_order(entity, arrow, need.order)
     rows = {"entity": entity[order]}
     for name in need.columns:
-        rows[name] = _column(name, arrow[name].take(pa.array(order)), owners)
+        rows[name] = as_kernel_column(TABLES[need.table], name, arrow[name].take(pa.array(order)), owners)
     return rows
-
-
-def _column(name, ordered, owners):
-    if name not in SHARED_IDS:
-        return as_array(ordered)
-    codes, ids = as_codes(ordered, owners.get(name))
-    owners.setdefault(name, ids)
-    return codes
 
 
 def kernel_order(entity, arrow, names):

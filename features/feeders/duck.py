@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from features.arrays import Category, Observations
 from features.compute import compute
-from features.context import Context, quantile_knots
+from features.context import Context
 from features.errors import RiskError
-from features.feature import feature
 from features.feeders.arrow import write_context
+from features.feeders.bases import INDUSTRY, bases_of, knots_of
 from features.feeders.reading import Reader, connect, described, fetch, moment, read_observations
 from features.feeders.sql import literal, quoted
 from features.feeders.writing import Columns, replacing, write_columns
@@ -129,7 +129,7 @@ def featurize(
         columns = Columns(_with_bases(catalogue) if context is None else catalogue, len(asked), scratch)
         _fill(columns, reader, asked, given, chunk_customers, threads, progress)
         if context is None:
-            given = Context(_peer_knots(catalogue, columns, asked), given.counterparties)
+            given = Context(_peer_knots(bases_of(catalogue), columns, asked), given.counterparties)
             _fill_peers(catalogue, columns, asked, given)
         write_columns(columns, catalogue, asked, Path(out_path))
     connection.close()
@@ -140,14 +140,8 @@ def featurize(
 
 
 def _with_bases(catalogue):
-    """The catalogue without peer features, and with what they compare: hidden columns named "base:<feature>" and "base:industry"."""
-    peers = [each for each in catalogue.features if each.scope == "peer"]
-    kept = [each for each in catalogue.features if each.scope != "peer"]
-    about = {"unit": "", "factor": "background", "missing": ""}
-    hidden = {f"base:{each.how.column}": feature(f"base:{each.how.column}", each.how.parts[0], **about) for each in peers}
-    industries = [each.how.parts[1] for each in peers if len(each.how.parts) > 1][:1]
-    industry = [feature("base:industry", how, kind="category", **about) for how in industries]
-    return catalogue.of([*kept, *hidden.values(), *industry])
+    """The catalogue without peer features, and with what they compare."""
+    return catalogue.of([*(each for each in catalogue.features if each.scope != "peer"), *bases_of(catalogue).features])
 
 
 def _fill(columns, reader, asked, context, chunk_customers, threads, progress):
@@ -208,20 +202,15 @@ def _compact(column):
     return Category(codes, tuple(column.levels[place] for place in used))
 
 
-def _peer_knots(catalogue, columns, asked):
-    bases = {each.how.column: columns.numbers(f"base:{each.how.column}") for each in catalogue.features if each.scope == "peer"}
-    return quantile_knots(bases, _industry(columns), asked.as_of) if len(asked) else {}
-
-
-def _industry(columns):
-    return columns.category("base:industry") if "base:industry" in columns.place else None
+def _peer_knots(compared, columns, asked):
+    return knots_of({name: columns.values(name) for name in compared.names}, asked.as_of)
 
 
 def _fill_peers(catalogue, columns, asked, context):
     for each in catalogue.features:
         if each.scope == "peer":
-            industry = _industry(columns) if len(each.how.parts) > 1 else None
-            columns.added[each.name] = context.quantiles(each.how.column, columns.numbers(f"base:{each.how.column}"), industry, asked.as_of)
+            industry = columns.values(INDUSTRY) if len(each.how.parts) > 1 else None
+            columns.added[each.name] = context.quantiles(each.how.column, columns.values(f"base:{each.how.column}"), industry, asked.as_of)
 
 
 @contextlib.contextmanager

@@ -6,19 +6,16 @@ from itertools import pairwise
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.arrays import MISSING_TIME, Records, seconds_down
-from features.context import running_counts
-from features.derived import SUPPORT
+from features.arrays import DAY, MISSING_TIME, Records, seconds_down
 from features.errors import RiskError
-from features.feeders.arrow import as_array, as_codes, microseconds
+from features.feeders.arrow import as_array, as_codes, as_kernel_column, distinct_ascending, microseconds
+from features.feeders.bases import counted_since, counterparties_of
+from features.feeders.needs import needed, oldest_needed, require_counted, zoned_moments
 from features.feeders.sql import literal, quoted
-from features.plan import plan_of, reading_terms
 from features.tables import TABLES
 
-SHARED_IDS = {"invoice_id": "invoices", "contract_id": "contracts"}
 MEMORY_LIMIT = "1GB"
 STREAM_ROWS = 200_000
 
@@ -62,8 +59,7 @@ def read_observations(path, catalogue):
             f"Observations {path}: {gaps['as_of']} rows lack as_of and {gaps['customer_id']} lack customer_id; "
             "every observation needs both."
         )
-    customers = pc.unique(table["customer_id"])
-    customers = customers.take(pc.sort_indices(customers))
+    customers = distinct_ascending(table["customer_id"])
     code, _ = as_codes(table["customer_id"], owner=customers)
     return Asked(table["observation_id"], customers, code, as_of, {name: as_array(table[name]) for name in own})
 
@@ -73,10 +69,12 @@ class Reader:
 
     def __init__(self, connection, folder, catalogue, asked):
         self.connection, self.folder, self.asked = connection, folder, asked
-        self.needs = {table: names for table, names in catalogue.needs.items() if table != "observations"}
         self.until = int(asked.as_of.max(initial=0))
-        self.since = oldest_needed(catalogue, int(asked.as_of.min(initial=self.until)))
-        self.present = {table: self._columns(table) for table in self.needs}
+        self.earliest = int(asked.as_of.min(initial=self.until))
+        self.since = oldest_needed(catalogue, self.earliest)
+        self.needs = needed(catalogue, {table: self._columns(table) for table in catalogue.needs if table != "observations"})
+        for table, need in self.needs.items():
+            self._require_no_zones(table, need.carried)
         self.named = any(each.scope == "counterparty" for each in catalogue.features)
 
     def _columns(self, table):
@@ -96,83 +94,63 @@ class Reader:
         self.connection.register("chosen", chosen)
         # a table, since cursors do not see what another one registered
         self.connection.execute("CREATE OR REPLACE TABLE asked AS SELECT * FROM chosen")
-        # a table of shared ids first, so that others are told in its codes
-        names = sorted(self.needs, key=lambda name: name not in SHARED_IDS.values())
-        streams = {name: self._stream(name) for name in names}
+        streams = {name: self._stream(need) for name, need in self.needs.items()}
         for begin, end in pairwise([0, *ends]):
             owners = {}
-            tables = {name: _rows(TABLES[name], streams[name].until(end), begin, owners) for name in names}
+            tables = {name: _rows(TABLES[name], stream.until(end), begin, owners) for name, stream in streams.items()}
             yield Records(tuple(self.asked.customers[begin:end].to_pylist()), tables)
         for stream in streams.values():
             stream.close()
 
-    def _stream(self, table):
-        if "customer_id" not in self.present[table]:
-            return Shared(fetch(self.connection, self._query(table), self._path(table)))
-        return Stream(self.connection.cursor(), self._query(table), self._path(table))
+    def _stream(self, need):
+        query, path = self._query(need), self._path(need.table)
+        return Stream(self.connection.cursor(), query, path) if need.owned else Shared(fetch(self.connection, query, path))
 
-    def _query(self, table):
-        contract, present = TABLES[table], self.present[table]
-        wanted = [contract.occurred, "known_at", *contract.filled, *self.needs[table], *SUPPORT.get(table, ())]
-        names = [name for name in dict.fromkeys(wanted) if name in present]
-        conditions = [f"rows.{quoted(name)} IS NOT NULL" for name in contract.filled if name in present]
+    def _query(self, need):
+        """A table's rows in the kernel's order: sorted here, where DuckDB can spill, and not again."""
         # nothing asked can read what is known later or lies before every window: pruned before it is sorted
-        conditions.append(f"rows.known_at <= {moment(self.until)}")
-        if table in self.since:
-            conditions.append(f"rows.{contract.occurred} > {moment(self.since[table] - 1)}")
-        own = "customer_id" in present
-        order = [f"rows.{quoted(name)}" for name in contract.order if name in present]
-        return f"""SELECT {"asked.entity" if own else "0::INTEGER AS entity"}, {", ".join(f"rows.{quoted(name)}" for name in names)}
-            FROM {literal(self._path(table))} AS rows {"JOIN asked ON rows.customer_id = asked.customer_id" if own else ""}
-            WHERE {" AND ".join(conditions)} ORDER BY {", ".join((["asked.entity"] if own else []) + order)}"""
+        conditions = [*(f"{_of_rows(name)} IS NOT NULL" for name in need.filled), f"rows.known_at <= {moment(self.until)}"]
+        if need.table in self.since:
+            conditions.append(f"{_of_rows(TABLES[need.table].occurred)} > {moment(self.since[need.table] - 1)}")
+        entity, joined, by_customer = "asked.entity", "JOIN asked ON rows.customer_id = asked.customer_id", ["asked.entity"]
+        if not need.owned:
+            entity, joined, by_customer = "0::INTEGER AS entity", "", []
+        return f"""SELECT {", ".join([entity, *map(_of_rows, need.columns)])} FROM {literal(self._path(need.table))} AS rows {joined}
+            WHERE {" AND ".join(conditions)} ORDER BY {", ".join([*by_customer, *map(_of_rows, need.order)])}"""
 
     def counterparties(self):
         """Dated counts of all counterparties' transactions and known frauds up to the last as_of; None where no feature asks for them."""
         if not self.named:
             return None
-        # twice the longest window: older counts only matter as one sum
-        begin = int(self.asked.as_of.min(initial=self.until)) - 2 * 365 * 86_400
-        known = f"known_at <= {moment(self.until)} AND counterparty_id IS NOT NULL"
-        path = self._path("transactions")
-        seen = fetch(self.connection, f"SELECT counterparty_id, known_at FROM {literal(path)} WHERE {known}", path)
-        levels = pc.unique(seen["counterparty_id"])
-        levels = levels.take(pc.sort_indices(levels))
-        code, _ = as_codes(seen["counterparty_id"], owner=levels)
-        fraud_code, fraud_known = self._frauds(levels)
-        return running_counts(levels.to_pylist(), code, as_array(seen["known_at"]), fraud_code, fraud_known, begin=begin, end=self.until)
+        begin = counted_since(self.earliest) // DAY
+        # a day counts from the next midnight on, like every moment rounded up; whole numbers add up exactly in any order
+        counts = f"""SELECT counterparty_id, greatest(datediff('day', DATE '1970-01-01', known_at::DATE) + (known_at > known_at::DATE)::BIGINT, {begin}) AS day,
+            count(*) FILTER (NOT fraud) AS count, count(*) FILTER (fraud) AS frauds
+            FROM ({self._judged()}) WHERE known_at <= {moment(self.until)} AND counterparty_id IS NOT NULL GROUP BY ALL"""
+        return counterparties_of(fetch(self.connection, counts, self._path("transactions")), earliest=self.earliest, latest=self.until)
 
-    def _frauds(self, levels):
-        outcomes = self._path("outcomes")
+    def _judged(self):
+        """A query of one row per transaction, and one more for each fraud among them: counterparty_id, known_at, fraud."""
+        transactions, outcomes = self._path("transactions"), self._path("outcomes")
+        self._require_counted("transactions")
+        rows = f"SELECT counterparty_id, known_at::TIMESTAMP AS known_at, false AS fraud FROM {literal(transactions)}"
         if not outcomes.exists():
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-        frauds = fetch(
-            self.connection,
-            f"""SELECT judged.counterparty_id, greatest(outcome.known_at, judged.known_at) AS known_at
-            FROM {literal(outcomes)} AS outcome
-            JOIN {literal(self._path("transactions"))} AS judged ON outcome.transaction_id = judged.transaction_id
-            WHERE outcome.kind = 'fraud' AND greatest(outcome.known_at, judged.known_at) <= {moment(self.until)}""",
-            outcomes,
-        )
-        return as_codes(frauds["counterparty_id"], owner=levels)[0], as_array(frauds["known_at"])
+            return rows
+        self._require_counted("outcomes")
+        return f"""{rows} UNION ALL SELECT judged.counterparty_id, greatest(outcome.known_at::TIMESTAMP, judged.known_at::TIMESTAMP), true
+            FROM {literal(outcomes)} AS outcome JOIN {literal(transactions)} AS judged ON outcome.transaction_id = judged.transaction_id
+            WHERE outcome.kind = 'fraud'"""
 
+    def _require_counted(self, table):
+        require_counted(table, self._columns(table))
+        self._require_no_zones(table, ("known_at",))
 
-def _as_given(chunked):
-    """A column beyond the contract; whole numbers as floats, as one customer's rows give them, since nobody says they are amounts to add up exactly."""
-    return as_array(chunked.cast(pa.float64(), safe=False) if pa.types.is_integer(chunked.type) else chunked)
-
-
-def oldest_needed(catalogue, earliest):
-    """Seconds before which rows of a table fall out of every window of observations from `earliest` on, by when they occurred.
-
-    Only tables of which nothing but windows is asked are named: of the others any row may still matter.
-    """
-    oldest = {}
-    for term in reading_terms(plan_of(catalogue)):
-        if term.table in TABLES and term.op != "counterparty":
-            reach = earliest - term.span if term.op == "window" and term.table != "invoices" else MISSING_TIME
-            oldest[term.table] = min(oldest.get(term.table, reach), reach)
-    built = {"payments"} if "invoices" in catalogue.needs else set()
-    return {table: since for table, since in oldest.items() if since > MISSING_TIME and table not in built}
+    def _require_no_zones(self, table, names):
+        path = self._path(table)
+        zoned = [name for name, kind in described(self.connection, path) if name in names and kind == "TIMESTAMP WITH TIME ZONE"]
+        if zoned:
+            count = fetch(self.connection, f"SELECT count({quoted(zoned[0])}) FROM {literal(path)}", path)[0][0].as_py()
+            raise zoned_moments(table, zoned[0], count)
 
 
 class Stream:
@@ -226,17 +204,13 @@ class Shared:
 
 
 def _rows(contract, arrow, begin, owners):
-    """A table's rows as the kernel's arrays; customers' codes count from `begin`, ids of `owners` are told in their codes."""
-    rows = {}
-    for name in arrow.column_names:
-        if name in SHARED_IDS:
-            rows[name], ids = as_codes(arrow[name], owners.get(name))
-            owners.setdefault(name, ids)
-        elif name == "entity":
-            rows[name] = np.maximum(arrow[name].to_numpy().astype(np.int64) - begin, 0)
-        else:
-            rows[name] = as_array(arrow[name]) if contract.column(name) else _as_given(arrow[name])
-    return rows
+    """A table's rows as the kernel's arrays; customers' codes count from `begin`."""
+    rows = {name: as_kernel_column(contract, name, arrow[name], owners) for name in arrow.column_names[1:]}
+    return {"entity": np.maximum(arrow["entity"].to_numpy().astype(np.int64) - begin, 0), **rows}
+
+
+def _of_rows(name):
+    return f"rows.{quoted(name)}"
 
 
 def connect(*, threads):

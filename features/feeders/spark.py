@@ -20,14 +20,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from features.arrays import DAY
-from features.context import Context, added_counts
+from features.context import Context
 from features.errors import RiskError
-from features.feeders.arrow import as_array, as_codes, as_column, distinct_ascending, features_schema, write_context
-from features.feeders.bases import bases_of, knots_of
-from features.feeders.buckets import answers_of, features_of, needed
+from features.feeders.arrow import as_array, as_column, features_schema, write_context
+from features.feeders.bases import bases_of, counterparties_of, knots_of
+from features.feeders.buckets import answers_of, features_of
+from features.feeders.needs import COUNTED, needed, oldest_needed, require_counted, zoned_moments
 from features.feeders.parcels import pack, unpack
-from features.feeders.reading import oldest_needed
 from features.feeders.writing import replacing
 
 try:
@@ -195,9 +194,8 @@ def _seconds(moment):
 def _without_zones(name, frame):
     zoned = [field.name for field in frame.schema if isinstance(field.dataType, st.TimestampType)]
     if zoned:
-        raise RiskError(
-            f"Table {name}, column {', '.join(zoned)}: the moments carry a time zone; store them as UTC without a zone, in Spark as timestamp_ntz."
-        )
+        count = frame.agg(sf.count(_column(zoned[0]))).first()[0]
+        raise zoned_moments(name, zoned[0], count, remedy="store them as UTC without a zone, in Spark as timestamp_ntz")
     return frame
 
 
@@ -304,25 +302,20 @@ def _counterparties(book):
     midnight = sf.to_date("known_at")
     day = sf.unix_date(midnight) + (_column("known_at") > midnight.cast("timestamp_ntz")).cast("int")
     found = known.groupBy("counterparty_id", day.cast("long").alias("day")).agg(sf.sum(1 - sf.col("fraud")), sf.sum("fraud")).toArrow()
-    levels = distinct_ascending(found[0])
-    moment, count, frauds = (as_array(found[number]) for number in (1, 2, 3))
-    begin = book.earliest - 2 * 365 * DAY
-    return added_counts(levels.to_pylist(), as_codes(found[0], levels)[0], moment * DAY, count, frauds, begin=begin, end=book.latest)
+    return counterparties_of(found, earliest=book.earliest, latest=book.latest)
 
 
 def _judged(book):
     """One row per transaction with a counterparty, and one more for each fraud among them: counterparty_id, known_at, fraud 0 or 1."""
-    rows = _chosen(book, "transactions", ["transaction_id", "counterparty_id", "known_at"]).filter(_column("counterparty_id").isNotNull())
+    rows = _chosen(book, "transactions").filter(_column("counterparty_id").isNotNull())
     judged = rows.withColumn("fraud", sf.lit(0))
     if book.frames["outcomes"] is not None:
-        outcomes = _chosen(book, "outcomes", ["transaction_id", "kind", "known_at"]).filter("kind = 'fraud'")
+        outcomes = _chosen(book, "outcomes").filter("kind = 'fraud'")
         both = rows.join(outcomes.select("transaction_id", sf.col("known_at").alias("found_at")), "transaction_id")
         judged = judged.unionAll(both.select("transaction_id", "counterparty_id", sf.greatest("known_at", "found_at"), sf.lit(1)))
     return judged
 
 
-def _chosen(book, table, names):
-    lacking = [name for name in names if name not in book.frames[table].columns]
-    if lacking:
-        raise RiskError(f"Table {table} lacks the column {', '.join(lacking)}, which the counterparties' counts need; ingest it again.")
-    return _without_zones(table, book.frames[table].select(*names)).withColumn("known_at", _column("known_at").cast("timestamp_ntz"))
+def _chosen(book, table):
+    require_counted(table, book.frames[table].columns)
+    return _without_zones(table, book.frames[table].select(*COUNTED[table])).withColumn("known_at", _column("known_at").cast("timestamp_ntz"))

@@ -38,14 +38,12 @@ class Columns:
         table = np.array([*(known.setdefault(level, len(known)) for level in column.levels), -1])
         return table[column.codes]
 
-    def numbers(self, name, begin=0, end=None):
-        """Values of a number column."""
-        return self.added[name][begin:end] if name in self.added else np.asarray(self.matrix[self.place[name], begin:end])
-
-    def category(self, name, begin=0, end=None):
-        """Values of a category column."""
-        codes = self.matrix[self.place[name], begin:end].astype(np.int32)
-        return Category(codes, tuple(self.levels[name]))
+    def values(self, name, begin=0, end=None):
+        """Values of a column, an array or a Category."""
+        if name in self.added:
+            return self.added[name][begin:end]
+        stored = self.matrix[self.place[name], begin:end]
+        return Category(stored.astype(np.int32), tuple(self.levels[name])) if name in self.levels else np.asarray(stored)
 
 
 def write_columns(columns, catalogue, asked, out_path):
@@ -55,11 +53,7 @@ def write_columns(columns, catalogue, asked, out_path):
         for begin in range(0, len(asked), WRITE_ROWS):
             end = min(begin + WRITE_ROWS, len(asked))
             ids = asked.ids[begin:end].cast(pa.string()).combine_chunks()
-            writer.write_table(pa.table([ids, *(_arrow(columns, each, begin, end) for each in catalogue.features)], schema=schema))
-
-
-def _arrow(columns, each, begin, end):
-    return as_column((columns.category if each.kind == "category" else columns.numbers)(each.name, begin, end))
+            writer.write_table(pa.table([ids, *(as_column(columns.values(name, begin, end)) for name in catalogue.names)], schema=schema))
 
 
 @contextmanager
