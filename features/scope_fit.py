@@ -13,14 +13,14 @@ def outside_scope(space):
     """
     invoices = space.rows("invoices")
     scope, category = space.column("customers", "scope"), space.column("invoices", "category")
-    if not (_has_levels(scope) and _has_levels(category)):
+    if not (_says_something(scope) and _says_something(category)):
         return np.full(len(invoices["known_at"]), np.nan)
     row = held(space.states("customers"), invoices["entity"], np.maximum(invoices["issued_at"], invoices["known_at"]))
     return _outside(category, np.where(row >= 0, scope.codes[row], -1), scope.levels)
 
 
-def _has_levels(column):
-    return isinstance(column, Category) and len(column.levels) > 0
+def _says_something(column):
+    return isinstance(column, Category) and len(column.levels) > 0 and len(column) > 0
 
 
 def _outside(category, scope_codes, scopes):
