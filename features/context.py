@@ -13,6 +13,8 @@ from features.kernel import pack, pack_edge
 LEVELS = np.array([0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 1.0])
 KNOTS = len(LEVELS)
 LEAST_MEMBERS = 20
+# Each value is held beside its knots; so many at a time stay in the processor's cache.
+BLOCK = 1 << 15
 EVERYBODY = None
 
 
@@ -46,16 +48,21 @@ class Context:
         early.
         """
         answer = np.full(len(values), np.nan)
+        for begin in range(0, len(values), BLOCK):
+            some = slice(begin, begin + BLOCK)
+            self._quantiles(name, values[some], None if industry is None else industry[some], as_of[some], answer[some])
+        return answer
+
+    def _quantiles(self, name, values, industry, as_of, answer):
         dates, everybody = self.knots.get((name, EVERYBODY), (np.zeros(0, dtype=np.int64), None))
         at = np.searchsorted(dates, as_of, side="right") - 1
         usable = (at >= 0) & ~np.isnan(values)
         if not usable.any():
-            return answer
+            return
         chosen = everybody[np.maximum(at, 0)]
         for level, members in _members(industry, usable):
             self._use_industry(chosen, (name, level), members, dates[at[members]])
         answer[usable] = _place(values[usable], chosen[usable])
-        return answer
 
     def _use_industry(self, chosen, entry, members, wanted):
         if entry not in self.knots:

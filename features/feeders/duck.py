@@ -130,7 +130,7 @@ def featurize(
         _fill(columns, reader, asked, given, chunk_customers, threads, progress)
         if context is None:
             given = Context(_peer_knots(bases_of(catalogue), columns, asked), given.counterparties)
-            _fill_peers(catalogue, columns, asked, given)
+            _fill_peers(catalogue, columns, asked, given, threads)
         write_columns(columns, catalogue, asked, Path(out_path))
     connection.close()
     if context is None and context_path is not None:
@@ -206,11 +206,16 @@ def _peer_knots(compared, columns, asked):
     return knots_of({name: columns.values(name) for name in compared.names}, asked.as_of)
 
 
-def _fill_peers(catalogue, columns, asked, context):
-    for each in catalogue.features:
-        if each.scope == "peer":
-            industry = columns.values(INDUSTRY) if len(each.how.parts) > 1 else None
-            columns.added[each.name] = context.quantiles(each.how.column, columns.values(f"base:{each.how.column}"), industry, asked.as_of)
+def _fill_peers(catalogue, columns, asked, context, threads):
+    peers = [each for each in catalogue.features if each.scope == "peer"]
+    industry = columns.values(INDUSTRY) if any(len(each.how.parts) > 1 for each in peers) else None
+
+    def placed(each):
+        own = industry if len(each.how.parts) > 1 else None
+        return context.quantiles(each.how.column, columns.values(f"base:{each.how.column}"), own, asked.as_of)
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        columns.added.update(zip((each.name for each in peers), pool.map(placed, peers), strict=True))
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ from features.arrays import Category
 from features.feeders.arrow import as_column, features_schema
 
 WRITE_ROWS = 65_536
+# A scratch file of at most this size stays mapped: letting its pages go and fetching them again for every chunk would cost more.
+HELD_BYTES = 256 << 20
 
 
 class Columns:
@@ -30,8 +32,9 @@ class Columns:
         self.matrix[self.place[name], rows] = self._global(name, column) if isinstance(column, Category) else column
 
     def release(self):
-        """Let the page cache alone hold what was stored: this process need not."""
-        self.matrix._mmap.madvise(mmap.MADV_DONTNEED)
+        """Let the page cache alone hold what was stored: this process need not, beyond what is soon touched again."""
+        if self.matrix.nbytes > HELD_BYTES:
+            self.matrix._mmap.madvise(mmap.MADV_DONTNEED)
 
     def _global(self, name, column):
         known = self.levels[name]
@@ -54,6 +57,7 @@ def write_columns(columns, catalogue, asked, out_path):
             end = min(begin + WRITE_ROWS, len(asked))
             ids = asked.ids[begin:end].cast(pa.string()).combine_chunks()
             writer.write_table(pa.table([ids, *(as_column(columns.values(name, begin, end)) for name in catalogue.names)], schema=schema))
+            columns.release()
 
 
 @contextmanager
