@@ -5,6 +5,7 @@ process holds when it starts another counts as the least that the other is said 
 """
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -63,14 +64,15 @@ def _own(process):
 
 
 def _held(folder):
-    held = 0
-    for path in Path(folder).rglob("*"):
-        try:
-            held += path.stat().st_blocks * 512
-        except OSError:
-            # a spill file that went while it was looked at
-            continue
-    return held
+    # a file, or a folder, may go while it is looked at
+    return sum(_blocks(os.path.join(inside, name)) for inside, _, names in os.walk(folder) for name in names)
+
+
+def _blocks(path):
+    try:
+        return os.stat(path).st_blocks * 512
+    except OSError:
+        return 0
 
 
 def serve_work(works):
