@@ -121,12 +121,11 @@ def _months_since(space, term):
 
 
 def _peer(space, batch, out, parts, categories):
-    for row, term in enumerate(batch.terms):
-        if space.context is None:
-            out[row] = np.nan
-            continue
-        industry = categories.get(int(batch.parts[1][row])) if len(parts) > 1 else None
-        out[row] = space.context.quantiles(term.column, parts[0][row], industry, space.observations.as_of)
+    if space.context is None:
+        out[:] = np.nan
+        return
+    industry = categories.get(int(batch.parts[1][0])) if len(parts) > 1 else None
+    out[:] = space.context.quantiles([term.column for term in batch.terms], parts[0], industry, space.observations.as_of)
 
 
 def _counterparty(space, term):

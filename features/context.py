@@ -14,8 +14,9 @@ LEVELS = np.array([0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.
 KNOTS = len(LEVELS)
 LEAST_MEMBERS = 20
 # Each value is held beside its knots; so many at a time stay in the processor's cache.
-BLOCK = 1 << 15
+BLOCK = 1 << 11
 EVERYBODY = None
+NO_KNOTS = np.zeros(0, dtype=np.int64), np.zeros((0, KNOTS))
 
 
 @dataclass(frozen=True)
@@ -41,37 +42,40 @@ class Context:
         self._code = {level: code for code, level in enumerate(self.counterparties.levels)}
         self._key = pack(self.counterparties.code, self.counterparties.date)
 
-    def quantiles(self, name, values, industry, as_of):
-        """Where each value (n,) stands among its industry's at the latest context date <= as_of: 0 lowest, 1 highest, (n,).
+    def quantiles(self, names, values, industry, as_of):
+        """Where each value (f, n) of the named features stands among its industry's at the latest context date <= as_of: 0 lowest, 1 highest, (f, n).
 
         An industry without quantiles of that date, or none given, means everybody's. Missing when the value is or no context date is that
         early.
         """
-        answer = np.full(len(values), np.nan)
-        for begin in range(0, len(values), BLOCK):
+        answer = np.full(values.shape, np.nan)
+        for begin in range(0, len(as_of), BLOCK):
             some = slice(begin, begin + BLOCK)
-            self._quantiles(name, values[some], None if industry is None else industry[some], as_of[some], answer[some])
+            knots = self._knots_of(names, None if industry is None else industry[some], as_of[some])
+            usable = ~np.isnan(values[:, some]) & ~np.isnan(knots[:, :, 0])
+            answer[:, some][usable] = _place(values[:, some][usable], knots[usable])
         return answer
 
-    def _quantiles(self, name, values, industry, as_of, answer):
-        dates, everybody = self.knots.get((name, EVERYBODY), (np.zeros(0, dtype=np.int64), None))
-        at = np.searchsorted(dates, as_of, side="right") - 1
-        usable = (at >= 0) & ~np.isnan(values)
-        if not usable.any():
-            return
-        chosen = everybody[np.maximum(at, 0)]
-        for level, members in _members(industry, usable):
-            self._use_industry(chosen, (name, level), members, dates[at[members]])
-        answer[usable] = _place(values[usable], chosen[usable])
+    def _knots_of(self, names, industry, as_of):
+        """The quantiles that hold for each name and observation, (f, n, 21); NaN where no context date is that early."""
+        knots, members = np.full((len(names), len(as_of), KNOTS), np.nan), _members(industry)
+        for name, chosen in zip(names, knots, strict=True):
+            dates, everybody = self.knots.get((name, EVERYBODY), NO_KNOTS)
+            at = dates.searchsorted(as_of, side="right") - 1
+            there = (at >= 0).nonzero()[0]
+            chosen[there] = everybody[at[there]]
+            for level, own in members:
+                self._use_industry(chosen, (name, level), own[at[own] >= 0], dates, at)
+        return knots
 
-    def _use_industry(self, chosen, entry, members, wanted):
-        if entry not in self.knots:
+    def _use_industry(self, chosen, entry, members, dates, at):
+        if entry not in self.knots or not len(members):
             return
-        dates, knots = self.knots[entry]
-        at = np.searchsorted(dates, wanted)
-        same = at < len(dates)
-        same[same] = dates[at[same]] == wanted[same]
-        chosen[members[same]] = knots[at[same]]
+        own_dates, knots = self.knots[entry]
+        wanted = dates[at[members]]
+        place = np.minimum(own_dates.searchsorted(wanted), len(own_dates) - 1)
+        same = own_dates[place] == wanted
+        chosen[members[same]] = knots[place[same]]
 
     def counterparty_codes(self, own):
         """Codes int64 (n,) of a Category of counterparties in this context; -1 where none is given or it was never seen."""
@@ -149,12 +153,11 @@ def _extend(rows, **more):
         rows[name].extend(values)
 
 
-def _members(industry, usable):
-    """(level, positions) of the usable observations of each industry."""
-    if industry is None or not hasattr(industry, "codes"):
-        return
-    for code in np.unique(industry.codes[usable & (industry.codes >= 0)]):
-        yield industry.levels[code], np.flatnonzero(usable & (industry.codes == code))
+def _members(industry):
+    """(level, positions) of the observations of each industry."""
+    if industry is None or not len(industry.levels):
+        return []
+    return [(industry.levels[code], (industry.codes == code).nonzero()[0]) for code in set(industry.codes.tolist()) - {-1}]
 
 
 def _place(values, knots):

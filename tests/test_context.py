@@ -17,7 +17,7 @@ def knots_of(values, *, industry=None, as_of=JANUARY, **rules):
 
 def place(context, value, *, industry=None, as_of=JANUARY):
     own = categorize([industry]) if industry else None
-    return context.quantiles("x", np.array([value]), own, np.array([as_of]))[0]
+    return context.quantiles(["x"], np.array([[value]]), own, np.array([as_of]))[0, 0]
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def _fill_peers(catalogue, columns, asked, context, threads):
 
     def placed(each):
         own = industry if len(each.how.parts) > 1 else None
-        return context.quantiles(each.how.column, columns.values(f"base:{each.how.column}"), own, asked.as_of)
+        return context.quantiles([each.how.column], columns.values(f"base:{each.how.column}")[None], own, asked.as_of)[0]
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         columns.added.update(zip((each.name for each in peers), pool.map(placed, peers), strict=True))
