@@ -98,7 +98,7 @@ def costs(catalogue, chunks, context):
 
 def _weigh(profile, plan, records):
     """Let windowed terms weigh as their tables' rows, one on average."""
-    terms = [term for batch in plan.batches if batch.windows for term in batch.terms]
+    terms = [term for batch in plan.batches if batch.op == "window" for term in batch.terms]
     # a built table stands for the invoices it was built from
     rows = {term: 1 + len(records.tables.get(term.table, records.tables.get("invoices", {"entity": ()}))["entity"]) for term in terms}
     mean = sum(rows.values()) / max(len(rows), 1)
