@@ -26,6 +26,8 @@ from features.tables import TABLES
 FEW_LEVELS = 50
 # Enough to drown the calls, few enough for a term's column to stay in the processor's cache.
 CHUNK_OBSERVATIONS = 8_192
+# Observations in the order of time scatter each chunk over all pages of the scratch file: they are let go after several chunks, not after each.
+RELEASED_CHUNKS = 8
 # Three columns are made of each kind of transaction.
 FEW_KINDS = 12
 
@@ -187,7 +189,9 @@ def _store(columns, chosen, computed, progress):
     found = computed.result()
     for name, column in found.items():
         columns.put(name, chosen, column)
-    columns.release()
+    columns.stored += 1
+    if columns.stored % RELEASED_CHUNKS == 0:
+        columns.release()
     if progress is not None:
         progress.update(len(next(iter(found.values()), ())))
 

@@ -12,8 +12,6 @@ from features.arrays import Category
 from features.feeders.arrow import as_column, features_schema
 
 WRITE_ROWS = 65_536
-# A scratch file of at most this size stays mapped: letting its pages go and fetching them again for every chunk would cost more.
-HELD_BYTES = 256 << 20
 
 
 class Columns:
@@ -25,16 +23,15 @@ class Columns:
         # a file, so that the page cache and not this process bounds a large book
         self.matrix = np.memmap(os.path.join(scratch, "columns"), dtype=np.float64, mode="w+", shape=(len(catalogue), max(count, 1)))
         self.levels = {each.name: {} for each in catalogue.features if each.kind == "category"}
-        self.added = {}
+        self.added, self.stored = {}, 0
 
     def put(self, name, rows, column):
         """Store a column's values at these observations."""
         self.matrix[self.place[name], rows] = self._global(name, column) if isinstance(column, Category) else column
 
     def release(self):
-        """Let the page cache alone hold what was stored: this process need not, beyond what is soon touched again."""
-        if self.matrix.nbytes > HELD_BYTES:
-            self.matrix._mmap.madvise(mmap.MADV_DONTNEED)
+        """Let the page cache alone hold what was stored: this process need not."""
+        self.matrix._mmap.madvise(mmap.MADV_DONTNEED)
 
     def _global(self, name, column):
         known = self.levels[name]
