@@ -9,7 +9,7 @@ from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
-from features import compute, windowed, workspace
+from features import compute, panel, windowed, workspace
 from features.plan import plan_of
 from features.terms import walk
 
@@ -113,8 +113,8 @@ def _clocks(profile):
     yield patch.dict(windowed.MEASURES, {name: _measure(profile, call) for name, call in windowed.MEASURES.items()})
     yield patch.object(compute, "fill_windows", _windows(profile, compute.fill_windows))
     yield patch.object(workspace.Workspace, "once", _once(profile, workspace.Workspace.once, _shared_name))
-    yield patch.object(windowed.Panel, "once", _once(profile, windowed.Panel.once, _panel_name))
-    for owner, name in ((workspace.Workspace, "book"), (workspace.Workspace, "accounts"), (windowed.Panel, "counts"), (windowed.Panel, "whole")):
+    yield patch.object(panel.Panel, "once", _once(profile, panel.Panel.once, _panel_name))
+    for owner, name in ((workspace.Workspace, "book"), (workspace.Workspace, "accounts"), (panel.Panel, "counts"), (panel.Panel, "whole")):
         yield patch.object(owner, name, _kept(profile, owner, name))
 
 
@@ -178,7 +178,7 @@ def _kept(profile, owner, name):
     build = getattr(owner, name).func
 
     def kept(self):
-        with profile.step(f"{'windows, shared' if owner is windowed.Panel else 'shared'}: {name}"):
+        with profile.step(f"{'windows, shared' if owner is panel.Panel else 'shared'}: {name}"):
             if name not in self.__dict__:
                 self.__dict__[name] = build(self)
             return self.__dict__[name]

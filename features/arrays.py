@@ -81,6 +81,13 @@ def categorize(values):
     return Category(np.array([code.get(value, -1) for value in values], dtype=np.int32), levels)
 
 
+def present(column):
+    """Which values are not missing, a boolean array."""
+    if isinstance(column, Category):
+        return column.codes >= 0
+    return column == column if column.dtype.kind == "f" else column != MISSING_MONEY
+
+
 def take(rows, index):
     """The chosen rows of a dict of columns, in the order of `index` (positions or a mask)."""
     return {name: column[index] for name, column in rows.items()}

@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 
 from features import numbers, several
-from features.arrays import DAY, MISSING_TIME, Category, Observations, length, take
+from features.arrays import DAY, MISSING_TIME, Category, Observations, length, present, take
 from features.derived import hour, remainder, weekday
 from features.plan import plan_of
 from features.revisions import first_filing_days, revision
-from features.windowed import fill_windows, present
+from features.windowed import fill_windows
 from features.workspace import TESTS, Workspace
 
 OVERDUE_STATEMENT_DAYS = 550  # a year's accounts and the half year in which most laws want them filed

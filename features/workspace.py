@@ -5,13 +5,12 @@ from functools import cache, cached_property
 import numpy as np
 
 from features.accounts import PREFERRED_BASIS, Accounts, month_number
-from features.arrays import Category, length, take
+from features.arrays import Category, length, present, take
 from features.derived import BUILT, DERIVED, LINKED
 from features.ledger import contract_figures, ledger, open_figures, settlements
 from features.lookups import held, pick, states
 from features.scope_fit import outside_scope
 from features.tables import TABLES
-from features.windowed import present
 
 TESTS = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 

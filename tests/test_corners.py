@@ -8,7 +8,7 @@ from builders import write_tables
 from corners import CORNERS, SLOW, asked_of, book, rows_of
 from naive import Naive
 
-from features import kernel, windowed
+from features import kernel, panel
 from features.arrays import Category
 from features.catalogue import build_catalogue
 from features.compute import compute
@@ -87,8 +87,8 @@ def test_chunks_and_threads_leave_no_trace(fed, folder, chunk_customers, threads
 
 def few_rows_at_a_time(monkeypatch):
     monkeypatch.setattr(kernel, "BLOCK_ROWS", 500)
-    monkeypatch.setattr(windowed, "FLAT_ROWS", 3_000)
-    monkeypatch.setattr(windowed, "FEW_ROWS", 0)
+    monkeypatch.setattr(panel, "FLAT_ROWS", 3_000)
+    monkeypatch.setattr(panel, "FEW_ROWS", 0)
 
 
 def every_straggler_aside(monkeypatch):
