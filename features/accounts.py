@@ -29,7 +29,7 @@ def month_number(period_end):
     """Months since January 1950 of the month end nearest to `period_end` in seconds: a year of 52 weeks may close early in the next
     month."""
     months = (period_end - HALF_MONTH).astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    return np.where(period_end == MISSING_TIME, -1, months - BASE_MONTH)
+    return np.where(period_end == MISSING_TIME, -1, np.minimum(np.maximum(months - BASE_MONTH, 0), LATEST - 1))
 
 
 class Accounts:
@@ -142,10 +142,6 @@ class Accounts:
     def age_days(self):
         """Days from the latest period end to as_of, (n,)."""
         return self._days(self.as_of, pick_time(self.rows["period_end"], self.latest))
-
-    def filing_days(self):
-        """Days from the latest period end to the day its statement was known, (n,)."""
-        return self._days(pick_time(self.rows["known_at"], self.latest), pick_time(self.rows["period_end"], self.latest))
 
     def _days(self, later, earlier):
         return np.where(self.latest >= 0, (later - np.where(self.latest >= 0, earlier, 0)) / 86_400, np.nan)

@@ -5,9 +5,10 @@ statement, as in Beneish, Lee and Nichols (2013). Of the eight, sales growth (SG
 Each index compares the latest year with the one before: 1 is no change. A score above -1.78 speaks of manipulation.
 """
 
-from features.terms import constant, line, minus, plus, ratio
+from features.terms import constant, known_or, line, minus, plus, positive, ratio, where_known
 
 YEAR = 12
+LEAST_SOFT = 0.01
 WEIGHTS = {
     "constant": -4.84,
     "dsri": 0.920,
@@ -47,10 +48,21 @@ def _leverage(lag=0):
     return ratio(plus(line("long_term_debt", lag), line("current_liabilities", lag)), line("total_assets", lag))
 
 
+def _soft_enough(lag=0):
+    """The share, missing where it is under a hundredth: below that, what remains is rounding, or assets told as current and fixed alone."""
+    return where_known(_soft_assets(lag), positive(minus(_soft_assets(lag), constant(LEAST_SOFT))))
+
+
+def _asset_quality():
+    """The index, neutral where hardly any assets are soft in either year."""
+    quality = known_or(ratio(_soft_enough(), _soft_enough(YEAR)), 1.0)
+    return where_known(where_known(quality, _soft_assets()), _soft_assets(YEAR))
+
+
 COMPONENTS = {
     "dsri": ratio(_receivables(), _receivables(YEAR)),
     "gmi": ratio(_margin(YEAR), _margin()),
-    "aqi": ratio(_soft_assets(), _soft_assets(YEAR)),
+    "aqi": _asset_quality(),
     "depi": ratio(_depreciation_rate(YEAR), _depreciation_rate()),
     "sgai": ratio(_overheads(), _overheads(YEAR)),
     "lvgi": ratio(_leverage(), _leverage(YEAR)),

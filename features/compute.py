@@ -7,11 +7,14 @@ import numpy as np
 from features import numbers, several
 from features.arrays import DAY, MISSING_TIME, Category, Observations, length, present, take
 from features.derived import hour, remainder, weekday
+from features.errors import RiskError
 from features.plan import plan_of
 from features.revisions import first_filing_days, revision
 from features.windowed import fill_windows
 from features.workspace import TESTS, Workspace
 
+# A statement's code (customer, basis, length, period) has to stay within the upper half of a packed key.
+MOST_CUSTOMERS = 150_000
 OVERDUE_STATEMENT_DAYS = 550  # a year's accounts and the half year in which most laws want them filed
 
 
@@ -20,7 +23,14 @@ def compute(catalogue, records, observations, *, context=None):
 
     Only rows with known_at <= as_of are read. Observations may come in any order. Without a context, peer and counterparty features are
     missing. A category feature is always a Category and a number never infinite.
+    Raises RiskError for more customers than the packed keys hold, moments outside their range, or sums that may leave 64 bits.
     """
+    if len(records.customers) > MOST_CUSTOMERS:
+        raise RiskError(
+            f"{len(records.customers)} customers at once are more than the {MOST_CUSTOMERS} that the packed keys hold; take fewer a chunk, or more buckets."
+        )
+    if not len(observations):
+        return {each.name: Category(np.zeros(0, dtype=np.int32), ()) if each.kind == "category" else np.zeros(0) for each in catalogue.features}
     order = _order(observations)
     if order is not None:
         observations = Observations(observations.entity[order], observations.as_of[order], take(observations.columns, order))
@@ -98,7 +108,7 @@ def _statement(space, term):
         return (np.isnan(age) | (age > OVERDUE_STATEMENT_DAYS)).astype(np.float64)
     if term.measure == "first_filing_days":
         return first_filing_days(space, term.lag)
-    return {"age_days": accounts.age_days, "filing_days": accounts.filing_days}[term.measure]()
+    return {"age_days": accounts.age_days}[term.measure]()
 
 
 def _moment(space, term):

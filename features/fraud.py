@@ -1,7 +1,7 @@
 """Declared features of a transaction judged for fraud: itself, its customer's recent pace, its counterparty's past."""
 
 from features.feature import feature
-from features.terms import compare, counterparty, minus, moment, own, ratio, signed_log, size, where, where_known, window
+from features.terms import compare, counterparty, largest, minus, moment, own, ratio, signed_log, size, where, where_known, window
 
 NEVER = "Never missing: 0 where nothing happened."
 GIVEN = "Missing where the transaction gives none."
@@ -100,43 +100,19 @@ def _counterparty_own():
 
 
 def _counterparty_past():
-    unseen = "Missing where the transaction gives no counterparty, or none of its transactions became known in the window."
-    return [*_counterparty_pace(unseen), *_counterparty_history(unseen)]
+    """What became known of the counterparty over everybody: a terminal under attack shows in days, a bad name in months.
+
+    A fraud is counted when it becomes known, mostly after its transaction did, so a window may hold more frauds than transactions; then the share is 1.
+    """
+    unseen = "Missing where the transaction gives no counterparty, or nothing of it became known in the window."
+    return [each for days in (1, 7, 30, 90, 365) for each in _counterparty_window(days, unseen)]
 
 
-def _counterparty_pace(unseen):
-    """What became known of the counterparty of late, over everybody: a terminal under attack shows in days."""
+def _counterparty_window(days, unseen):
+    count, frauds = (counterparty(measure, days=days) for measure in ("count", "frauds"))
+    share = ratio(frauds, largest(count, frauds))
     return [
-        each
-        for days in (1, 7, 30)
-        for each in (
-            _declare(f"cpty_count_{days}d", counterparty("count", days=days), "count", GIVEN, scope="counterparty"),
-            _declare(
-                f"cpty_fraud_rate_{days}d",
-                ratio(counterparty("frauds", days=days), counterparty("count", days=days)),
-                "share",
-                unseen,
-                scope="counterparty",
-                direction=1,
-            ),
-        )
-    ]
-
-
-def _counterparty_history(unseen):
-    return [
-        each
-        for days in (90, 365)
-        for each in (
-            _declare(f"cpty_count_{days}d", counterparty("count", days=days), "count", GIVEN, scope="counterparty"),
-            _declare(f"cpty_fraud_count_{days}d", counterparty("frauds", days=days), "count", GIVEN, scope="counterparty", direction=1),
-            _declare(
-                f"cpty_fraud_rate_{days}d",
-                ratio(counterparty("frauds", days=days), counterparty("count", days=days)),
-                "share",
-                unseen,
-                scope="counterparty",
-                direction=1,
-            ),
-        )
+        _declare(f"cpty_count_{days}d", count, "count", GIVEN, scope="counterparty"),
+        _declare(f"cpty_fraud_count_{days}d", frauds, "count", GIVEN, scope="counterparty", direction=1),
+        _declare(f"cpty_fraud_rate_{days}d", share, "share", unseen, scope="counterparty", direction=1),
     ]

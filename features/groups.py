@@ -90,7 +90,7 @@ def _pieces(cells):
 
 def _shares(cells, cell, amounts):
     """The sum of the groups' squared shares of their question's total amount, and the largest share, (2, q)."""
-    if int(amounts.sum()) >= 1 << 53:
+    if float(amounts.astype(np.float64).sum()) >= 2.0**53:
         sums = np.zeros(cells[-1], dtype=np.int64)
         np.add.at(sums, cell, amounts)
     else:
@@ -99,7 +99,9 @@ def _shares(cells, cell, amounts):
     total = np.add.reduceat(sums, cells[:-1]).repeat(cells[1:] - cells[:-1])
     share = sums / np.maximum(total, 1)
     squares = np.floor(share * share * PARTS).astype(np.int64)
-    return np.add.reduceat(squares, cells[:-1]) / PARTS, np.maximum.reduceat(share, cells[:-1])
+    figures = np.array([np.add.reduceat(squares, cells[:-1]) / PARTS, np.maximum.reduceat(share, cells[:-1])])
+    # amounts that are all zero have no shares
+    return np.where(figures > 0, figures, np.nan)
 
 
 def _both_shares(panel, group):
@@ -113,7 +115,7 @@ def _both_shares(panel, group):
 
 def _share(which):
     def measure(panel, group, out):
-        key = "shares", *((term.where, term.column, term.by, term.span) for term in group.terms)
+        key = "shares", *((term.table, term.key, term.where, term.column, term.by, term.span) for term in group.terms)
         out[group.row] = panel.once(key, lambda: _both_shares(panel, group))[which]
 
     return measure
@@ -122,7 +124,7 @@ def _share(which):
 def newcomers(panel, group, out):
     """Groups whose first row in the window is younger than the term's `value` in days; 0 where there are none."""
     laid, groups = _lay(panel, group, by=True), _groups(panel, group)
-    answer, young = laid.answer(0.0), np.array([int(term.value) * DAY for term in group.terms])
+    answer, young = laid.answer(0.0), np.array([int(term.value * DAY) for term in group.terms])
     for question, cells, row, cell in _celled(laid, groups):
         since = (laid.as_of(question) - young[laid.term(question)]).repeat(cells[1:] - cells[:-1])
         first = np.full(cells[-1], np.iinfo(np.int64).min)
@@ -135,7 +137,7 @@ def newcomers(panel, group, out):
 def decay(panel, group, out):
     """Rows counted by age, each as 1 / (1 + age / the term's `value` in days): today's as one, one of that age as a half."""
     laid = _lay(panel, group)
-    answer, scales = laid.answer(0.0), np.array([int(term.value) * DAY for term in group.terms])
+    answer, scales = laid.answer(0.0), np.array([int(term.value * DAY) for term in group.terms])
     for question, row in laid.rows():
         scale = scales[laid.term(question)]
         first = kernel.runs(question)

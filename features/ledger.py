@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.arrays import DAY, MISSING_MONEY, MISSING_TIME, Category
+from features.errors import RiskError
 from features.kernel import pack_edge
 from features.lookups import NEVER, by_observation, covering
 
+PAYMENT = "payment"
 AGEING_DAYS = (30, 60, 90)
 
 
@@ -44,13 +46,12 @@ def ledger(invoices, payments):
     settled[found] = effective[settling[found]]
     settled_on[found] = _latest_so_far(invoice, occurred)[settling[found]]
     settled_kind[found] = kind[settling[found]]
-    levels = payments["kind"].levels if "kind" in payments else ("payment",)
     return Ledger(
         invoices,
         visible,
         settled,
         settled_on,
-        Category(settled_kind.astype(np.int32), levels),
+        Category(settled_kind.astype(np.int32), _kinds(payments).levels),
         np.where(found, settling - first[:-1] + 1, 0),
         pack_edge(invoice, effective),
         paid_before,
@@ -60,20 +61,31 @@ def ledger(invoices, payments):
 
 def _matched(invoices, payments):
     """The payments of known invoices: invoice row, occurred, effective, amount, kind, by invoice, then effective, then occurred."""
-    row = _row_of(invoices["invoice_id"], payments["invoice_id"])
-    kept = (row >= 0).nonzero()[0]
+    row = _row_of(invoices["invoice_id"], payments["invoice_id"], known=invoices["known_at"])
+    # an id that another customer's payment names is not that customer's to pay
+    kept = ((row >= 0) & (invoices["entity"][row] == payments["entity"])).nonzero()[0] if len(invoices["entity"]) else np.zeros(0, dtype=np.int64)
     row, occurred = row[kept], payments["occurred_at"][kept]
     effective = np.maximum(occurred, payments["known_at"][kept])
     # by when they came to count, so that a payment known later never reorders those before it
     order = np.lexsort((occurred, effective, row))
-    kind = payments["kind"].codes.astype(np.int64) if "kind" in payments else np.zeros(len(payments["amount"]), dtype=np.int64)
+    kind = _kinds(payments).codes.astype(np.int64)
     return row[order], occurred[order], effective[order], payments["amount"][kept][order], kind[kept][order]
 
 
-def _row_of(codes, wanted):
-    """Row of each wanted code among `codes`, -1 where it is missing or unknown."""
+def _kinds(payments):
+    """The kind of every payment: one whose kind is not given is a payment like any other."""
+    if "kind" not in payments or not isinstance(payments["kind"], Category):
+        return Category(np.zeros(len(payments["amount"]), dtype=np.int32), (PAYMENT,))
+    kind = payments["kind"]
+    levels = kind.levels if PAYMENT in kind.levels else (*kind.levels, PAYMENT)
+    return Category(np.where(kind.codes < 0, levels.index(PAYMENT), kind.codes).astype(np.int32), levels)
+
+
+def _row_of(codes, wanted, *, known):
+    """Row of each wanted code among `codes`, of several the one known first; -1 where it is missing or unknown."""
     row = np.full(max(int(codes.max(initial=-1)), int(wanted.max(initial=-1))) + 2, -1)
-    row[codes] = np.arange(len(codes))
+    order = known.argsort(kind="stable")[::-1]
+    row[codes[order]] = order
     row[-1] = -1
     return row[wanted]
 
@@ -111,10 +123,21 @@ def settlements(book):
         "known_at": np.maximum(book.settled[row], book.visible[row]),
         "days_late": days_late,
         "amount": amount,
-        "late_amount_days": np.maximum(days_late, 0) * amount,
+        "late_amount_days": product(np.maximum(days_late, 0), amount),
         "kind": book.settled_kind[row],
         "payments": book.settled_payments[row],
     }
+
+
+def product(amount, days):
+    """Whole amounts times whole days, int64 (n,).
+
+    Raises RiskError when one might leave 64 bits.
+    """
+    largest = float(np.abs(amount).max(initial=0)) * float(np.abs(days).max(initial=0))
+    if largest >= 2.0**63:
+        raise RiskError("Amounts times days past due may leave 64 bits; state the amounts in a larger unit, or correct the due days.")
+    return amount * days
 
 
 def open_figures(book, entity, as_of):
@@ -136,7 +159,7 @@ def open_figures(book, entity, as_of):
         "overdue_amount": left * late,
         "overdue_count": late,
         "partial_amount": paid,
-        "overdue_amount_days": left * np.maximum(days, 0),
+        "overdue_amount_days": product(left, np.maximum(days, 0)),
         **_ageing(left, days),
     }
     sums = by_observation(observation, np.array(list(figures.values())), count=len(as_of))
@@ -157,9 +180,11 @@ def _paid_by(book, item, moment):
 def contract_states(contracts):
     """The spell of each contract row: from the moment it was known to the next row of the same contract, end not included (NEVER for the
     last)."""
-    order = np.lexsort((contracts["known_at"], contracts["contract_id"]))
-    ids, known = contracts["contract_id"][order], contracts["known_at"][order]
-    following = np.append(np.where(ids[1:] == ids[:-1], known[1:], NEVER), NEVER)[: len(ids)]
+    order = np.lexsort((contracts["known_at"], contracts["contract_id"], contracts["entity"]))
+    ids, known, entity = (contracts[name][order] for name in ("contract_id", "known_at", "entity"))
+    # a row without an id is a contract of its own
+    same = (ids[1:] == ids[:-1]) & (entity[1:] == entity[:-1]) & (ids[1:] >= 0)
+    following = np.append(np.where(same, known[1:], NEVER), NEVER)[: len(ids)]
     end = np.empty(len(ids), dtype=np.int64)
     end[order] = following
     return contracts["known_at"], end

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.arrays import MISSING_TIME
-from features.kernel import expand, pack, pack_edge, runs
+from features.errors import RiskError
+from features.kernel import expand, lengths, pack, pack_edge, runs
 
 # Far beyond any moment, yet small enough to add to one.
 NEVER = 1 << 62
@@ -81,5 +82,7 @@ def by_observation(observation, values, *, count, ufunc=np.add):
     answer = np.zeros((len(values), count))
     first = runs(observation)
     if len(first):
+        if ufunc is np.add and float(np.abs(values).max()) * float(lengths(first, len(observation)).max()) >= 2.0**63:
+            raise RiskError("Sums of open or contracted amounts may leave 64 bits; state the amounts in a larger unit.")
         answer[:, observation[first]] = ufunc.reduceat(values, first, axis=1)
     return answer

@@ -184,11 +184,13 @@ class Panel:
 
 
 def _numbered(group, key):
-    order = order_of(np.zeros(len(group), dtype=np.int64), group)
-    first = kernel.runs(group[order])
-    # groups of one entity stand together, since no two entities share a number
-    owner = key[order[first]] >> 32
-    begin, end = (owner.searchsorted(owner, side=side) for side in ("left", "right"))
+    owner = key >> 32
+    order = order_of(owner - owner.min(initial=0), group)
+    owner, group = owner[order], group[order]
+    change = np.ones(len(order), dtype=bool)
+    change[1:] = (owner[1:] != owner[:-1]) | (group[1:] != group[:-1])
+    first = change.nonzero()[0]
+    begin, end = (owner[first].searchsorted(owner[first], side=side) for side in ("left", "right"))
     number, width = np.empty(len(group), dtype=np.int64), np.empty(len(group), dtype=np.int64)
     count = kernel.lengths(first, len(group))
     number[order], width[order] = (np.arange(len(first)) - begin).repeat(count), (end - begin).repeat(count)

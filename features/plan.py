@@ -63,7 +63,8 @@ def _kind(term):
     op = FAMILIES.get(term.op, term.op)
     if op == "window":
         return (op,)
-    return op, len(term.parts), term.measure if op == "compare" else "", term.table if op == "last" else ""
+    industry = term.parts[1] if op == "peer" and len(term.parts) > 1 else None
+    return op, len(term.parts), term.measure if op == "compare" else "", term.table if op == "last" else "", industry
 
 
 def _next(waiting, place):

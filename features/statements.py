@@ -366,7 +366,7 @@ def _filing():
             "background",
             "Missing when no statement is visible.",
             ("stmt_age_days", statement("age_days"), 0),
-            ("stmt_filing_days", statement("filing_days"), 0),
+            ("stmt_filing_days", statement("first_filing_days"), 0),
             unit="days",
         ),
         *_late_filing(),
@@ -433,7 +433,7 @@ def _lines(columns):
 
 
 def extras(columns):
-    """Columns beyond the contract: numbers against total assets and in size, categories as they stand."""
+    """Columns beyond the contract: numbers against total assets and in size, categories and flags as the last period's statement says."""
     extras = {name: kind for name, kind in columns.get("statements", {}).items() if TABLES["statements"].column(name) is None}
     numeric = [name for name, kind in extras.items() if kind in ("number", "integer", "money")]
     declared = [each for name in numeric for each in _one_line(name)]
@@ -445,4 +445,13 @@ def extras(columns):
             ("stmt_market_to_liabilities", ratio(line("market_value"), line("total_liabilities")), 0),
             ("stmt_market_to_equity", ratio(line("market_value"), line("equity")), 0),
         )
-    return declared
+    return declared + _told(extras)
+
+
+def _told(extras):
+    """What a statement says in words or by yes and no, such as its auditor's opinion."""
+    last = {name: window("statements", "last", name, days=HISTORY_DAYS) for name, kind in extras.items() if kind in ("category", "flag")}
+    about = {"factor": "solvency", "missing": "Missing when no statement of the window says."}
+    return [
+        feature(f"stmt_{name}", how, unit=extras[name], kind="number" if extras[name] == "flag" else "category", **about) for name, how in last.items()
+    ]

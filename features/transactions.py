@@ -11,7 +11,6 @@ EMPTY = "Missing when the window holds no transaction, or nothing to divide by."
 IN, OUT = where(("amount", ">", 0)), where(("amount", "<", 0))
 WINDOWS = (30, 90, 365)
 QUARTERS = (90, 180, 270, 365)
-# Below it the digits of honest books stray as far from Benford's law as those of false ones.
 # Benford's law: log10(1 + 1/d) for the first digits 1 to 9.
 BENFORD = (
     0.3010299956639812,
@@ -24,6 +23,7 @@ BENFORD = (
     0.05115252244738129,
     0.04575749056067514,
 )
+# Below it the digits of honest books stray as far from Benford's law as those of false ones.
 LEAST_FOR_DIGITS = 50
 
 
@@ -73,7 +73,6 @@ def _trends():
         _declare("txn_inflow_trend_90d", times(ratio(inflow(90), inflow(365)), 365 / 90), "ratio", EMPTY),
         _declare("txn_inflow_trend_30d", times(ratio(inflow(30), inflow(90)), 3.0), "ratio", EMPTY),
         _declare("txn_outflow_trend_90d", times(ratio(outflow(90), outflow(365)), 365 / 90), "ratio", EMPTY),
-        *(_declare(f"txn_net_flow_to_inflow_{days}d", ratio(minus(inflow(days), outflow(days)), inflow(days)), "ratio", EMPTY) for days in (90, 365)),
     ]
 
 

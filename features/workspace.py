@@ -56,7 +56,7 @@ class Workspace:
             return derived.compute(rows)
         if (table, name) in LINKED:
             return outside_scope(self)
-        return rows[name] if name in rows else np.full(length(rows), np.nan)
+        return rows[name] if name in rows else _nothing(table, name, length(rows))
 
     def occurred(self, table):
         """When a table's rows happened, int64 seconds."""
@@ -194,6 +194,14 @@ def _ranks(first, second):
 def _codes_of(levels, values):
     """Codes of texts (v, 1) among levels, -2 where a text is none of them."""
     return np.array([[levels.index(value) if value in levels else -2] for value in values[:, 0].tolist()], dtype=np.int32)
+
+
+def _nothing(table, name, count):
+    """A column that no row carries, of the contract's kind."""
+    column = TABLES[table].column(name) if table in TABLES else None
+    if column is not None and column.kind in ("category", "id", "text"):
+        return Category(np.full(count, -1, dtype=np.int32), ())
+    return np.full(count, np.nan)
 
 
 @cache

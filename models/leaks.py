@@ -79,7 +79,7 @@ def asked(limits, counts):
 def _suspicions(values, labels, moments, customers, limits, chance):
     if pd.api.types.is_datetime64_any_dtype(values):
         return _future(values, labels, moments)
-    alone, presence = _two_sided(labels, _ranked(values, labels)), _flag_auc(labels, values.notna().to_numpy())
+    alone, presence = _two_sided(labels, _ranked(values, labels, customers % 2)), _flag_auc(labels, values.notna().to_numpy())
     if presence >= limits.max_presence_auc:
         detail = "is filled for one class and empty for the other: filled in after the outcome?"
         return [_finding(values.name, presence, "presence", detail)]
@@ -175,14 +175,14 @@ def _flag_auc(labels, flag):
     return 0.5 + abs(float(flag[bad].mean()) - float(flag[~bad].mean())) / 2
 
 
-def _ranked(values, labels):
-    """A number per row that ranks it: the number itself (missing at the median), or a category's bad rate learned on the other half."""
+def _ranked(values, labels, half):
+    """A number per row that ranks it: the number itself (missing at the median), or a category's bad rate learned on the other half of the customers."""
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         number = values.astype("float64")
         return number.fillna(number.median()).fillna(0.0).to_numpy()
     # Missing is a level like any other.
     code, _ = pd.factorize(values, use_na_sentinel=False)
-    half, levels = np.arange(len(labels)) % 2, code.max() + 1
+    levels = code.max() + 1
     rates = [_rates(code[half == h], labels[half == h], levels, default=labels.mean()) for h in (0, 1)]
     return np.where(half == 0, rates[1][code], rates[0][code])
 

@@ -22,7 +22,7 @@ GROUPS = {
     "cpty": "The counterparty's past",
 }
 DIRECTIONS = {1: "more is riskier", -1: "less is riskier", 0: ""}
-HEADER = ("column", "meaning", "含义", "unit", "type", "missing", "direction", "factor", "scope", "reads")
+HEADER = ("column", "meaning", "含义", "unit", "type", "missing", "direction", "factor", "scope", "message id", "reads")
 INTRODUCTION = f"""# Features
 
 Every column that the contract's tables allow ([the tables](sources.md)), as `features/` declares it; `{COMMAND}` writes this page and a test holds it to the
@@ -36,6 +36,8 @@ A source's further columns add to these:
 | --- | --- |
 | a number or a category of customers, exposures, observations | `bg_<name>`, `exp_<name>`, `obs_<name>`: as last known, or as given |
 | a number of statements | `stmt_<name>_to_assets`, its change and growth over 12 months, `stmt_<name>_log` |
+| a category or a flag of statements | `stmt_<name>`: of the last period |
+| any of these of a transaction that is judged for fraud | `obs_<name>`, beside what the customer's earlier ones say |
 | a number of transactions, invoices, payments, contracts, events | `<group>_<name>_mean_365d`, `<group>_<name>_last_365d` |
 | a flag of these | `<group>_<name>_share_365d` |
 | a category of these | `<group>_<name>_last_365d` |
@@ -43,7 +45,7 @@ A source's further columns add to these:
 | series | `bg_market_<name>`, `bg_industry_<name>`, and their growth over 12 months |
 | events with `score`, `passage_level` or `family` ([credit reports](credit_reports.md)) | `evt_report_…`, and `evt_<family>_…` |
 
-Identifiers, names and free text become no column.
+Identifiers (`…_id`; in dated tables also `…_no`, `…_number`, `…_code`, `…_key`, `…_name`), names, free text and dates become no column.
 """
 
 
@@ -69,7 +71,8 @@ def _group(title, found):
 def _row(each):
     words = (feature_name(each.name, language=language) for language in ("en", "zh"))
     reads = "; ".join(f"{table}: {', '.join(names)}" if names else table for table, names in each.needs.items())
-    return (f"`{each.name}`", *words, each.unit, each.kind, each.missing, DIRECTIONS[each.direction], each.factor.replace("_", " "), each.scope, reads)
+    about = (DIRECTIONS[each.direction], each.factor.replace("_", " "), each.scope, f"`{each.message_id}`", reads)
+    return (f"`{each.name}`", *words, each.unit, each.kind, each.missing, *about)
 
 
 if __name__ == "__main__":

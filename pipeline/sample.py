@@ -62,7 +62,7 @@ def _leaks(folder, observations, rules):
     findings = _found(folder, observations, own, later, limits) if own else []
     told = [finding | {"reads": reads[finding["column"]], "also": _also(finding["column"], reads)} for finding in findings]
     left_out = sorted({name for finding in told for name in (finding["column"], *finding["also"])})
-    counts = dict.fromkeys(("value", "presence", "future", "bad_values", "good_values"), len(own)) | {"changed": len(later["columns"])}
+    counts = dict.fromkeys(("value", "presence", "bad_values", "good_values"), len(own)) | {"changed": len(later["columns"])}
     return {"findings": told, "screened": {"columns": len(own), "rules": asked(limits, counts)}, "left_out": left_out}
 
 

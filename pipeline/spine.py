@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.errors import RiskError
+from features.tables import TABLES as CONTRACTS
 from pipeline.datasets import TABLES
 from pipeline.frames import read_frame
 
@@ -67,11 +68,16 @@ def transactions_between(start, end):
     path = TABLES / "transactions.parquet"
     if not path.exists():
         raise RiskError("fraud needs the table transactions, which the source does not give: take fraud out of use_cases in its source.yaml.")
-    own = [column for column in OWN_COLUMNS if column in pq.read_schema(path).names]
+    own = [column for column in pq.read_schema(path).names if column in OWN_COLUMNS or _is_own(column)]
     dates = (pc.field("occurred_at") > pd.Timestamp(start)) & (pc.field("occurred_at") <= end_of(end)) & (pc.field("known_at") <= end_of(end))
     frame = pq.read_table(path, columns=["transaction_id", "customer_id", "occurred_at", *own], filters=dates).to_pandas()
     spine = frame.assign(observation_id=frame["transaction_id"], as_of=frame["occurred_at"] - BEFORE)
     return spine.sort_values(["as_of", "transaction_id"], kind="stable").reset_index(drop=True)
+
+
+def _is_own(column):
+    """Whether a column is one of the source's own that says something of the transaction, such as its device."""
+    return CONTRACTS["transactions"].column(column) is None and column != "id" and not column.endswith("_id")
 
 
 def end_of(day):

@@ -115,6 +115,9 @@ def _exp(value):
 
 
 def _number(value):
+    if 0 < abs(value) < 0.1:
+        # two digits that say something: a change of 0.004 is not none
+        return f"{float(f'{value:.2g}'):.6f}".rstrip("0").rstrip(".") if abs(value) >= 1e-6 else "0"
     rounded = round(float(value), 2)
     return f"{rounded:,.0f}" if rounded == int(rounded) or abs(rounded) >= 1000 else f"{rounded:,.2f}"
 

@@ -294,7 +294,7 @@ class Naive:
                         "occurred_at": EPOCH + timedelta(seconds=on),
                         "days_late": days,
                         "amount": invoice["amount"],
-                        "kind": paid[-1]["kind"],
+                        "kind": paid[-1].get("kind") or "payment",
                         "payments": len(paid),
                         "late_amount_days": max(days, 0) * invoice["amount"],
                     }

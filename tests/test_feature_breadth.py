@@ -302,7 +302,6 @@ MOVES = [
         ("txn_gap_to_usual_365d", 5 / (365 / 6)),
         ("txn_active_weeks_365d", 6),
         ("txn_active_weeks_90d", 3),
-        ("txn_net_flow_to_inflow_90d", -300 / 400),
         # quarters of inflow: 400, 400 (150 days ago), 0, 0
         ("txn_inflow_quarterly_sd_365d", math.sqrt(4 * 200**2 / 3) / 200),
         ("txn_kind_loan_outflow_share_365d", 600 / 1100),

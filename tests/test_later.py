@@ -53,7 +53,7 @@ def test_what_was_asked_is_kept_for_the_reader_of_the_result(loans):
     screened = leaks()["screened"]
     assert screened["columns"] == 5
     assert {rule["rule"]: rule["columns"] for rule in screened["rules"]} == {
-        "value": 5, "presence": 5, "future": 5, "bad_values": 5, "good_values": 5, "changed": 0}
+        "value": 5, "presence": 5, "future": 0, "bad_values": 5, "good_values": 5, "changed": 0}
     assert leaks()["left_out"] == ["obs_term"]
 
 

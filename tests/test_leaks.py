@@ -6,7 +6,7 @@ import pytest
 from models.changes import fisher, stretches
 from models.discrimination import auc
 from models.leaks import ASKED, Limits, asked, changes, screen
-from models.regions import lower_bound
+from models.regions import customer_codes, lower_bound
 
 
 def rows(n=2000, seed=0):
@@ -61,7 +61,7 @@ def test_a_category_is_judged_by_rates_of_the_other_half():
     target, as_of, rng = rows(400)
     other = np.where(rng.uniform(size=400) < 0.5, "new", None)
     values = pd.Series(np.where(rng.uniform(size=400) < 0.2 + 0.5 * target, "late", other), dtype=object)
-    level, even = values.fillna("none"), np.arange(400) % 2 == 0
+    level, even = values.fillna("none"), customer_codes(None, 400) % 2 == 0
     rates = {half: pd.Series(target[even == half]).groupby(level[even == half].to_numpy()).mean() for half in (True, False)}
     expected = auc(target, [rates[not half][word] for half, word in zip(even, level, strict=True)])
     finding, = screen(pd.DataFrame({"x": values}), target, as_of, columns=["x"], limits=Limits(max_auc=0.5))

@@ -123,9 +123,8 @@ def featurize(
     Raises RiskError when a table or column that the catalogue needs is missing or a file cannot be read.
     """
     asked = read_observations(observations_path, catalogue)
-    connection = connect(threads=threads)
-    with _scratch(Path(out_path)) as scratch:
-        connection.execute(f"SET temp_directory = '{scratch}'")
+    with _scratch(Path(out_path)) as scratch, contextlib.closing(connect(threads=threads)) as connection:
+        connection.execute(f"SET temp_directory = {literal(scratch)}")
         reader = Reader(connection, Path(tables_dir), catalogue, asked)
         given = context if context is not None else Context(counterparties=reader.counterparties())
         columns = Columns(_with_bases(catalogue) if context is None else catalogue, len(asked), scratch)
@@ -134,7 +133,6 @@ def featurize(
             given = Context(_peer_knots(bases_of(catalogue), columns, asked), given.counterparties)
             _fill_peers(catalogue, columns, asked, given, threads)
         write_columns(columns, catalogue, asked, Path(out_path))
-    connection.close()
     if context is None and context_path is not None:
         with replacing(Path(context_path)) as beside:
             write_context(given, beside)

@@ -167,7 +167,7 @@ class Stream:
     def until(self, end):
         """The next rows, those of customers with codes below `end`, an Arrow table."""
         found = []
-        while batch := self._next():
+        while (batch := self._next()) is not None:
             below = int(np.searchsorted(batch["entity"].to_numpy(), end))
             found.append(batch.slice(0, below))
             if below < len(batch):

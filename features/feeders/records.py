@@ -140,6 +140,10 @@ def _rows(reading, rows, customer_id, ids):
     _check_owner(table, given.get("customer_id", ()), customer_id)
     rows, given = _filled(reading, rows, given)
     moments = {name: microseconds_of(table, name, given[name]) for name in reading.moments if name in given}
+    # pandas' NaT is no None, but no moment either
+    undated = [name for name in reading.filled if name in moments and (moments[name] == MISSING_TIME).any()]
+    if undated:
+        return _rows(reading, [row for place, row in enumerate(rows) if all(moments[name][place] != MISSING_TIME for name in undated)], customer_id, ids)
     columns = _columns(reading, *_in_order(reading, given, moments), ids)
     return _absent(reading, columns, len(rows)) | columns
 
