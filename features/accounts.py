@@ -143,6 +143,11 @@ class Accounts:
         """Days from the latest period end to as_of, (n,)."""
         return self._days(self.as_of, pick_time(self.rows["period_end"], self.latest))
 
+    def filing_days(self):
+        """Days from the latest period end to the day the version read was known, (n,): a restatement's own day. Catalogues stored before features asked
+        for the first version's still do."""
+        return self._days(pick_time(self.rows["known_at"], self.latest), pick_time(self.rows["period_end"], self.latest))
+
     def _days(self, later, earlier):
         return np.where(self.latest >= 0, (later - np.where(self.latest >= 0, earlier, 0)) / 86_400, np.nan)
 

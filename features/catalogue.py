@@ -20,7 +20,7 @@ COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 # By op what may be asked of it; an op that is not here has no measure to get wrong.
 MEASURES = {
     "window": WINDOWED,
-    "statement": ("age_days", "missing", "first_filing_days"),
+    "statement": ("age_days", "filing_days", "missing", "first_filing_days"),
     "open_items": (
         *("open_amount", "open_count", "overdue_amount", "overdue_count", "overdue_amount_days", "largest_amount", "oldest_days", "partial_amount"),
         *("overdue_0d", "overdue_30d", "overdue_60d", "overdue_90d"),

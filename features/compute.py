@@ -108,7 +108,7 @@ def _statement(space, term):
         return (np.isnan(age) | (age > OVERDUE_STATEMENT_DAYS)).astype(np.float64)
     if term.measure == "first_filing_days":
         return first_filing_days(space, term.lag)
-    return {"age_days": accounts.age_days}[term.measure]()
+    return {"age_days": accounts.age_days, "filing_days": accounts.filing_days}[term.measure]()
 
 
 def _moment(space, term):

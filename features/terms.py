@@ -57,7 +57,7 @@ def line(name, lag=0):
 
 
 def statement(measure, lag=0):
-    """About the latest visible statement: age_days, missing; or first_filing_days, of the one `lag` months earlier if given."""
+    """About the latest visible statement: age_days, filing_days, missing; or first_filing_days, of the one `lag` months earlier if given."""
     return Term("statement", table="statements", measure=measure, lag=lag)
 
 
