@@ -230,13 +230,13 @@ def lengths(first, total):
 class Flat:
     """How c columns of the slots `slot` (c,) lie one after the other in one flat array, and where the windows are in it.
 
-    `begin` (c,) is where each column begins and `size` how long all are; `start` (k, c, n) and `stop` (c, n) bound the plain ranges.
+    `begin` (c,) is where each column begins; `start` (k, c, n) and `stop` (c, n) bound the plain ranges.
     """
 
     def __init__(self, wins, slot):
         line = wins.line
         size = (line.begin[1:] - line.begin[:-1])[slot]
-        self.wins, self.slot, self.size = wins, slot, int(size.sum())
+        self.wins, self.slot = wins, slot
         self.begin = size.cumsum() - size
         self.shift = (self.begin - line.begin[slot])[:, None]
         self.start, self.stop = wins.start[:, slot] + self.shift, wins.stop[slot] + self.shift

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
+import pytest
 
 from features.context import added_counts
 from features.derived import BUILT
@@ -416,6 +417,17 @@ class Naive:
 
     def _where_known(self, term, part, condition):
         return NAN if condition is None or condition != condition else part
+
+
+def assert_as_naive(catalogue, found, place, naive):
+    """Every feature of the observation at `place` says what the naive reading says, numbers within 1e-12."""
+    for each in catalogue.features:
+        expected = naive.value(each.how)
+        value = found[each.name][place] if each.kind == "number" else found[each.name].strings()[place]
+        if each.kind == "category":
+            assert value == (expected if isinstance(expected, str) else None), each.name
+        else:
+            assert value == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), each.name
 
 
 def month_of(moment):

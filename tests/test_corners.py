@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from builders import write_tables
 from corners import CORNERS, SLOW, asked_of, book, rows_of
-from naive import Naive
+from naive import Naive, assert_as_naive
 
 from features import kernel, panel
 from features.arrays import Category
@@ -67,14 +67,7 @@ def test_a_customer_reads_as_a_naive_loop_says(fed, name):
     catalogue = fed[0].select("own")
     found, last = by_memory(name, catalogue), 1 if name in SLOW else None
     for place, row in list(enumerate(asked_of(name)))[:last]:
-        naive = Naive(rows_of(name), row)
-        for each in catalogue.features:
-            expected = naive.value(each.how)
-            value = found[each.name][place] if each.kind == "number" else found[each.name].strings()[place]
-            if each.kind == "category":
-                assert value == (expected if isinstance(expected, str) else None), each.name
-            else:
-                assert value == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), each.name
+        assert_as_naive(catalogue, found, place, Naive(rows_of(name), row))
 
 
 @pytest.mark.parametrize(("chunk_customers", "threads"), [(1, 1), (1, 2), (4, 2)])

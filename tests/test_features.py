@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from builders import contract, customer, day, event, exposure, invoice, payment, series, statement, transaction
-from naive import START, Naive, random_tables
+from naive import START, Naive, assert_as_naive, random_tables
 
 from features import kernel
 from features.arrays import Category
@@ -393,14 +393,7 @@ def test_every_feature_equals_the_naive_reading(seed, use_case, monkeypatch):
     own = CATALOGUES[use_case].select("own")
     found = compute(own, from_rows(tables, customer_id="C0"), observations_of(asked, use_case=use_case))
     for place, row in enumerate(asked):
-        naive = Naive(tables, row)
-        for each in own.features:
-            expected = naive.value(each.how)
-            value = found[each.name][place] if each.kind == "number" else found[each.name].strings()[place]
-            if each.kind == "category":
-                assert value == (expected if isinstance(expected, str) else None), each.name
-            else:
-                assert value == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), each.name
+        assert_as_naive(own, found, place, Naive(tables, row))
 
 
 def test_a_statement_of_impossible_length_never_outranks_a_later_period():

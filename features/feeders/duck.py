@@ -187,9 +187,7 @@ def _store(columns, chosen, computed, progress):
     found = computed.result()
     for name, column in found.items():
         columns.put(name, chosen, column)
-    columns.stored += 1
-    if columns.stored % RELEASED_CHUNKS == 0:
-        columns.release()
+    columns.release(every=RELEASED_CHUNKS)
     if progress is not None:
         progress.update(len(next(iter(found.values()), ())))
 

@@ -1,5 +1,6 @@
 """Reading for a whole book: the observations asked, and the rows of some customers at a time, filtered and sorted by DuckDB."""
 
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -94,13 +95,12 @@ class Reader:
         self.connection.register("chosen", chosen)
         # a table, since cursors do not see what another one registered
         self.connection.execute("CREATE OR REPLACE TABLE asked AS SELECT * FROM chosen")
-        streams = {name: self._stream(need) for name, need in self.needs.items()}
-        for begin, end in pairwise([0, *ends]):
-            owners = {}
-            tables = {name: _rows(TABLES[name], stream.until(end), begin, owners) for name, stream in streams.items()}
-            yield Records(tuple(self.asked.customers[begin:end].to_pylist()), tables)
-        for stream in streams.values():
-            stream.close()
+        with ExitStack() as opened:
+            streams = {name: opened.enter_context(closing(self._stream(need))) for name, need in self.needs.items()}
+            for begin, end in pairwise([0, *ends]):
+                owners = {}
+                tables = {name: _rows(TABLES[name], stream.until(end), begin, owners) for name, stream in streams.items()}
+                yield Records(tuple(self.asked.customers[begin:end].to_pylist()), tables)
 
     def _stream(self, need):
         query, path = self._query(need), self._path(need.table)

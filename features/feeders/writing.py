@@ -23,15 +23,17 @@ class Columns:
         # a file, so that the page cache and not this process bounds a large book
         self.matrix = np.memmap(os.path.join(scratch, "columns"), dtype=np.float64, mode="w+", shape=(len(catalogue), max(count, 1)))
         self.levels = {each.name: {} for each in catalogue.features if each.kind == "category"}
-        self.added, self.stored = {}, 0
+        self.added, self._calls = {}, 0
 
     def put(self, name, rows, column):
         """Store a column's values at these observations."""
         self.matrix[self.place[name], rows] = self._global(name, column) if isinstance(column, Category) else column
 
-    def release(self):
-        """Let the page cache alone hold what was stored: this process need not."""
-        self.matrix._mmap.madvise(mmap.MADV_DONTNEED)
+    def release(self, *, every=1):
+        """Let the page cache alone hold what was stored, this process need not; with `every`, only at each so manieth call."""
+        self._calls += 1
+        if self._calls % every == 0:
+            self.matrix._mmap.madvise(mmap.MADV_DONTNEED)
 
     def _global(self, name, column):
         known = self.levels[name]
