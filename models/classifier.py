@@ -98,16 +98,21 @@ def choose(matrix, target, *, validation, columns, categorical, directions, cand
 
     Raises: RiskError when a sample has one class, shapes disagree, or no column varies.
     """
-    _refuse_unfit(matrix, target, columns, "development")
-    _refuse_unfit(*validation, columns, "validation")
-    how = {"columns": columns, "categorical": categorical, "directions": directions}
-    if validation[1].sum() < FEW_BAD:
-        both = _stacked((matrix, target), validation)
-        tried = [(*_rounds_by_folds(*both, groups=groups, settings=each, **how), each) for each in candidates]
-    else:
-        tried = [(*_best_rounds(matrix, target, validation, settings=each, **how), each) for each in candidates]
+    how = {"columns": columns, "categorical": categorical, "directions": directions, "groups": groups}
+    tried = [(*stopped(matrix, target, validation=validation, settings=each, **how), each) for each in candidates]
     _, rounds, settings = min(tried, key=lambda found: found[0])
     return settings, rounds
+
+
+def stopped(matrix, target, *, validation, columns, categorical, directions, settings, groups=None):
+    """The lowest log-loss on the validation rows that trees grown with these settings on the development rows reach, and how many trees reach it.
+    Arguments and errors as for `choose`, which compares these losses."""
+    _refuse_unfit(matrix, target, columns, "development")
+    _refuse_unfit(*validation, columns, "validation")
+    how = {"columns": columns, "categorical": categorical, "directions": directions, "settings": settings}
+    if validation[1].sum() < FEW_BAD:
+        return _rounds_by_folds(*_stacked((matrix, target), validation), groups=groups, **how)
+    return _best_rounds(matrix, target, validation, **how)
 
 
 def refitted(matrix, target, *, validation, calibration, rounds, columns, categorical, directions, settings):

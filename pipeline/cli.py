@@ -133,6 +133,35 @@ def run():
 
 @main.command()
 @_use_case
+@click.option("--trials", type=int, help="How many trials the study is to hold; tune.trials in params.yaml unless given.")
+@click.option("--minutes", type=float, help="How long to try for, a use case; tune.minutes in params.yaml unless given.")
+@click.option("--fresh", is_flag=True, help="Forget the study of these data and begin anew.")
+@click.option("--apply", "applied", is_flag=True, help="Try nothing: write the best settings found so far into params.yaml.")
+def tune(use_case, trials, minutes, fresh, applied):
+    """Search better settings for the trees, on development and validation rows only.
+
+    A study is stopped with Ctrl-C and goes on when called again. Nothing is applied unless you say so with --apply.
+
+    \b
+    risk tune --use-case default --trials 60 --minutes 20
+    risk tune --use-case default --apply
+    """
+    from pipeline.tune import apply_case, tune_case
+
+    cases = _cases(use_case)
+    if applied and (trials is not None or minutes is not None or fresh):
+        raise RiskError("--apply tries nothing: leave --trials, --minutes and --fresh away.")
+    if applied and len(cases) > 1:
+        raise RiskError(f"the section train of params.yaml serves {' and '.join(cases)} alike: name the one whose study is applied with --use-case.")
+    for case in cases:
+        if applied:
+            apply_case(case, echo=click.echo)
+        else:
+            tune_case(case, trials=trials, minutes=minutes, fresh=fresh, echo=click.echo)
+
+
+@main.command()
+@_use_case
 @click.option("--by", "actor", default="unnamed", show_default=True, help="Who promotes; it is written to the promotion ledger.")
 @click.option("--reason", default="", help="Why; it is written to the promotion ledger.")
 @click.option("--override", is_flag=True, help="Promote although the gate says keep; the ledger says so.")

@@ -4,7 +4,7 @@ import datetime
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -16,6 +16,8 @@ Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Days = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+Value = TypeVar("Value")
+Range = Annotated[list[Value], msgspec.Meta(min_length=2, max_length=2)]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +142,40 @@ class TrainParams(_Strict):
     threads: Count
 
 
+class SpaceParams(_Strict):
+    """Where `risk tune` looks: [low, high] of each setting, and the values of extra_trees. Low and high alike hold a setting."""
+
+    learning_rate: Range[Annotated[float, msgspec.Meta(gt=0, le=1)]]
+    num_leaves: Range[Annotated[int, msgspec.Meta(ge=2)]]
+    min_child_samples: Range[Count]
+    subsample: Range[Annotated[float, msgspec.Meta(gt=0, le=1)]]
+    colsample: Range[Annotated[float, msgspec.Meta(gt=0, le=1)]]
+    l2: Range[Positive]
+    extra_trees: Annotated[list[bool], msgspec.Meta(min_length=1, max_length=2)]
+
+    def __post_init__(self):
+        for name in self.__struct_fields__:
+            low, high = getattr(self, name)[0], getattr(self, name)[-1]
+            if low > high and name != "extra_trees":
+                raise ValueError(f"the range of {name} is upside down, from {low} to {high}: write the lower end first")
+
+
+class TuneParams(_Strict):
+    """The search of `risk tune`; see `models.tuning.Rules` and docs/tuning.md."""
+
+    trials: Count
+    minutes: Positive
+    folds: Annotated[int, msgspec.Meta(ge=2)]
+    fold_bad: Count
+    first_share: Share
+    period_months: Count
+    period_bad: Count
+    spread_weight: Annotated[float, msgspec.Meta(ge=0)]
+    startup_trials: Count
+    seed: int
+    space: SpaceParams
+
+
 class CalibrateParams(_Strict):
     """How raw scores become probabilities."""
 
@@ -234,6 +270,7 @@ class Params(_Strict):
     sample: SampleParams
     leaks: LeakParams
     train: TrainParams
+    tune: TuneParams
     calibrate: CalibrateParams
     scale: ScaleParams
     evaluate: EvaluateParams

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 import warnings
 from pathlib import Path
 
@@ -12,6 +13,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 
 import mlflow  # noqa: E402 - its telemetry is switched off before it loads
 import pandas as pd  # noqa: E402
+from mlflow.entities import Metric, Param  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
 from pipeline.datasets import DATA  # noqa: E402
@@ -72,6 +74,21 @@ def logged_trials(*, source, use_case):
     return pd.DataFrame(rows, columns=None if rows else ["name", "changed", "started"])
 
 
+def log_tuning(study, trials, *, source, use_case):
+    """Log the trials of a tuning study, a run each, in an experiment apart; those that are there already are not logged again.
+
+    trials: dicts of number, started (a text; with the study it names a trial), state (complete or pruned), parameters, metrics, aucs and losses (one a
+    fold, which MLflow keeps as steps from 0).
+    """
+    client = _client()
+    experiment = _experiment(client, f"{model_name(source, use_case)}-tuning")
+    wanted = f"tags.study = '{study}' and attributes.status = 'FINISHED'"
+    known = set(mlflow.search_runs([experiment], wanted).get("tags.started", ()))
+    for trial in trials:
+        if trial["started"] not in known:
+            _log_tried(client, experiment, study, trial)
+
+
 def trials_name(source, use_case):
     """Name of the experiment that holds the trials."""
     return f"{model_name(source, use_case)}-trials"
@@ -104,6 +121,17 @@ def _experiment(client, name):
     if found is not None:
         return found.experiment_id
     return client.create_experiment(name, artifact_location=ARTIFACTS.resolve().as_uri())
+
+
+def _log_tried(client, experiment, study, trial):
+    tags = {"study": study, "started": trial["started"], "state": trial["state"]}
+    run = client.create_run(experiment, run_name=f"{study[:8]}-{trial['number']}", tags=tags).info.run_id
+    moment = int(time.time() * 1000)
+    steps = [Metric(name, value, moment, step) for name, values in (("fold_auc", trial["aucs"]), ("fold_log_loss", trial["losses"]))
+             for step, value in enumerate(values)]
+    client.log_batch(run, metrics=[*steps, *(Metric(name, value, moment, 0) for name, value in trial["metrics"].items())],
+                     params=[Param(name, str(value)) for name, value in trial["parameters"].items()])
+    client.set_terminated(run)
 
 
 def _version_of(client, name, bundle):

@@ -30,8 +30,8 @@ def train(use_case):
     rows = read_frame(development / "observations.parquet", ["observation_id", "customer_id", "target"])
     rows = rows.assign(sample=read_frame(development / "samples.parquet")["sample"])
     horizon = read_json(development / "maturity.json")["horizon_days"]
-    bundle = fit_bundle(development / "features.parquet", rows, catalogue=_kept(catalogue, development, params), use_case=use_case, horizon_days=horizon,
-                        params=params)
+    kept = kept_features(catalogue, development, params)
+    bundle = fit_bundle(development / "features.parquet", rows, catalogue=kept, use_case=use_case, horizon_days=horizon, params=params)
     with replacing(case_path(use_case, "model")) as folder:
         save_bundle(bundle, folder)
 
@@ -66,10 +66,10 @@ def laid_out(columns, described, mask):
 
 def grown(parts, described, given):
     """The booster of the prepared samples, and what to say of how it was grown; `given` are the train parameters."""
-    how = _how(described)
+    how = layout(described)
     development, validation, calibration = (parts[name] for name in LEARNED)
     both = np.concatenate([development[2], validation[2]])
-    settings, rounds = choose(*development[:2], validation=validation[:2], groups=both, candidates=_candidates(given, development[1], len(described)), **how)
+    settings, rounds = choose(*development[:2], validation=validation[:2], groups=both, candidates=candidates(given, development[1], len(described)), **how)
     booster = refitted(*development[:2], validation=validation[:2], calibration=calibration[:2], rounds=rounds, settings=settings, **how)
     audit = audit_monotone(booster, development[0], columns=how["columns"], directions=how["directions"], seed=settings.seed)
     return booster, {"settings": msgspec.to_builtins(settings), "trees": booster.num_trees(), "audit": audit}
@@ -82,15 +82,16 @@ def raw_scores_to_calibrate(booster, parts, described, settings):
         matrix, target, groups = parts[CALIBRATION]
         return booster.predict(matrix, raw_score=True, num_threads=settings.threads), target, groups
     matrix, target, groups = (np.concatenate([parts[name][place] for name in LEARNED]) for place in range(3))
-    return out_of_fold(matrix, target, groups, rounds=booster.num_trees(), settings=settings, **_how(described)), target, groups
+    return out_of_fold(matrix, target, groups, rounds=booster.num_trees(), settings=settings, **layout(described)), target, groups
 
 
-def _how(described):
+def layout(described):
+    """The described columns as the trees take them: names in order, which of them are coded, and their directions."""
     return {"columns": [column.name for column in described], "categorical": [column.name for column in described if column.levels is not None],
             "directions": {column.name: column.direction for column in described}}
 
 
-def _kept(catalogue, development, params):
+def kept_features(catalogue, development, params):
     """The catalogue's features, less those the leak screen named, and what reads the same, where the parameters say to drop them."""
     named = read_json(development / "leaks.json")["left_out"] if params.leaks.drop else []
     kept = [feature for feature in catalogue.features if feature.name not in named]
@@ -99,7 +100,8 @@ def _kept(catalogue, development, params):
     return kept
 
 
-def _candidates(given, target, columns):
+def candidates(given, target, columns):
+    """The Settings among which validation rows choose, by the development sample's targets and the number of columns; `given` are the train parameters."""
     return candidates_for(len(target), int(target.sum()), columns, **msgspec.structs.asdict(given))
 
 
