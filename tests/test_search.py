@@ -65,9 +65,9 @@ def test_trees_grown_twice_give_the_same_values(ground, monkeypatch):
     assert lines(tried(ground, trials=3)) == lines(tried(ground, trials=3))
 
 
-@pytest.mark.parametrize("fits", [1, 3, 5, 8])
-def test_a_stopped_study_goes_on_as_if_it_had_not_been(ground, whole, tmp_path, monkeypatch, fits):
-    url, left = f"sqlite:///{tmp_path / 'study.db'}", iter(range(fits))
+@pytest.mark.parametrize(("fits", "stored"), [(1, False), (3, False), (5, True), (8, False)])
+def test_a_stopped_study_goes_on_as_if_it_had_not_been(ground, whole, tmp_path, monkeypatch, fits, stored):
+    given, left = (f"sqlite:///{tmp_path / 'study.db'}", "one") if stored else (), iter(range(fits))
 
     def stops(*given):
         if next(left, None) is None:
@@ -76,10 +76,11 @@ def test_a_stopped_study_goes_on_as_if_it_had_not_been(ground, whole, tmp_path, 
 
     scores = {}
     monkeypatch.setattr(searching, "fold_scores", stops)
+    study = new_study(*given)
     with pytest.raises(KeyboardInterrupt):
-        tried(ground, study=new_study(url, "one"), scores=scores)
+        tried(ground, study=study, scores=scores)
     monkeypatch.setattr(searching, "fold_scores", quick)
-    study = new_study(url, "one")
+    study = new_study(*given) if stored else study
     assert len(finished(study)) == fits // 2
     tried(ground, study=study, scores=scores)
     assert lines(study) == lines(whole[0])

@@ -96,7 +96,7 @@ def test_the_second_look_passes_sound_folds():
 @pytest.mark.parametrize(("broken", "words"), [
     (lambda pairs, rows: pairs[::-1], "fold 1 judges days that an earlier fold judged"),
     (lambda pairs, rows: (pairs[0], (pairs[1][0], pairs[0][1] | pairs[1][1])), "rows are judged twice"),
-    (lambda pairs, rows: (pairs[0], (pairs[1][0] | (rows[2] <= rows[2][pairs[1][1]].min()), pairs[1][1])), "label windows that train fold 1 reach into the days"),
+    (lambda pairs, rows: (pairs[0], (pairs[1][0] | (rows[2] <= rows[2][pairs[1][1]].min()), pairs[1][1])), "label windows that train fold 1 reach into"),
     (lambda pairs, rows: (pairs[1], (pairs[0][0], pairs[2][1])), "fold 1 trains on less than the fold before it"),
 ])
 def test_the_second_look_names_the_broken_rule(broken, words):
