@@ -1,5 +1,6 @@
 """`risk tune`: settings of the trees searched on the past alone, in a study that goes on where it was left; applied only when asked."""
 
+import contextlib
 import hashlib
 import shutil
 from dataclasses import dataclass
@@ -94,16 +95,17 @@ def tune_case(use_case, *, trials=None, minutes=None, fresh=False, echo=print):
     if minutes <= 0:
         raise RiskError(f"{minutes:g} minutes leave no time for a trial: ask for more (--minutes, or tune.minutes in params.yaml).")
     task = read_task(use_case, params)
-    study, scores = _opened(task, params.source.name, use_case, fresh=fresh, echo=echo)
-    echo(f"{use_case}: {task.ground.folds.note}; {_counted(task.ground)}")
-    try:
-        search(task.ground, task.candidates, task.space, trials=trials, seed=params.tune.seed, startup_trials=params.tune.startup_trials,
-               seconds=60 * minutes, study=study, scores=scores, told=_progress(study, trials, 60 * minutes, echo))
-    except KeyboardInterrupt:
-        echo(f"{use_case}: stopped after {len(finished(study))} trials; `risk tune` goes on from there.")
-        raise
-    finally:
-        _log(study, task, params.source.name, use_case)
+    with _alone(params.source.name, use_case):
+        study, scores = _opened(task, params.source.name, use_case, fresh=fresh, echo=echo)
+        echo(f"{use_case}: {task.ground.folds.note}; {_counted(task.ground)}")
+        try:
+            search(task.ground, task.candidates, task.space, trials=trials, seed=params.tune.seed, startup_trials=params.tune.startup_trials,
+                   seconds=60 * minutes, study=study, scores=scores, told=_progress(study, trials, 60 * minutes, echo))
+        except KeyboardInterrupt:
+            echo(f"{use_case}: stopped after {len(finished(study))} trials; `risk tune` goes on from there.")
+            raise
+        finally:
+            _log(study, task, params.source.name, use_case)
     echo("\n".join(found_lines(result(task.ground, task.candidates, study, scores), task, study, use_case, params)))
 
 
@@ -195,6 +197,20 @@ def _progress(study, trials, limit, echo):
         echo(f"trial {place} of {trials}: {value}, best {best:.4f} (trial {-at}), {max(left, 0):.0f} s left")
 
     return told
+
+
+@contextlib.contextmanager
+def _alone(source, use_case):
+    """One search at a time: a second one would take the first one's trial for that of a killed process."""
+    import fcntl
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / f"{source}-{use_case}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RiskError(f"{use_case}: another `risk tune` is at work on {FOLDER / f'{source}-{use_case}.db'}: wait for it, or stop it.") from None
+        yield
 
 
 def _storage(source, use_case):

@@ -205,6 +205,19 @@ def test_too_few_trials_and_a_lost_score_are_named(place, silent):
         apply_case("default")
 
 
+def test_a_second_search_beside_the_first_is_refused(place, silent):
+    refused = []
+
+    def second(line):
+        if line.startswith("trial 1 of"):
+            with pytest.raises(RiskError, match="default: another `risk tune` is at work on var/tuning/simulated-default.db: wait for it, or stop it"):
+                tune_case("default", trials=4)
+            refused.append(line)
+
+    tune_case("default", trials=4, echo=second)
+    assert len(refused) == 1
+
+
 def test_one_section_serves_both_use_cases(place):
     change_params([("use_cases", ["default", "fraud"])])
     found = CliRunner().invoke(main, ["tune", "--apply"])

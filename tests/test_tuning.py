@@ -8,7 +8,7 @@ import pytest
 
 from models.classifier import Settings, choose
 from models.discrimination import auc, compare_auc
-from models.tuning import Rules, Verdict, composed, fold_scores, ground_of, honest_gain, objective, paired, pooled_periods, verdict
+from models.tuning import Rules, composed, fold_scores, ground_of, honest_gain, objective, paired, pooled_periods, verdict
 
 RULES = Rules(folds=3, fold_bad=5, period_bad=20, spread_weight=0.5)
 HOW = {"columns": ["a", "b"], "categorical": [], "directions": {}}
@@ -151,4 +151,3 @@ def test_a_class_missing_in_a_period_of_a_fold_is_no_cell():
     ground = ground_of(parts, dates, HOW, rules=RULES, horizon_days=365, embargo_days=365)
     found = verdict(ground, noisy(ground, 3))
     assert np.isnan(found.cells).tolist() == (ground.pairs == 0).tolist()
-    assert isinstance(found, Verdict)
