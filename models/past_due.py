@@ -69,13 +69,12 @@ class _Book:
     """Invoices and what settled them, as arrays: customers by number, days since 1970, amounts in minor units."""
 
     def __init__(self, invoices, payments, rules):
-        codes, self.customers = pd.factorize(pd.concat([invoices["customer_id"], payments["customer_id"]], ignore_index=True))
-        self.customer, payer = codes[: len(invoices)].astype(np.int64), codes[len(invoices):].astype(np.int64)
+        self.customer, payer, self.customers = _numbered(invoices["customer_id"], payments["customer_id"])
         self.amount, self.rules = invoices["amount"].to_numpy(np.int64), rules
         self.issued, self.due, self.known_at = _day(invoices["issued_at"]), _day(invoices["due_at"]), invoices["known_at"].to_numpy(TIME)
         day, amount = _day(payments["occurred_at"]), payments["amount"].to_numpy(np.int64)
         lost, self.lost = _material_write_offs(payments, payer, day, amount, rules.material_amount)
-        row = pd.Index(invoices["invoice_id"].astype("str")).get_indexer(payments["invoice_id"].astype("str"))
+        row = _rows_of(invoices["invoice_id"], payments["invoice_id"])
         # An id that another customer's payment names is not that customer's to pay.
         kept = ((row >= 0) & ~lost & (np.append(self.customer, -1)[row] == payer)).nonzero()[0]
         self._settle(row[kept], day[kept], amount[kept])
@@ -99,14 +98,17 @@ class _Book:
     def material(self, days):
         """Stretches in which what is so many days past due is material: customer, first day, first day after (NEVER while it lasts), by customer and day."""
         late, payer = self.late_from(days), self.customer[self.row]
-        key = np.concatenate([_key(self.customer, self.issued), _key(payer, self.settled_on), _key(self.customer, late),
-                              _key(payer, np.maximum(self.settled_on, late[self.row]))])
-        change = np.concatenate([self.amount, -self.settled])
+        # Most invoices are never that late, and most customers have none that is: nothing of theirs is sorted.
+        reached = self.closed > late
+        concerned = np.bincount(self.customer[reached], minlength=len(self.customers)) > 0
+        billed, paid, paid_late = concerned[self.customer], concerned[payer], reached[self.row]
+        key = np.concatenate([_key(self.customer, self.issued)[billed], _key(payer, self.settled_on)[paid], _key(self.customer, late)[reached],
+                              _key(payer, np.maximum(self.settled_on, late[self.row]))[paid_late]])
+        change = np.concatenate([self.amount[billed], -self.settled[paid], self.amount[reached], -self.settled[paid_late]])
         order = np.argsort(key, kind="stable")
         edge = np.flatnonzero(_firsts(key[order]))
         customer, day = _parts(key[order][edge])
-        is_late = order >= len(change)
-        amounts = np.tile(change, 2)[order]
+        is_late, amounts = order >= billed.sum() + paid.sum(), change[order]
         in_all, past_due = (_running(_summed(np.where(part, amounts, 0), edge), customer) for part in (~is_late, is_late))
         return _stretches(customer, day, (past_due > self.rules.material_amount) & (past_due > self.rules.material_share * in_all))
 
@@ -182,6 +184,20 @@ def _material_write_offs(payments, payer, day, amount, least):
     lost[written] = (total > least)[place]
     kept = total > least
     return lost, (customer[kept], on[kept], known_at[kept], on[kept] + 1)
+
+
+def _numbered(*ids):
+    """The ids of each series as numbers, and the ids by number."""
+    codes, known = pd.factorize(pd.concat([each.astype("str") for each in ids], ignore_index=True))
+    return *np.split(codes.astype(np.int64), np.cumsum([len(each) for each in ids])[:-1]), known
+
+
+def _rows_of(ids, wanted):
+    """The first row of each wanted id among `ids`, -1 where it is missing or unknown."""
+    number, asked, known = _numbered(ids, wanted)
+    first = np.full(len(known) + 1, -1)
+    first[number[::-1]] = np.arange(len(number))[::-1]
+    return first[asked]
 
 
 def _stretches(customer, day, on):
