@@ -23,15 +23,22 @@ def sample(use_case):
     maturity = read_json(folder / "maturity.json")
     samples = split(observations, use_case=use_case, params=params, protocol=maturity["protocol"], horizon_days=maturity["horizon_days"])
     write_frame(folder / "samples.parquet", observations[["observation_id"]].assign(sample=samples))
-    notes = {name: samples.attrs[name] for name in ("by", "judged_by", "notes")} | {"warnings": _warnings(observations, samples)}
-    write_json(folder / "leaks.json", notes | _leaks(folder, observations, params.leaks))
+    notes = {name: samples.attrs[name] for name in ("by", "judged_by", "notes", "warnings")} | _leaks(folder, observations, params.leaks)
+    write_json(folder / "leaks.json", notes)
 
 
 def split(observations, *, use_case, params, protocol, horizon_days):
     """Sample names on the observations' index: by the source's published protocol where it has one, else by the parameters.
 
     protocol: as a dict, or None; horizon_days: how far the observations' target looks ahead. The split is checked a second way.
+    Its attrs are those of `models.sample.split_by_time` and `warnings`, sentences for the run's summary. Raises: RiskError where it cannot be learned from.
     """
+    samples = _dealt(observations, use_case, params, protocol, horizon_days)
+    samples.attrs["warnings"] = _warnings(observations, samples)
+    return samples
+
+
+def _dealt(observations, use_case, params, protocol, horizon_days):
     rules = getattr(params.sample, use_case)
     shares = {"validation_share": rules.validation_share, "calibration_share": rules.calibration_share, "seed": rules.seed}
     if protocol is not None and protocol["kind"] != "by_time":

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from small_bundle import bundle, columns
+from test_labelled_source import learned, numbers
 from test_sample import RULES, portfolio
 
 from features.arrays import Category, categorize
@@ -20,9 +21,14 @@ from models.scoring import encode, from_raw, lay_out, score
 from models.sufficiency import LEAST_BAD, MANY_LEVELS, told_bad, told_columns
 from models.validation import metrics
 from pipeline.columns import read_columns
+from pipeline.datasets import case_path, read_json
+from pipeline.featurize import featurize
+from pipeline.ingest import ingest
+from pipeline.observe import observe
 from pipeline.params import load_params
+from pipeline.sample import _warnings, sample
 from pipeline.summary import _warning_lines
-from pipeline.train import fit_bundle
+from pipeline.train import fit_bundle, train
 
 PARAMS = load_params()
 QUICK = msgspec.structs.replace(PARAMS, train=msgspec.structs.replace(PARAMS.train, max_trees=15, early_stopping_rounds=5, threads=1),
@@ -67,6 +73,13 @@ def test_one_class_and_an_immature_horizon_are_refused(change, message):
 def test_a_split_that_leaves_a_sample_empty_is_refused():
     with pytest.raises(RiskError, match="development has 0 rows, 0 bad, validation has 0 rows, 0 bad.*bring more customers or a longer history"):
         split_by_time(portfolio(quarters=3), out_of_time_from="2018-01-01", **RULES)
+
+
+def test_the_fall_back_of_a_short_history_is_told_and_a_split_by_time_is_not():
+    short, long = portfolio(quarters=3), portfolio()
+    told, = _warnings(short, split_by_time(short, out_of_time_days=100, **RULES))[:1]
+    assert told.startswith("The history is too short to judge on later dates")
+    assert not [each for each in _warnings(long, split_by_time(long, out_of_time_days=300, **RULES)) if "history" in each]
 
 
 def test_columns_that_never_vary_or_vary_with_everybody_are_named():
@@ -166,3 +179,30 @@ def test_a_hundred_thousand_levels_train_and_score_quickly(wide):
     told = found.manifest.training["warnings"]
     assert "3 columns (one, empty, nothing) are each the same on every development row" in told[0]
     assert "Column name has " in told[1]
+
+
+def few(bad, rows=500):
+    """A labelled file with so many bad rows."""
+    frame = numbers(rows)
+    return frame.assign(flag=np.where(frame["flag"].eq(1).cumsum() <= bad, frame["flag"], 0))
+
+
+def learn():
+    ingest()
+    for stage in (observe, featurize, sample):
+        stage("default")
+
+
+def test_a_file_with_a_dozen_bad_rows_trains_and_says_so(tmp_path):
+    with learned(tmp_path, few(14)):
+        learn()
+        train("default")
+        teach, judge = read_json(case_path("default", "development", "leaks.json"))["warnings"]
+        assert teach.startswith("Only 10 customers with a bad row teach (")
+        assert judge.startswith("Only 4 customers with a bad row judge")
+        assert read_json(case_path("default", "model", "model.json"))["training"]["trees"] > 0
+
+
+def test_a_file_with_half_a_dozen_is_refused(tmp_path):
+    with learned(tmp_path, few(7)), pytest.raises(RiskError, match="samples: .*bring more (customers|outcomes) or a longer history"):
+        learn()
