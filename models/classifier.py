@@ -1,5 +1,6 @@
 """LightGBM trained natively on a numpy matrix: regularised, monotone where the catalogue says so, the same trees for the same inputs."""
 import hashlib
+from collections import Counter
 
 import msgspec
 import numpy as np
@@ -164,12 +165,20 @@ def grouped_folds(target, groups, *, folds, seed):
 def freeze_levels(values, *, min_rows=20, max_levels=200):
     """The levels of a categorical column that get a code of their own, most frequent first, ties by name.
 
-    values: strings, None or NaN missing. Levels seen on fewer than `min_rows` rows, or beyond `max_levels`, share the unseen bucket, which
+    values: a Category, or strings with None or NaN missing. Levels seen on fewer than `min_rows` rows, or beyond `max_levels`, share the unseen bucket, which
     is thereby trained on something and can later take a level never seen before.
     """
-    names, counts = np.unique([v for v in values if isinstance(v, str)], return_counts=True)
-    kept = [(-count, str(name)) for name, count in zip(names, counts, strict=True) if count >= min_rows]
+    kept = [(-count, name) for name, count in level_counts(values).items() if count >= min_rows]
     return tuple(name for _, name in sorted(kept)[:max_levels])
+
+
+def level_counts(values):
+    """{level: rows} of the levels that a categorical column has; `values` as for `freeze_levels`."""
+    if not hasattr(values, "codes"):
+        return Counter(str(value) for value in values if isinstance(value, str))
+    # By code: a hundred thousand levels as an array of texts would take the longest's room for each row.
+    rows = np.bincount(values.codes[values.codes >= 0], minlength=len(values.levels))
+    return {values.levels[code]: int(rows[code]) for code in np.flatnonzero(rows)}
 
 
 def audit_monotone(booster, matrix, *, columns, directions, rows=100, steps=9, seed=0, threads=1):

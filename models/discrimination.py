@@ -128,7 +128,8 @@ def capture(target, score, *, shares=(0.01, 0.05, 0.1, 0.2)):
     Ties at the edge keep the input's order, as a work list would.
     """
     target = need_both_classes(target)
-    hit = target[np.argsort(-np.asarray(score, dtype=np.float64), kind="stable")]
+    order, _ = _descending(score)
+    hit = target[order]
     return [_captured(hit, share, int(np.ceil(share * len(hit)))) for share in shares]
 
 
@@ -138,10 +139,14 @@ def _captured(hit, share, rows):
             "lift": float(found / rows / hit.mean())}
 
 
+def _refuse_missing(*scores):
+    if missing := sum(int(np.isnan(each).sum()) for each in scores):
+        raise RiskError(f"scores: {missing} of {sum(map(len, scores))} are missing; a row without a score has no rank, so score every row or leave it out")
+
+
 def _share_below(values, others):
-    """Share of `others` below each value, ties counted half; NaN for all when any score is missing: it has no rank."""
-    if np.isnan(values).any() or np.isnan(others).any():
-        return np.full(len(values), np.nan)
+    """Share of `others` below each value, ties counted half."""
+    _refuse_missing(values, others)
     others = np.sort(others)
     return (np.searchsorted(others, values, side="left") + np.searchsorted(others, values, side="right")) / (2 * len(others))
 
@@ -172,6 +177,7 @@ def _step_area(bad, bad_so_far, rows):
 def _descending(score):
     """Row order from riskiest to safest and the last position of every run of equal scores."""
     score = np.asarray(score, dtype=np.float64)
+    _refuse_missing(score)
     order = np.argsort(-score, kind="stable")
     return order, np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
 

@@ -12,6 +12,7 @@ DEVELOPMENT, VALIDATION, CALIBRATION, OUT_OF_TIME = "development", "validation",
 EMBARGO, UNUSED = "embargo", "unused"
 IN_SAMPLE = (DEVELOPMENT, VALIDATION, CALIBRATION)
 USED = (*IN_SAMPLE, OUT_OF_TIME)
+APART = "apart"
 TIME = "datetime64[us]"
 DAY = pd.Timedelta(days=1)
 
@@ -26,7 +27,7 @@ class Boundaries(msgspec.Struct, frozen=True):
 
 def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=None, development_to=None, out_of_time_from=None,
                   out_of_time_to=None, validation_share=0.15, calibration_share=0.15, validation_later_share=1.0, hold_out_share=0.25,
-                  seed=0, group="customer_id", fall_back=True):
+                  customers="shared", seed=0, group="customer_id", fall_back=True):
     """Assign every observation to development, validation, calibration, out_of_time, embargo or unused.
 
     observations: one row per observation with as_of, status, target and the `group` column. Only matured rows with a target are used. The
@@ -34,7 +35,11 @@ def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=
     out_of_time_from less embargo_days are the embargo, so no label window of an in-sample row reaches past the first out_of_time as_of.
     Inside the past, customers (not rows) go to the three samples by a seeded hash of their id, dealt apart among those with and without a
     bad row, because a customer's consecutive windows hold the same default. Validation rows come from the last `validation_later_share` of
-    the period. A customer may stand in the past and in out_of_time: the book is scored again every month.
+    the period. A customer may stand in the past and in out_of_time, where `customers` is "shared": the book is scored again every month.
+
+    Where `customers` is "apart", `hold_out_share` of all customers, drawn by the same hash and apart by class, only judge and the others only
+    teach; the earlier rows of the former and the later rows of the latter are unused. Nobody is chosen by where his rows lie: leaving out the
+    past of everybody who is judged would leave a past of those alone who have gone, most of them by default.
 
     A history too short for the embargo falls back, where `fall_back` is set and no date is given, to a split by customer: `hold_out_share`
     of the customers are out_of_time, whatever the date. The embargo is never shortened instead.
@@ -52,23 +57,25 @@ def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=
     bounds = _boundaries(observations["as_of"][usable], embargo_days=embargo_days, out_of_time_days=out_of_time_days,
                          development_to=development_to, out_of_time_from=out_of_time_from, out_of_time_to=out_of_time_to)
     shares = {"validation_share": validation_share, "calibration_share": calibration_share, "seed": seed, "group": group}
-    sample = _by_time(observations, usable, bounds, validation_later_share=validation_later_share, **shares)
+    judging = _judging(observations, usable, hold_out_share, seed=seed, group=group) if customers == APART else None
+    sample = _by_time(observations, usable, bounds, validation_later_share=validation_later_share, judging=judging, **shares)
     lacking = _lacking(sample, observations["target"])
     if lacking and fall_back and not given:
         sample = _by_customer(observations, usable, hold_out_share=hold_out_share, **shares)
         note = (f"The history is too short to judge on later dates ({lacking}): {hold_out_share:.0%} of the customers, drawn by a hash "
                 "of their id, are held out instead, at all dates. The figures then say nothing about how the model ages.")
         return checked_split(sample, observations, by="customer", notes=[note], bounds=None)
-    return checked_split(sample, observations, by="time", notes=[_note(bounds, embargo_days)], bounds=bounds)
+    notes = [_note(bounds, embargo_days), *([] if judging is None else [_apart_note(observations, usable, bounds, judging, hold_out_share)])]
+    return checked_split(sample, observations, by="time", notes=notes, bounds=bounds)
 
 
-def check_split(observations, samples, *, horizon_days, embargo_days, by="time", group="customer_id"):
+def check_split(observations, samples, *, horizon_days, embargo_days, by="time", customers="shared", group="customer_id"):
     """Verify the rule of a split by sorting label windows and customers, sharing no code with `split_by_time`.
 
     observations: as_of, status, target, the `group` column; samples: sample names on the same index. Checked: only matured rows are used;
     no customer stands in two in-sample samples; and by time, no in-sample label window (as_of, as_of + horizon_days] overlaps an
-    out_of_time one that starts later or earlier, and the gap between them is at least embargo_days; by customer, no customer is on both
-    sides.
+    out_of_time one that starts later or earlier, and the gap between them is at least embargo_days; by customer, or
+    where `customers` are apart, no customer is on both sides.
 
     Raises: RiskError that names the broken rule and how many rows or customers break it.
     """
@@ -79,7 +86,7 @@ def check_split(observations, samples, *, horizon_days, embargo_days, by="time",
     if len(unripe):
         raise RiskError(f"samples: {len(unripe)} used observations are not matured; only matured ones may train or judge")
     # By time a customer may stand in the past and be judged later: the book is scored again every month.
-    scopes = IN_SAMPLE if by == "time" else USED
+    scopes = IN_SAMPLE if by == "time" and customers != APART else USED
     _refuse_shared(used[used["sample"].isin(scopes)])
     if by == "time":
         _refuse_overlap(used, horizon_days=horizon_days, embargo_days=embargo_days)
@@ -122,11 +129,13 @@ def _boundaries(as_of, *, embargo_days, out_of_time_days, development_to, out_of
     return Boundaries(development_to=end, out_of_time_from=start, out_of_time_to=last)
 
 
-def _by_time(observations, usable, bounds, *, validation_share, calibration_share, validation_later_share, seed, group):
+def _by_time(observations, usable, bounds, *, validation_share, calibration_share, validation_later_share, judging, seed, group):
     as_of = observations["as_of"].astype(TIME)
     past = usable & (as_of <= bounds.development_to)
     between = usable & (as_of > bounds.development_to) & (as_of < bounds.out_of_time_from)
     judged = usable & (as_of >= bounds.out_of_time_from) & (as_of <= bounds.out_of_time_to)
+    if judging is not None:
+        past, judged = past & ~judging, judged & judging
     sample = pd.Series(UNUSED, index=observations.index, dtype="str")
     sample[between], sample[judged] = EMBARGO, OUT_OF_TIME
     if not past.any():
@@ -136,6 +145,12 @@ def _by_time(observations, usable, bounds, *, validation_share, calibration_shar
     early = as_of < as_of[past].quantile(1.0 - validation_later_share)
     sample[past & sample.eq(VALIDATION) & early] = UNUSED
     return sample
+
+
+def _judging(observations, usable, hold_out_share, *, seed, group):
+    """Rows of the customers that only judge, as a mask."""
+    place = customer_places(observations[usable], seed=seed, group=group)
+    return usable & (place < hold_out_share).reindex(observations.index, fill_value=False)
 
 
 def _by_customer(observations, usable, *, hold_out_share, validation_share, calibration_share, seed, group):
@@ -190,6 +205,14 @@ def checked_split(sample, observations, *, by, notes, bounds, judged_by=None):
 def _note(bounds, embargo_days):
     return (f"Observations up to {bounds.development_to.date()} are the past, those from {bounds.out_of_time_from.date()} to "
             f"{bounds.out_of_time_to.date()} are judged; the {embargo_days} days between are left out.")
+
+
+def _apart_note(observations, usable, bounds, judging, hold_out_share):
+    as_of = observations["as_of"].astype(TIME)
+    unused = (usable & judging & (as_of <= bounds.development_to), usable & ~judging & (as_of >= bounds.out_of_time_from) & (as_of <= bounds.out_of_time_to))
+    (past, past_bad), (later, later_bad) = ((int(rows.sum()), int(observations["target"][rows].sum())) for rows in unused)
+    return (f"Customers are kept apart: {hold_out_share:.0%} of them, drawn by a hash of their id, only judge and the others only teach; unused are "
+            f"{past:,} earlier rows ({past_bad:,} bad) of the former and {later:,} later rows ({later_bad:,} bad) of the latter.")
 
 
 def _refuse_shared(rows):

@@ -33,7 +33,7 @@ def encode(columns, bundle):
     columns: {name: float array, Category, or sequence of strings and Nones}; more names than the bundle knows are ignored. A level that was
     not frozen gets the code just beyond the last, the bucket that rare levels were trained in.
 
-    Raises: RiskError naming columns that are missing, of the wrong kind or of another length.
+    Raises: RiskError naming columns that are missing, of the wrong kind, of another length or infinite.
     """
     missing = [name for name in bundle.names if name not in columns]
     if missing:
@@ -51,6 +51,7 @@ def lay_out(columns, names, levels):
         if len(values) != rows:
             raise RiskError(f"scoring: column {name} has {len(values)} rows, {names[0]} has {rows}")
         matrix[:, place] = values
+    _refuse_infinite(matrix, names)
     return matrix
 
 
@@ -68,8 +69,11 @@ def raw_scores(bundle, matrix, *, threads=1):
 
 
 def from_raw(bundle, raw_score):
-    """Scores of raw scores (rows,), by the bundle's curves."""
+    """Scores of raw scores (rows,), by the bundle's curves. Raises: RiskError when one is missing."""
     x, probabilities, points, uppers = bundle.curves
+    if lacking := int(np.count_nonzero(np.isnan(raw_score))):
+        raise RiskError(f"scoring: {lacking} of {np.size(raw_score)} rows have no raw score; a missing one would read as the riskiest "
+                        "grade, so score them first")
     probability = interpolate(x, probabilities, raw_score)
     names = tuple(grade.name for grade in bundle.manifest.grades)
     rounded = np.round(interpolate(x, points, raw_score), 1)
@@ -94,6 +98,16 @@ def _fitting(bundle, matrix):
         raise RiskError(f"scoring: a matrix of shape {matrix.shape} does not fit the bundle's {len(bundle.names)} columns; "
                         "encode the columns first")
     return matrix
+
+
+def _refuse_infinite(matrix, names):
+    # In parts, so that the answer takes no eighth of the matrix; a row of the service takes one call.
+    for start in range(0, len(matrix), CHUNK):
+        infinite = np.isinf(matrix[start:start + CHUNK])
+        if infinite.any():
+            found = [name for name, any_row in zip(names, infinite.any(axis=0), strict=True) if any_row]
+            raise RiskError(f"column {', '.join(found[:5])} holds infinite values, first in row {start + int(infinite.any(axis=1).argmax()):,}; "
+                            "a ratio to nothing is missing, so make it null where it is computed")
 
 
 def _length(values):

@@ -13,13 +13,16 @@ def label_defaults(observations, outcomes, *, horizon_days, reporting_lag_days, 
     """Label every observation by the first default in its window, if the window may be judged at `complete_to`.
 
     observations: one row per (customer_id, as_of); a source that brings its own `target` is labelled from it, see `label_given`.
-    outcomes: customer_id, kind, occurred_at, known_at and, where recorded, cured_at; only kind "default" known by `complete_to` is read.
+    outcomes: customer_id, kind, occurred_at, known_at and, where recorded, cured_at; read are kind "default" and kind "past_due", known by
+    `complete_to`: the latter are the grey zone, stretches of being past due long enough to be no good customer and too short for a default
+    (`models.past_due`).
     Returns one row per observation, same index: status (matured, immature, indeterminate), target (1.0, 0.0, NaN unless matured),
     target_known_at (the moment from which the label may be learned from), default_at (first default in the window, null without one) and
     event_seen (a default in the window was known at `complete_to`, whatever the status; for the ledger only).
 
     The window is open at as_of and closed at as_of + horizon_days. A row is matured when as_of + horizon_days + reporting_lag_days
-    <= complete_to (both ends in days). A default cured within `grey_days` of its day is indeterminate: a slip of paper, not a failure.
+    <= complete_to (both ends in days). A default cured within `grey_days` of its day is indeterminate: a slip of paper, not a failure. So is
+    a window that meets a grey stretch and holds no default.
     An immature row has no target even when its default has already happened: bad rows become visible early and good ones only at the end
     of the window, so taking the visible ones would fill young cohorts with defaults.
 
@@ -39,9 +42,10 @@ def label_defaults(observations, outcomes, *, horizon_days, reporting_lag_days, 
     window_end = as_of + pd.Timedelta(days=horizon_days)
     mature_at, inside = window_end + pd.Timedelta(days=reporting_lag_days), first["occurred_at"] <= window_end
     known_at = np.maximum(mature_at, first["known_at"].where(inside).fillna(as_of))
-    grey = (slip["occurred_at"] <= window_end) & ~inside
+    slipped = (slip["occurred_at"] <= window_end) & ~inside
+    grey = slipped | (_meets(observations, window_end, _events(outcomes, "past_due", complete_to, key="customer_id")) & ~inside)
     labels = _labels(mature_at, first["occurred_at"].where(inside), grey, known_at, complete_to)
-    return labels.assign(event_seen=inside | grey)
+    return labels.assign(event_seen=inside | slipped)
 
 
 def label_fraud(observations, outcomes, *, feedback_days, complete_to):
@@ -115,12 +119,13 @@ def drop_in_default(observations, outcomes):
     return observations[~(last["until"] > last["as_of"]).to_numpy()]
 
 
-def ledger(observations, labels, *, months=1):
+def ledger(observations, labels, *, months=1, definition="event"):
     """Count matured, immature and indeterminate rows per cohort, the naive rate beside the matured one.
 
     A cohort is `months` calendar months of as_of. Returns one row per cohort: cohort (first day), rows, matured, immature, indeterminate,
-    bad (matured with target 1), matured_rate (bad / matured, NaN without matured rows) and naive_rate (events seen so far / rows), which
-    takes every row without an event for a good one and so falls towards the present however constant the risk is.
+    bad (matured with target 1), matured_rate (bad / matured, NaN without matured rows), naive_rate (events seen so far / rows), which
+    takes every row without an event for a good one and so falls towards the present however constant the risk is, and `definition`, the
+    word for what counts as bad.
     """
     as_of = observations["as_of"].astype(TIME)
     index = (as_of.dt.year * 12 + as_of.dt.month - 1) // months * months
@@ -130,7 +135,7 @@ def ledger(observations, labels, *, months=1):
     table.insert(0, "cohort", pd.to_datetime([f"{i // 12:04d}-{i % 12 + 1:02d}-01" for i in table.index]).astype(TIME))
     table["matured_rate"] = table["bad"] / table["matured"].where(table["matured"] > 0)
     table["naive_rate"] = table["seen"] / table["rows"]
-    return table.drop(columns="seen").reset_index(drop=True)
+    return table.drop(columns="seen").assign(definition=definition).reset_index(drop=True)
 
 
 def _labels(mature_at, event_at, grey, known_at, complete_to):
@@ -163,6 +168,15 @@ def _first_after(observations, events, *, key):
     found = pd.merge_asof(_asked(observations, key), events.astype({key: observations[key].dtype}), left_on="as_of",
                           right_on="occurred_at", by=key, direction="forward", allow_exact_matches=False)
     return found.sort_values("row").set_index(observations.index)[["occurred_at", "known_at", "cured_at"]]
+
+
+def _meets(observations, window_end, stretches):
+    """Whether each observation's window (as_of, window_end] meets one of its customer's stretches, which lie apart."""
+    asked = _asked(observations, "customer_id").assign(window_end=lambda rows: window_end.to_numpy()[rows["row"]]).sort_values("window_end", kind="stable")
+    found = pd.merge_asof(asked, stretches.astype({"customer_id": observations["customer_id"].dtype}), left_on="window_end", right_on="occurred_at",
+                          by="customer_id").sort_values("row").set_index(observations.index)
+    # The latest that begins by the window's end is also the one that ends last.
+    return found["occurred_at"].notna() & ~(found["cured_at"] <= found["as_of"])
 
 
 def _need(frame, table, columns, *, dates=("as_of",), only=None):

@@ -8,7 +8,8 @@ from features.feeders.duck import featurize as feed
 from models.target import drop_in_default
 from pipeline.datasets import INGEST, TABLES, case_path, read_json, replacing, write_json
 from pipeline.featurize import available_columns, write_features
-from pipeline.frames import read_frame, write_frame
+from pipeline.frames import write_frame
+from pipeline.outcomes import known_outcomes
 from pipeline.params import load_params
 from pipeline.spine import active_customers, end_of, given_observations, transactions_between
 from pipeline.stage import run_stage
@@ -42,14 +43,12 @@ def book(use_case):
 
 def _customers(day, rules, about):
     """Whom the book of a day holds, none of them known to be in default, and by which rule (a key of WORDS)."""
-    outcomes = read_frame(TABLES / "outcomes.parquet")
-    known = outcomes[outcomes["known_at"] <= end_of(day)]
     rows, rule = given_observations(until=day), ACTIVE
     if rows is None:
         rows = active_customers(pd.DatetimeIndex([day]).as_unit("us"), active_days=rules.active_days)
     else:
         rows, rule = _given(rows, day, (about["protocol"] or {}).get("only", {}))
-    return drop_in_default(rows, known).reset_index(drop=True), rule
+    return drop_in_default(rows, known_outcomes("default", rules, known_by=end_of(day))).reset_index(drop=True), rule
 
 
 def _given(rows, day, only):

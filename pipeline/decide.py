@@ -12,10 +12,11 @@ from models.retrain import decide as choose
 from models.scoring import encode, score
 from models.target import label_defaults, label_fraud
 from pipeline.columns import read_columns
-from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
+from pipeline.datasets import INGEST, case_path, read_json, write_json
 from pipeline.frames import read_frame
 from pipeline.horizon import observe_rules
 from pipeline.in_force import in_force
+from pipeline.outcomes import known_outcomes
 from pipeline.params import load_params
 from pipeline.spine import given_observations
 from pipeline.stage import run_stage
@@ -38,7 +39,7 @@ def decide(use_case):
 def _matured_since(use_case, rules, complete_to):
     """Observations whose target was open at the training cutoff and is known now, with their place in the feature file."""
     observations = read_frame(case_path(use_case, "development", "observations.parquet"))
-    outcomes = read_frame(TABLES / "outcomes.parquet")
+    outcomes = known_outcomes(use_case, rules, known_by=complete_to)
     was_open = _with_given_targets(observations[observations["status"] == "immature"].drop(columns=["target", "target_known_at", "status"]))
     if use_case == "default":
         labels = label_defaults(was_open, outcomes, horizon_days=rules.horizon_days, reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to)

@@ -21,7 +21,7 @@ def featurize(use_case):
     write_features(folder, catalogue, params.featurize, what=f"featurize {use_case}")
     write_json(folder / "catalogue.json", catalogue.to_dict())
     write_later(folder / "later.parquet", read_frame(folder / "observations.parquet"), catalogue, cutoff=read_json(folder / "maturity.json")["cutoff"],
-                days=params.leaks.after_days, rules=params.featurize)
+                days=params.leaks.after_days, rules=params.featurize, observed_by=getattr(params.observe, use_case))
 
 
 def available_columns(folder, use_case):

@@ -11,21 +11,23 @@ from models.changes import stretches
 from models.target import first_default_at
 from pipeline.datasets import TABLES
 from pipeline.frames import read_frame, write_frame
+from pipeline.outcomes import known_outcomes
 from pipeline.own_columns import observed, versioned
 from pipeline.spine import BEFORE, given_observations
 
 
-def write_later(path, observations, catalogue, *, cutoff, days, rules):
+def write_later(path, observations, catalogue, *, cutoff, days, rules, observed_by):
     """Write the user's own columns at the start and at the end of `days` days from the outcome, see `models.changes.stretches`.
 
-    observations: as `observe` writes them; cutoff: the training cutoff, past which nothing is read; rules: chunk_customers and threads.
+    observations: as `observe` writes them; cutoff: the training cutoff, past which nothing is read; rules: chunk_customers and threads;
+    observed_by: the observation rules of the use case, which say what a default is.
     A row per chosen observation and moment: observation_id, when, observed_again (whether the source's observations hold a later row of
     the customer within the stretch), and one column per feature that reads such a column; no rows where the source keeps no versions of any.
     """
     names, again = versioned(catalogue), observed(catalogue)
     history = _history(again, catalogue, cutoff)
     again = again if history is not None else []
-    asked = _asked(observations, catalogue.use_case, cutoff, days) if names or again else pd.DataFrame()
+    asked = _asked(observations, catalogue.use_case, cutoff, days, observed_by) if names or again else pd.DataFrame()
     if asked.empty:
         write_frame(path, pd.DataFrame({"observation_id": pd.Series(dtype="str"), "when": pd.Series(dtype="datetime64[us]"), "observed_again": False}))
         return
@@ -33,20 +35,20 @@ def write_later(path, observations, catalogue, *, cutoff, days, rules):
     write_frame(path, pd.concat([asked[["observation_id", "when"]], _again(asked, history), values, _from_history(asked, history, again)], axis=1))
 
 
-def _asked(observations, use_case, cutoff, days):
+def _asked(observations, use_case, cutoff, days, observed_by):
     """Two rows per chosen observation, start before end: observation_id, customer_id, when."""
-    chosen = stretches(observations, _moments(observations, use_case, cutoff), days=days, until=cutoff)
+    chosen = stretches(observations, _moments(observations, use_case, cutoff, observed_by), days=days, until=cutoff)
     both = pd.concat([chosen.assign(when=chosen[end].astype("datetime64[us]")) for end in ("start", "end")])
     return both.sort_values(["observation_id", "when"], kind="stable")[["observation_id", "customer_id", "when"]].reset_index(drop=True)
 
 
-def _moments(observations, use_case, cutoff):
+def _moments(observations, use_case, cutoff, observed_by):
     """When each observation's outcome was: the transaction itself, the first default known at the cutoff, or the day a given target was known."""
     if use_case == "fraud":
         return observations["as_of"] + BEFORE
     if "target" in _columns("observations"):
         return observations["target_known_at"]
-    return first_default_at(observations, read_frame(TABLES / "outcomes.parquet"), complete_to=cutoff)
+    return first_default_at(observations, known_outcomes(use_case, observed_by, known_by=cutoff), complete_to=cutoff)
 
 
 def _columns(table):

@@ -4,9 +4,10 @@ import pandas as pd
 
 from features.errors import RiskError
 from models.target import drop_in_default, label_defaults, label_fraud, ledger
-from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
-from pipeline.frames import read_frame, write_frame
+from pipeline.datasets import INGEST, case_path, read_json, write_json
+from pipeline.frames import write_frame
 from pipeline.horizon import observe_rules
+from pipeline.outcomes import definition_of, known_outcomes
 from pipeline.params import load_params, load_training
 from pipeline.spine import active_customers, given_observations, month_ends, transactions_between
 from pipeline.stage import run_stage
@@ -18,37 +19,32 @@ def observe(use_case):
     about = read_json(INGEST)
     cutoff = min(load_training(params.source.name, use_case).cutoff, about["complete_to"])
     rules = observe_rules(params, use_case, about)
-    observations = _default(rules, about, cutoff) if use_case == "default" else _fraud(rules, cutoff)
+    spine, outcomes = _spine(use_case, rules, about, cutoff), known_outcomes(use_case, rules, known_by=cutoff)
+    definition = definition_of(use_case, rules, spine)
+    observations = _default(spine, outcomes, rules, cutoff) if use_case == "default" else _fraud(spine, outcomes, rules, cutoff)
     if observations.empty:
         raise RiskError(f"source {params.source.name}: nobody is observed up to {cutoff}: check observe.{use_case} and the dates of the tables.")
     write_frame(case_path(use_case, "development", "observations.parquet"), observations.drop(columns=["default_at", "event_seen"]))
-    cohorts = ledger(observations, observations, months=3)
-    write_json(case_path(use_case, "development", "maturity.json"),
-               {"cutoff": cutoff, "protocol": about["protocol"], "horizon_days": rules.horizon_days, "cohorts": _plain(cohorts)})
+    cohorts = ledger(observations, observations, months=3, definition=definition["kind"])
+    write_json(case_path(use_case, "development", "maturity.json"), {
+        "cutoff": cutoff, "protocol": about["protocol"], "horizon_days": rules.horizon_days, "definition": definition, "cohorts": _plain(cohorts)})
 
 
-def _default(rules, about, cutoff):
-    outcomes = _outcomes("default", cutoff)
-    spine = given_observations(until=cutoff)
-    if spine is None:
-        dates = month_ends(about, rules, until=cutoff)
-        spine = active_customers(dates, active_days=rules.active_days)
+def _spine(use_case, rules, about, cutoff):
+    if use_case == "fraud":
+        return transactions_between(pd.Timestamp(cutoff) - pd.Timedelta(days=rules.history_days), cutoff)
+    given = given_observations(until=cutoff)
+    return active_customers(month_ends(about, rules, until=cutoff), active_days=rules.active_days) if given is None else given
+
+
+def _default(spine, outcomes, rules, cutoff):
     spine = drop_in_default(spine, outcomes).reset_index(drop=True)
     labels = label_defaults(spine, outcomes, horizon_days=rules.horizon_days, reporting_lag_days=rules.reporting_lag_days, complete_to=cutoff)
     return spine.drop(columns=["target", "target_known_at"], errors="ignore").join(labels)
 
 
-def _fraud(rules, cutoff):
-    start = pd.Timestamp(cutoff) - pd.Timedelta(days=rules.history_days)
-    spine = transactions_between(start, cutoff)
-    labels = label_fraud(spine, _outcomes("fraud", cutoff), feedback_days=rules.reporting_lag_days, complete_to=cutoff)
-    return spine.join(labels)
-
-
-def _outcomes(kind, cutoff):
-    outcomes = read_frame(TABLES / "outcomes.parquet")
-    known = outcomes["known_at"] <= pd.Timestamp(cutoff)
-    return outcomes[known & (outcomes["kind"] == kind)]
+def _fraud(spine, outcomes, rules, cutoff):
+    return spine.join(label_fraud(spine, outcomes, feedback_days=rules.reporting_lag_days, complete_to=cutoff))
 
 
 def _plain(cohorts):

@@ -57,14 +57,27 @@ class IngestParams(_Strict):
     threads: Count
 
 
+class PastDueParams(_Strict):
+    """Default by days past due; see `models.past_due.Rules`."""
+
+    days_past_due: Count
+    counted: Literal["invoice", "customer"]
+    material_amount: Annotated[int, msgspec.Meta(ge=0)]
+    material_share: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    cure_days: Count
+    grey_from: Count | None
+
+
 class ObserveDefaultParams(_Strict):
-    """Who is observed on which dates, and how far the default target looks ahead."""
+    """Who is observed on which dates, how far the default target looks ahead, and what a default is."""
 
     every_months: Count
     warm_up_months: Annotated[int, msgspec.Meta(ge=0)]
     active_days: Count
     horizon_days: Count
     reporting_lag_days: Days
+    definition: Literal["event", "days_past_due", "either"]
+    past_due: PastDueParams
 
 
 class ObserveFraudParams(_Strict):
@@ -97,6 +110,7 @@ class SampleCaseParams(_Strict):
     embargo_days: Days
     validation_share: Share
     calibration_share: Share
+    customers: Literal["shared", "apart"]
     seed: int
 
 
@@ -295,6 +309,10 @@ def load_params(path=Path("params.yaml")):
     """
     params = read_yaml(path, Params)
     real_day(params.book.as_of, where=f"{path}: `book.as_of`")
+    past_due = params.observe.default.past_due
+    if past_due.grey_from is not None and past_due.grey_from >= past_due.days_past_due:
+        raise RiskError(f"{path}: `observe.default.past_due.grey_from`: {past_due.grey_from} days are not below days_past_due {past_due.days_past_due}, "
+                        "so that nothing would lie between good and bad: lower it, or null for no grey zone.")
     return params
 
 

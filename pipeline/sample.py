@@ -6,6 +6,7 @@ from features.catalogue import Catalogue
 from models.leaks import Limits, asked, by_strength, changes, screen
 from models.protocols import check_draw, split_by_protocol
 from models.sample import check_split, split_by_time
+from models.sufficiency import told_bad
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.frames import read_frame, write_frame
 from pipeline.horizon import embargo_days
@@ -22,7 +23,7 @@ def sample(use_case):
     maturity = read_json(folder / "maturity.json")
     samples = split(observations, use_case=use_case, params=params, protocol=maturity["protocol"], horizon_days=maturity["horizon_days"])
     write_frame(folder / "samples.parquet", observations[["observation_id"]].assign(sample=samples))
-    notes = {name: samples.attrs[name] for name in ("by", "judged_by", "notes")} | _leaks(folder, observations, params.leaks)
+    notes = {name: samples.attrs[name] for name in ("by", "judged_by", "notes", "warnings")} | _leaks(folder, observations, params.leaks)
     write_json(folder / "leaks.json", notes)
 
 
@@ -30,7 +31,14 @@ def split(observations, *, use_case, params, protocol, horizon_days):
     """Sample names on the observations' index: by the source's published protocol where it has one, else by the parameters.
 
     protocol: as a dict, or None; horizon_days: how far the observations' target looks ahead. The split is checked a second way.
+    Its attrs are those of `models.sample.split_by_time` and `warnings`, sentences for the run's summary. Raises: RiskError where it cannot be learned from.
     """
+    samples = _dealt(observations, use_case, params, protocol, horizon_days)
+    samples.attrs["warnings"] = _warnings(observations, samples)
+    return samples
+
+
+def _dealt(observations, use_case, params, protocol, horizon_days):
     rules = getattr(params.sample, use_case)
     shares = {"validation_share": rules.validation_share, "calibration_share": rules.calibration_share, "seed": rules.seed}
     if protocol is not None and protocol["kind"] != "by_time":
@@ -38,10 +46,16 @@ def split(observations, *, use_case, params, protocol, horizon_days):
         check_draw(observations, samples, protocol)
         return samples
     apart = {"horizon_days": horizon_days, "embargo_days": embargo_days(params, use_case, horizon_days)}
-    window = {"out_of_time_days": rules.out_of_time_days} if protocol is None else _inclusive(protocol)
+    # A published protocol says what is judged, and so whose rows: to keep customers apart is ours to choose only where there is none.
+    window = {"out_of_time_days": rules.out_of_time_days, "customers": rules.customers} if protocol is None else _inclusive(protocol)
     samples = split_by_time(observations, **apart, **shares, **window)
-    check_split(observations, samples, by=samples.attrs["by"], **apart)
+    check_split(observations, samples, by=samples.attrs["by"], customers=window.get("customers", "shared"), **apart)
     return samples
+
+
+def _warnings(observations, samples):
+    """What the summary of the run says of the samples: that the split fell back on customers, and that bad ones are few."""
+    return [*(samples.attrs["notes"] if samples.attrs["by"] == "customer" else []), *told_bad(observations, samples)]
 
 
 def _inclusive(protocol):

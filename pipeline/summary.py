@@ -39,7 +39,12 @@ def _case_lines(source, use_case):
     full, leaks = read_json(case_path(use_case, "evaluation", "full.json")), read_json(case_path(use_case, "development", "leaks.json"))
     other = full["bundle"] != in_force(source, use_case).bundle
     note = [f"  candidate    what follows describes the candidate {full['bundle'][:12]}, not the champion"] if other else []
-    return [*_book_lines(source, use_case), *note, *_performance_lines(full), *_factor_lines(use_case), *_leak_lines(leaks["findings"], use_case)]
+    return [*_book_lines(source, use_case), *note, *_performance_lines(full), *_factor_lines(use_case), *_leak_lines(leaks["findings"], use_case),
+            *_warning_lines(leaks["warnings"] + read_json(case_path(use_case, "model", "model.json"))["training"]["warnings"])]
+
+
+def _warning_lines(warnings):
+    return [f"  note         {sentence}" for sentence in warnings]
 
 
 def _leak_lines(findings, use_case, shown=3):

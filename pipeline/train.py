@@ -8,11 +8,12 @@ from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Column, Manifest, make_bundle, save_bundle
 from models.calibration import Points, apply, fit, points_knots
-from models.classifier import Settings, audit_monotone, booster_text, candidates_for, choose, freeze_levels, out_of_fold, refitted
+from models.classifier import Settings, audit_monotone, booster_text, candidates_for, choose, freeze_levels, level_counts, out_of_fold, refitted
 from models.grades import build_scale
 from models.horizon import probability_name
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from models.scoring import lay_out
+from models.sufficiency import told_columns
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing
 from pipeline.frames import read_frame
@@ -40,10 +41,11 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order. Returns a Bundle."""
     columns = read_columns(path, [feature.name for feature in catalogue])
     described, parts = prepared(columns, rows, catalogue)
+    told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, rows["sample"].eq(DEVELOPMENT).to_numpy()))
     booster, about = grown(parts, described, params.train)
     raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
     curves = _curves(*raw_score, params=params)
-    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "source": params.source.name}
+    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "source": params.source.name, "warnings": told}
     base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
     return make_bundle(booster_text(booster), Manifest(
         use_case=use_case, probability_name=probability_name(use_case, horizon_days), columns=tuple(described), base_raw_score=float(np.mean(base)),
@@ -57,6 +59,11 @@ def prepared(columns, rows, catalogue):
     described = [_described(feature, columns[feature.name], used[DEVELOPMENT]) for feature in catalogue]
     target, groups = rows["target"].to_numpy(), rows["customer_id"].to_numpy()
     return described, {name: (laid_out(columns, described, mask), target[mask], groups[mask]) for name, mask in used.items()}
+
+
+def _levels(columns, development):
+    """{name: levels seen on the development rows} of the categories."""
+    return {name: len(level_counts(values[development])) for name, values in columns.items() if isinstance(values, Category)}
 
 
 def laid_out(columns, described, mask):
@@ -108,8 +115,7 @@ def candidates(given, target, columns):
 def _described(feature, values, development):
     levels = typical = None
     if isinstance(values, Category):
-        strings = [value for value in values[development].strings() if value is not None]
-        levels = freeze_levels(strings)
+        levels = freeze_levels(values[development])
         typical = levels[0] if levels else None
     else:
         present = values[development]

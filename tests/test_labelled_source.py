@@ -122,7 +122,8 @@ def test_where_every_target_is_known_the_book_is_each_customer_s_latest_row(proj
 def test_the_summary_says_how_it_was_judged_and_what_the_book_is(project):
     told = summary(seconds=1)
     for said in ("400 observations", "Customers: default within 1 month", "each customer's latest observation, since every target is known",
-                 "judged on    120 rows of 120 customers", "held out at random, round 1 of 10", "this comparison cannot show drift"):
+                 "judged on    120 rows of 120 customers", "held out at random, round 1 of 10", "this comparison cannot show drift",
+                 "  note         Column obs_constant is the same on every development row, so the trees cannot use it."):
         assert said in told
     assert "out of time" not in told
 

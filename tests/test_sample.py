@@ -86,6 +86,29 @@ def test_a_short_history_falls_back_to_customers_and_says_so():
     check_split(asked, sample, by="customer", **RULES)
 
 
+def test_customers_can_be_kept_apart_and_each_side_is_drawn_alike():
+    asked = portfolio(customers=800)
+    sample = split_by_time(asked, out_of_time_days=300, customers="apart", **RULES)
+    check_split(asked, sample, customers="apart", **RULES)
+    sides = [set(asked.customer_id[sample.isin(names)]) for names in (("development", "validation", "calibration"), ("out_of_time",))]
+    assert not sides[0] & sides[1]
+    assert len(sides[1]) == pytest.approx(200, abs=2)
+    assert len(sides[0]) + len(sides[1]) == 800
+    shared = split_by_time(asked, out_of_time_days=300, **RULES)
+    rates = [[asked.target[each == name].mean() for name in ("development", "out_of_time")] for each in (sample, shared)]
+    assert np.allclose(*rates, atol=0.02)
+    unused = asked[sample.eq("unused") & shared.ne("unused")]
+    early = unused["as_of"] < "2020-06-01"
+    assert f"unused are {early.sum():,} earlier rows ({int(unused.target[early].sum())} bad)" in sample.attrs["notes"][1]
+    assert f"{(~early).sum():,} later rows ({int(unused.target[~early].sum())} bad)" in sample.attrs["notes"][1]
+
+
+def test_a_customer_on_both_sides_is_refused_where_they_are_to_be_apart():
+    asked = portfolio()
+    with pytest.raises(RiskError, match="200 customers stand in two samples at once"):
+        check_split(asked, split_by_time(asked, out_of_time_days=300, **RULES), customers="apart", **RULES)
+
+
 def test_a_sound_split_passes_the_second_check():
     asked = portfolio()
     check_split(asked, split_by_time(asked, out_of_time_days=300, **RULES), **RULES)

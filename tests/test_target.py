@@ -136,3 +136,32 @@ def test_the_ledger_shows_the_naive_rate_beside_the_matured_one():
 def test_bad_input_is_named(asked, known, rules, message):
     with pytest.raises(RiskError, match=message):
         label_defaults(asked, known, **rules)
+
+
+@pytest.mark.parametrize(("since", "until", "defaulted", "status"), [
+    ("2022-06-01", "2022-06-20", None, "indeterminate"),
+    ("2021-06-01", "2022-01-02", None, "indeterminate"),            # still so when the window opens
+    ("2021-06-01", "2022-01-01", None, "matured"),                  # over at as_of
+    ("2021-06-01", None, None, "indeterminate"),
+    ("2023-01-01", None, None, "indeterminate"),                    # the window is closed at its end
+    ("2023-01-01 00:00:01", None, None, "matured"),
+    ("2022-06-01", "2022-09-01", "2022-08-01", "matured"),          # a default is bad, not grey
+])
+def test_a_window_that_meets_a_grey_stretch_without_a_default_is_indeterminate(since, until, defaulted, status):
+    known = [outcomes(("c1", since, "2023-01-02", until), kind="past_due"), *([outcomes(("c1", defaulted, defaulted, None))] if defaulted else [])]
+    labels = label_defaults(observation("2022-01-01"), pd.concat(known, ignore_index=True), **RULES)
+    assert labels["status"].item() == status
+    assert labels["event_seen"].item() == bool(defaulted)
+
+
+def test_a_grey_stretch_known_too_late_or_of_somebody_else_is_not_read():
+    for other in (outcomes(("c1", "2022-06-01", "2024-01-01", None), kind="past_due"), outcomes(("c2", "2022-06-01", "2022-06-01", None), kind="past_due")):
+        assert label_defaults(observation("2022-01-01"), other, **RULES)["status"].item() == "matured"
+
+
+def test_the_latest_of_several_grey_stretches_counts():
+    known = outcomes(("c1", "2021-03-01", "2021-03-01", "2021-04-01"), ("c1", "2022-03-01", "2022-03-01", "2022-04-01"),
+                     ("c1", "2023-03-01", "2023-03-01", "2023-04-01"), kind="past_due")
+    asked = pd.concat([observation("2022-05-01"), observation("2022-01-01"), observation("2020-01-01"), observation("2021-01-01", "c2")], ignore_index=True)
+    labels = label_defaults(asked, known, **RULES | {"complete_to": "2024-12-31"})
+    assert labels["status"].tolist() == ["indeterminate", "indeterminate", "matured", "matured"]

@@ -112,10 +112,6 @@ def test_the_bootstrap_by_weights_equals_its_definition(rows, digits):
     assert (found["low"], found["high"]) == pytest.approx(tuple(naive), abs=1e-12)
 
 
-def test_a_missing_score_has_no_auc():
-    assert np.isnan(rank.auc([1, 0, 1, 0], [0.1, np.nan, 0.3, 0.2]))
-
-
 def test_cluster_codes_follow_sorted_ids_and_keep_the_missing_together():
     assert cluster_codes(["b", "a", None, "b", None]).tolist() == [1, 0, 2, 1, 2]
     assert cluster_codes(cluster_codes(["b", "a", "b"])).tolist() == [1, 0, 1]
