@@ -9,7 +9,7 @@ import pandas as pd
 from features.errors import RiskError
 
 DEVELOPMENT, VALIDATION, CALIBRATION, OUT_OF_TIME = "development", "validation", "calibration", "out_of_time"
-EMBARGO, UNUSED = "embargo", "unused"
+EMBARGO, UNUSED, COMPROMISED = "embargo", "unused", "compromised"
 IN_SAMPLE = (DEVELOPMENT, VALIDATION, CALIBRATION)
 USED = (*IN_SAMPLE, OUT_OF_TIME)
 APART = "apart"
@@ -67,6 +67,26 @@ def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=
         return checked_split(sample, observations, by="customer", notes=[note], bounds=None)
     notes = [_note(bounds, embargo_days), *([] if judging is None else [_apart_note(observations, usable, bounds, judging, hold_out_share)])]
     return checked_split(sample, observations, by="time", notes=notes, bounds=bounds)
+
+
+def without_compromised(samples, observations):
+    """The samples with the judged rows of customers known to be compromised set apart as `compromised`, and a note that counts them.
+
+    observations: compromised (see `models.target.compromised`) and target, on the samples' index. Rows that learn stay: their labels are true.
+
+    Raises: RiskError when the rest of the judged rows lacks a class.
+    """
+    judged = samples.eq(OUT_OF_TIME)
+    held = judged & observations["compromised"]
+    note = (f"{int(held.sum()):,} of {int(judged.sum()):,} judged rows are left out: their customers were known to be compromised "
+            "when these transactions happened.")
+    about = {**samples.attrs, "notes": [*samples.attrs["notes"], note]}
+    kept = samples.mask(held, COMPROMISED)
+    if (lacking := _lacking(kept, observations["target"])):
+        raise RiskError(f"samples: {lacking} once the compromised customers are left out; lengthen sample.fraud.out_of_time_days or set "
+                        "observe.fraud.compromised_days")
+    kept.attrs = about
+    return kept
 
 
 def check_split(observations, samples, *, horizon_days, embargo_days, by="time", customers="shared", group="customer_id"):

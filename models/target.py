@@ -68,6 +68,24 @@ def label_fraud(observations, outcomes, *, feedback_days, complete_to):
     return _labels(mature_at, found["occurred_at"], found["occurred_at"].isna() & False, known_at, complete_to)
 
 
+def compromised(observations, reports, *, days=None):
+    """Whether each observation's customer was known to be compromised at as_of, as a mask on the observations' index.
+
+    observations: customer_id, as_of; reports: customer_id, known_at of frauds. A customer is compromised from the moment a fraud of his is known
+    (known_at <= as_of; one that happened and is not reported yet counts for nothing) for `days`, or for good without a number: the account is blocked,
+    and what follows on it needs no score. Le Borgne, Siblini, Lebichot and Bontempi (Reproducible Machine Learning for Credit Card Fraud Detection,
+    chapter 3) leave such cards out of the judged rows, not of the training rows, whose labels are true all the same; so does `models.sample`.
+    """
+    _need(observations, "observations", ("customer_id", "as_of"))
+    _need(reports, "outcomes", ("customer_id", "known_at"), dates=("known_at",))
+    known = pd.DataFrame({"customer_id": reports["customer_id"].array, "known_at": reports["known_at"].astype(TIME).to_numpy()})
+    known = known.sort_values("known_at", kind="stable").astype({"customer_id": observations["customer_id"].dtype})
+    last = pd.merge_asof(_asked(observations, "customer_id"), known, left_on="as_of", right_on="known_at", by="customer_id", direction="backward")
+    last = last.set_index("row").sort_index()
+    held = last["known_at"].notna() if days is None else last["known_at"] > last["as_of"] - pd.Timedelta(days=days)
+    return held.set_axis(observations.index).rename("compromised")
+
+
 def label_given(observations, *, complete_to, label_after_days):
     """Take the target a source brought, as far as it was known at `complete_to`.
 
@@ -125,12 +143,14 @@ def ledger(observations, labels, *, months=1, definition="event"):
     A cohort is `months` calendar months of as_of. Returns one row per cohort: cohort (first day), rows, matured, immature, indeterminate,
     bad (matured with target 1), matured_rate (bad / matured, NaN without matured rows), naive_rate (events seen so far / rows), which
     takes every row without an event for a good one and so falls towards the present however constant the risk is, and `definition`, the
-    word for what counts as bad.
+    word for what counts as bad. Where the observations say so, compromised counts the rows of customers known to be compromised.
     """
     as_of = observations["as_of"].astype(TIME)
     index = (as_of.dt.year * 12 + as_of.dt.month - 1) // months * months
     counts = pd.DataFrame({"rows": 1, **{s: labels["status"].eq(s).astype(int) for s in (MATURED, IMMATURE, INDETERMINATE)},
                            "bad": labels["target"].eq(1.0).astype(int), "seen": labels["event_seen"].astype(int)}, index=observations.index)
+    if "compromised" in observations:
+        counts["compromised"] = observations["compromised"].astype(int)
     table = counts.groupby(index.to_numpy()).sum()
     table.insert(0, "cohort", pd.to_datetime([f"{i // 12:04d}-{i % 12 + 1:02d}-01" for i in table.index]).astype(TIME))
     table["matured_rate"] = table["bad"] / table["matured"].where(table["matured"] > 0)

@@ -2,7 +2,9 @@
 
 from features.errors import RiskError
 from models.bundle import bundle_hash, load_bundle
+from models.capacity import at_capacity, compare_at_capacity
 from models.discrimination import compare_auc
+from models.fraud_rules import rules_score
 from models.sample import CALIBRATION, OUT_OF_TIME
 from models.scoring import encode, raw_scores, score
 from models.stability import Thresholds, column_shift, freeze, histogram, verdict
@@ -23,7 +25,7 @@ def evaluate(use_case):
     params = load_params()
     development, model = case_path(use_case, "development"), case_path(use_case, "model")
     samples = read_frame(development / "samples.parquet")["sample"].to_numpy()
-    rows = _judged(development, samples)
+    rows = _judged(development, samples, own=("amount",) if use_case == "fraud" else ())
     columns = read_columns(development / "features.parquet", rows=samples == OUT_OF_TIME)
     bundle, split = load_bundle(model), read_json(development / "leaks.json")
     judged = scored(rows, columns, bundle, threads=params.train.threads)
@@ -31,12 +33,14 @@ def evaluate(use_case):
             **judge(judged, bundle, params.evaluate), "audit": bundle.manifest.training["audit"],
             "stability": _stability(read_columns(development / "features.parquet", bundle.names, rows=samples == CALIBRATION), bundle, judged),
             "champion": _against_champion(params, use_case, rows, columns, judged)}
+    if use_case == "fraud":
+        full["capacity"] = capacity(judged, columns, params.evaluate)
     with replacing(case_path(use_case, "evaluation")) as folder:
         folder.mkdir(parents=True)
         write_json(folder / "metrics.json", headline(full))
         write_json(folder / "full.json", full)
         _write_curves(folder, full)
-        judged.to_parquet(folder / "predictions.parquet", index=False)
+        judged.drop(columns="amount", errors="ignore").to_parquet(folder / "predictions.parquet", index=False)
 
 
 def judged_by(kind):
@@ -54,6 +58,17 @@ def judge(judged, bundle, rules):
     calibrated_on = bundle.manifest.training["counts"][CALIBRATION]["bad_customers"]
     return metrics(judged, bundle.manifest.grades, asset_correlation=rules.asset_correlation, estimated_from=calibrated_on,
                    repeats=rules.bootstrap_rounds, seed=rules.seed)
+
+
+def capacity(judged, columns, rules):
+    """What the model finds at the reviewers' daily capacity (`models.capacity`), beside the rules baseline on the same rows and their difference; both
+    None where the source has none of the rules' columns."""
+    how = {"capacity": rules.reviewers_capacity, "repeats": rules.bootstrap_rounds, "seed": rules.seed}
+    baseline = rules_score(columns)
+    against = {"rules": None, "difference": None}
+    if baseline is not None:
+        against = {"rules": at_capacity(judged, baseline, **how), "difference": compare_at_capacity(judged, judged["raw_score"], baseline, **how)}
+    return {"model": at_capacity(judged, judged["raw_score"], **how), **against}
 
 
 def _days(rows):
@@ -94,15 +109,16 @@ def _stability(calibration, bundle, judged):
 def headline(full):
     """The figures that runs are compared by, flat."""
     ranks, truth = full["discrimination"], full["probability"]
+    reviewed = {"precision_at_capacity": full["capacity"]["model"]["precision"]} if "capacity" in full else {}
     return {"rows": full["rows"], "bad": full["bad"], "rate": full["rate"], "auc": ranks["auc"], "auc_low": ranks["low"], "auc_high": ranks["high"],
             "gini": ranks["gini"], "gini_low": ranks["gini_low"], "gini_high": ranks["gini_high"], "ks": ranks["ks"],
             "average_precision": ranks["average_precision"]["average_precision"], "brier": truth["brier"], "log_loss": truth["log_loss"],
             "ece": truth["ece"], "calibration_slope": truth["line"]["slope"], "predicted_over_observed": truth["mean"] / truth["observed"],
-            "grades_inside": full["grades_inside"]}
+            "grades_inside": full["grades_inside"], **reviewed}
 
 
-def _judged(folder, samples):
-    rows = read_frame(folder / "observations.parquet", ["observation_id", "customer_id", "as_of", "target"])
+def _judged(folder, samples, *, own=()):
+    rows = read_frame(folder / "observations.parquet", ["observation_id", "customer_id", "as_of", "target", *own])
     rows = rows[samples == OUT_OF_TIME].reset_index(drop=True)
     if rows.empty:
         raise RiskError("no row judges the model: shorten sample.out_of_time_days or bring a longer history.")

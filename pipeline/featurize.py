@@ -11,7 +11,7 @@ from pipeline.progress import progress
 from pipeline.stage import run_stage
 
 # What observe adds to say what became of an observation: the forward door's columns are never features.
-OUTCOME_COLUMNS = ("target", "status", "target_known_at")
+OUTCOME_COLUMNS = ("target", "status", "target_known_at", "compromised")
 
 
 def featurize(use_case):

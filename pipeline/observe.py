@@ -3,13 +3,13 @@
 import pandas as pd
 
 from features.errors import RiskError
-from models.target import drop_in_default, label_defaults, label_fraud, ledger
+from models.target import compromised, drop_in_default, label_defaults, label_fraud, ledger
 from pipeline.datasets import INGEST, case_path, read_json, write_json
 from pipeline.frames import write_frame
 from pipeline.horizon import observe_rules
 from pipeline.outcomes import definition_of, known_outcomes
 from pipeline.params import load_params, load_training
-from pipeline.spine import active_customers, given_observations, month_ends, transactions_between
+from pipeline.spine import active_customers, given_observations, month_ends, reported_customers, transactions_between
 from pipeline.stage import run_stage
 
 
@@ -44,7 +44,8 @@ def _default(spine, outcomes, rules, cutoff):
 
 
 def _fraud(spine, outcomes, rules, cutoff):
-    return spine.join(label_fraud(spine, outcomes, feedback_days=rules.reporting_lag_days, complete_to=cutoff))
+    labels = label_fraud(spine, outcomes, feedback_days=rules.reporting_lag_days, complete_to=cutoff)
+    return spine.join(labels).assign(compromised=compromised(spine, reported_customers(outcomes), days=rules.compromised_days))
 
 
 def _plain(cohorts):

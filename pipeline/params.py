@@ -86,6 +86,7 @@ class ObserveFraudParams(_Strict):
     history_days: Count
     horizon_days: Count
     reporting_lag_days: Days
+    compromised_days: Count | None
 
 
 class ObserveParams(_Strict):
@@ -211,6 +212,7 @@ class EvaluateParams(_Strict):
 
     bootstrap_rounds: Count
     asset_correlation: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    reviewers_capacity: Count
     seed: int
 
 

@@ -5,7 +5,7 @@ import msgspec
 from features.catalogue import Catalogue
 from models.leaks import Limits, asked, by_strength, changes, screen
 from models.protocols import check_draw, split_by_protocol
-from models.sample import check_split, split_by_time
+from models.sample import check_split, split_by_time, without_compromised
 from models.sufficiency import told_bad
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.frames import read_frame, write_frame
@@ -50,7 +50,7 @@ def _dealt(observations, use_case, params, protocol, horizon_days):
     window = {"out_of_time_days": rules.out_of_time_days, "customers": rules.customers} if protocol is None else _inclusive(protocol)
     samples = split_by_time(observations, **apart, **shares, **window)
     check_split(observations, samples, by=samples.attrs["by"], customers=window.get("customers", "shared"), **apart)
-    return samples
+    return without_compromised(samples, observations) if "compromised" in observations else samples
 
 
 def _warnings(observations, samples):

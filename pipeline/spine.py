@@ -75,6 +75,18 @@ def transactions_between(start, end):
     return spine.sort_values(["as_of", "transaction_id"], kind="stable").reset_index(drop=True)
 
 
+def reported_customers(outcomes):
+    """Outcomes of frauds with the customer_id of each; where an outcome names its transaction only, the transaction's."""
+    unnamed = outcomes["customer_id"].isna() if "customer_id" in outcomes else pd.Series(True, index=outcomes.index)
+    if not unnamed.any():
+        return outcomes
+    asked = pc.field("transaction_id").isin(outcomes.loc[unnamed, "transaction_id"].dropna().tolist())
+    owners = pq.read_table(TABLES / "transactions.parquet", columns=["transaction_id", "customer_id"], filters=asked).to_pandas()
+    owner = outcomes["transaction_id"].map(owners.set_index("transaction_id")["customer_id"])
+    named = outcomes.assign(customer_id=owner if unnamed.all() else outcomes["customer_id"].fillna(owner))
+    return named[named["customer_id"].notna()]
+
+
 def _is_own(column):
     """Whether a column is one of the source's own that says something of the transaction, such as its device."""
     return CONTRACTS["transactions"].column(column) is None and column != "id" and not column.endswith("_id")

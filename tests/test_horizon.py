@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from features.errors import RiskError
 from models.horizon import horizon_of, probability_name
 from pipeline.horizon import embargo_days, observe_rules
 from pipeline.params import load_params
@@ -34,3 +35,11 @@ def test_the_embargo_grows_with_a_source_s_horizon_and_never_hides_a_parameter_t
     rules = msgspec.structs.replace(PARAMS.sample.default, embargo_days=asked)
     params = msgspec.structs.replace(PARAMS, sample=msgspec.structs.replace(PARAMS.sample, default=rules))
     assert embargo_days(params, "default", own) == days
+
+
+def test_a_fraud_s_embargo_shorter_than_its_feedback_is_refused():
+    rules = msgspec.structs.replace(PARAMS.sample.fraud, embargo_days=59)
+    params = msgspec.structs.replace(PARAMS, sample=msgspec.structs.replace(PARAMS.sample, fraud=rules))
+    with pytest.raises(RiskError, match="sample.fraud.embargo_days 59 is shorter than observe.fraud.reporting_lag_days 60"):
+        embargo_days(params, "fraud", 1)
+    assert embargo_days(PARAMS, "fraud", 1) == PARAMS.sample.fraud.embargo_days

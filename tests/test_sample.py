@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from features.errors import RiskError
-from models.sample import check_split, split_by_time
+from models.sample import check_split, split_by_time, without_compromised
 
 RULES = {"horizon_days": 365, "embargo_days": 365}
 
@@ -154,3 +154,25 @@ def test_too_few_bad_customers_are_counted_per_sample():
     asked.loc[asked.index[:2], "target"] = 1.0
     with pytest.raises(RiskError, match="validation has .* rows, 0 bad"):
         split_by_time(asked, out_of_time_days=300, **RULES)
+
+
+# Compromised customers leave the judged rows
+
+
+def test_compromised_customers_leave_the_judged_rows_and_stay_where_the_model_learns():
+    asked = portfolio()
+    sample = split_by_time(asked, out_of_time_days=300, **RULES)
+    held = asked["customer_id"].isin([f"c{place}" for place in range(50)])
+    kept = without_compromised(sample, asked.assign(compromised=held))
+    judged = sample.eq("out_of_time")
+    assert kept[judged & held].eq("compromised").all()
+    assert kept[~(judged & held)].equals(sample[~(judged & held)])
+    assert kept.attrs["notes"][-1].startswith(f"{(judged & held).sum()} of {judged.sum()} judged rows are left out")
+    assert kept.attrs["boundaries"] == sample.attrs["boundaries"]
+
+
+def test_judged_rows_of_compromised_customers_only_are_refused():
+    asked = portfolio()
+    sample = split_by_time(asked, out_of_time_days=300, **RULES)
+    with pytest.raises(RiskError, match="once the compromised customers are left out; lengthen sample.fraud.out_of_time_days"):
+        without_compromised(sample, asked.assign(compromised=asked["target"].groupby(asked["customer_id"]).transform("max").eq(1)))

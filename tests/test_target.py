@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from features.errors import RiskError
-from models.target import drop_in_default, label_defaults, label_fraud, ledger
+from models.target import compromised, drop_in_default, label_defaults, label_fraud, ledger
 
 RULES = {"horizon_days": 365, "reporting_lag_days": 30, "complete_to": "2023-12-31"}
 
@@ -165,3 +165,40 @@ def test_the_latest_of_several_grey_stretches_counts():
     asked = pd.concat([observation("2022-05-01"), observation("2022-01-01"), observation("2020-01-01"), observation("2021-01-01", "c2")], ignore_index=True)
     labels = label_defaults(asked, known, **RULES | {"complete_to": "2024-12-31"})
     assert labels["status"].tolist() == ["indeterminate", "indeterminate", "matured", "matured"]
+
+
+# Compromised customers
+
+
+def _reports(*rows):
+    return pd.DataFrame(rows, columns=["customer_id", "known_at"]).astype({"known_at": "datetime64[us]"})
+
+
+@pytest.mark.parametrize(("as_of", "held"), [
+    ("2022-01-31", False), ("2022-02-01", True), ("2022-02-20", True), ("2022-03-03", False), ("2022-05-10", True)])
+def test_a_customer_is_compromised_from_the_report_on_for_so_many_days(as_of, held):
+    known = _reports(("c2", "2021-01-01"), ("c1", "2022-05-01"), ("c1", "2022-02-01"))
+    assert compromised(observation(as_of), known, days=30).tolist() == [held]
+
+
+def test_without_a_number_of_days_a_customer_is_compromised_for_good_and_before_the_report_not_at_all():
+    asked = pd.concat([observation(day) for day in ("2030-01-01", "2022-01-31", "2022-02-01")], ignore_index=True)
+    assert compromised(asked, _reports(("c1", "2022-02-01"))).tolist() == [True, False, True]
+
+
+def test_a_report_that_is_not_known_yet_changes_nothing():
+    asked = pd.concat([observation(f"2022-0{month}-01", customer) for month in range(1, 7) for customer in ("c1", "c2")], ignore_index=True)
+    before = compromised(asked, _reports(("c1", "2022-03-01")))
+    after = compromised(asked, _reports(("c1", "2022-03-01"), ("c2", "2022-06-02"), ("c1", "2022-07-01")))
+    pd.testing.assert_series_equal(before, after)
+
+
+def test_without_reports_nobody_is_compromised():
+    assert compromised(observation("2022-01-01"), _reports()).tolist() == [False]
+
+
+def test_the_ledger_counts_compromised_rows_where_they_are_told():
+    asked = pd.concat([observation("2022-01-10", c) for c in "abc"], ignore_index=True)
+    labels = label_defaults(asked, outcomes(), **RULES)
+    assert ledger(asked.assign(compromised=[True, False, True]), labels)["compromised"].tolist() == [2]
+    assert "compromised" not in ledger(asked, labels)
