@@ -54,6 +54,10 @@ lint: setup ## style and layers
 bench-simulated: setup ## 20 simulated portfolios: Gini against the reference hazard, default counts inside their intervals
 	@$(BIN)/python -m benchmarks.simulated
 
+.PHONY: bench-fraud
+bench-fraud: setup ## 20 simulated portfolios: fraud against the oracle's average precision and a rules baseline at the reviewers' capacity
+	@$(BIN)/python -m benchmarks.fraud
+
 .PHONY: bench-leaks
 bench-leaks: setup ## the leak screen: planted and honest columns, the real sets, the simulated portfolio
 	@$(BIN)/python -m benchmarks.leaks

@@ -39,7 +39,8 @@ def _case_lines(source, use_case):
     full, leaks = read_json(case_path(use_case, "evaluation", "full.json")), read_json(case_path(use_case, "development", "leaks.json"))
     other = full["bundle"] != in_force(source, use_case).bundle
     note = [f"  candidate    what follows describes the candidate {full['bundle'][:12]}, not the champion"] if other else []
-    return [*_book_lines(source, use_case), *note, *_performance_lines(full), *_factor_lines(use_case), *_leak_lines(leaks["findings"], use_case),
+    figures = [*_performance_lines(full), *_capacity_lines(full), *_factor_lines(use_case)]
+    return [*_book_lines(source, use_case), *note, *figures, *_leak_lines(leaks["findings"], use_case),
             *_warning_lines(leaks["warnings"] + read_json(case_path(use_case, "model", "model.json"))["training"]["warnings"])]
 
 
@@ -76,6 +77,16 @@ def _performance_lines(full):
             f"  precision    average precision {ranks['average_precision']['average_precision']:.3f}",
             f"  calibration  mean {truth['mean']:.2%} against {truth['observed']:.2%} observed, slope {truth['line']['slope']:.2f}; "
             f"{full['grades_inside']:.0%} of grades inside their 95 % interval"]
+
+
+def _capacity_lines(full):
+    if "capacity" not in full:
+        return []
+    model, rules, difference = (full["capacity"][name] for name in ("model", "rules", "difference"))
+    against = "" if rules is None else f"; rules {rules['precision']:.3f}, model less rules {_with_interval(difference, 'difference', 'low', 'high')}"
+    found = f"{model['found']} of {model['compromised']} compromised customers found"
+    precision = f"precision {_with_interval(model, 'precision', 'low', 'high')} of {model['best']:.3f} possible"
+    return [f"  at capacity  {model['capacity']} customers a day: {precision}, {found}{against}"]
 
 
 def _factor_lines(use_case):

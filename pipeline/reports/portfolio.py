@@ -136,7 +136,8 @@ def _performance(book, words):
     counts = {name: words.count(evaluation[name]) for name in ("rows", "customers", "bad")}
     return {"lines": lines, "sample": words(f"performance.sample.{case}", **counts, when=_when(evaluation, words)),
             "judged": _judged(evaluation, words), "doubt": _doubt(evaluation, words),
-            "other": evaluation.get("bundle") not in (None, book.bundle), "caught": _caught(evaluation, case, words)}
+            "other": evaluation.get("bundle") not in (None, book.bundle), "caught": _caught(evaluation, case, words),
+            "reviewed": _reviewed(evaluation, words)}
 
 
 def _when(evaluation, words):
@@ -163,6 +164,20 @@ def _caught(evaluation, case, words):
         return ""
     share, captured = (words.percent(line[name], 0) for name in ("share", "captured"))
     return words(f"performance.caught.{case}", share=share, captured=captured, lift=words.number(line["lift"]))
+
+
+def _reviewed(evaluation, words):
+    """Lines on what reviewers would find at their daily capacity, the rules baseline beside it; none where nobody reviews."""
+    if "capacity" not in evaluation:
+        return []
+    model, rules, difference = (evaluation["capacity"][name] for name in ("model", "rules", "difference"))
+    shares = {name: words.percent(model[name]) for name in ("precision", "low", "high", "best")}
+    counts = {name: words.count(model[name]) for name in ("capacity", "found", "compromised")}
+    lines = [words("performance.reviewed", **shares, **counts)]
+    if rules is not None:
+        more = {name: words.number(100 * difference[name]) for name in ("difference", "low", "high")}
+        lines.append(words("performance.rules", precision=words.percent(rules["precision"]), found=words.count(rules["found"]), **more))
+    return lines
 
 
 def _listed(row, book, names, links, words):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pipeline.sources._simulated_oracle import Amounts, Spells, day_share, fraud_probability, normal
+from pipeline.sources._simulated_state import RHO, THIN_BUFFER
 from pipeline.sources._simulated_world import (
     BLOCK,
     CASUAL_POOL,
@@ -35,8 +37,8 @@ MULE_MONTHS, MULE_UNKNOWN_MONTHS = 10, 2
 
 SPELLS_A_MONTH, MORE_IN_SPELL, SPELL_GAP = 0.005, 2.2, 18 * HOUR
 FRAUD_LIFT, FRAUD_SPREAD = 0.5, 0.7
-# Mean and spread of log(amount / usual) of genuine outflows, fitted once to a third of a million of them.
-GENUINE_LIFT, GENUINE_SPREAD = -0.3, 0.85
+# A spell begins within these first days of a month; a month's payments each way are one and this mean number more.
+SPELL_DAYS, MORE_PAYMENTS = 24, 1.0
 
 
 class Transactions:
@@ -46,6 +48,7 @@ class Transactions:
         self.seed, self.block, self.profile = seed, block, profile
         self.balance = np.round(BUFFER * profile.turnover).astype(np.int64) * 100
         self.count = np.zeros(BLOCK, dtype=np.int64)
+        self.buffer = None
 
     def move(self, month, span, thin_buffer, effect):
         """Transactions of the month, sorted by customer and time; `_fraud`, `_probability` and `_report` stay aside."""
@@ -55,11 +58,13 @@ class Transactions:
         rows = take(rows, np.flatnonzero(span.within(rows["customer"], rows["occurred_at"])))
         rows = take(rows, np.lexsort((rows["occurred_at"], rows["customer"])))
         customer, amount = rows["customer"], rows["amount"]
+        probability = self._probability(rows, span, effect, (self.balance, self.buffer))
+        self.buffer = thin_buffer.copy()
         known_at = np.where(rows["channel"] < ELECTRONIC, rows["occurred_at"], next_posting(rows["occurred_at"]))
         fixed = {"transaction_id": self._number(customer), "known_at": known_at, "customer": customer, "occurred_at": rows["occurred_at"],
                  "amount": amount, "currency": np.zeros(len(customer), dtype=np.int64), "kind": rows["kind"],
                  "counterparty_id": rows["counterparty"], "channel": rows["channel"], "balance": self._balances(customer, amount)}
-        return fixed | {"_fraud": rows["fraud"], "_probability": self._probability(rows, effect), "_report": rows["report"]}
+        return fixed | {"_fraud": rows["fraud"], "_probability": probability, "_report": rows["report"]}
 
     def _number(self, customer):
         number = self.count[customer] + rank_within(customer)
@@ -96,7 +101,7 @@ class Transactions:
         size = np.where(hit, 1 + rng.poisson(MORE_IN_SPELL, BLOCK), 0)
         customer = np.repeat(np.arange(BLOCK), size)
         n = len(customer)
-        day = span.start + rng.integers(0, 24, BLOCK) * DAY
+        day = span.start + rng.integers(0, SPELL_DAYS, BLOCK) * DAY
         gap = np.where(rank_within(customer) == 0, 0.0, rng.exponential(SPELL_GAP, n))
         elapsed = np.cumsum(gap) - np.cumsum(gap)[np.searchsorted(customer, customer)] if n else gap
         usual = self.profile.turnover[customer] / 2 * effect.amounts
@@ -107,54 +112,54 @@ class Transactions:
         return {"customer": customer, "amount": amount} | _partners(rng, customer, self.profile, month, FRAUD_PARTNER) | {
             "kind": _pick(rng, FRAUD_KIND, n), "channel": channel} | clock | {"fraud": np.ones(n, dtype=bool), "report": report}
 
-    def _probability(self, rows, effect):
+    def _probability(self, rows, span, effect, before):
         """Probability of fraud of each row given the customer's record up to and including it; zero for money in.
 
-        A filter over the spells: the odds that the next outflow belongs to a spell follow from the earlier ones of the month, and its
-        amount, hour, channel, kind and partner multiply them by their likelihood ratio. Rows are sorted by customer and time.
+        before: balance and thin buffer as they were before the month. Rows are sorted by customer and time.
         """
         out = np.flatnonzero(rows["amount"] < 0)
         spent = take(rows, out)
-        ratio = self._likelihood_ratio(spent, effect)
+        turnover = self.profile.turnover * effect.amounts
+        size = -spent["amount"] / 100 / turnover[spent["customer"]]
+        genuine = _density(spent, OUT_KIND, _online(OUT_CHANNEL, effect), PARTNER, NIGHT)
+        fraud = _density(spent, FRAUD_KIND, FRAUD_CHANNEL, FRAUD_PARTNER, FRAUD_NIGHT)
+        days = (span.end - span.start) // DAY
+        ratio = fraud * normal(np.log(2 * size), FRAUD_LIFT, FRAUD_SPREAD) / (genuine / days)
+        left = 1 - _month_share(spent["occurred_at"], span, effect) + _month_share(span.start_at, span, effect)[spent["customer"]]
+        asked = {"customer": spent["customer"], "day": (spent["occurred_at"] - span.start) // DAY, "size": size, "ratio": ratio, "left": left,
+                 "passed": day_share(spent["occurred_at"], FRAUD_NIGHT)}
+        spells = Spells(SPELLS_A_MONTH * effect.fraud, more=MORE_IN_SPELL, a_day=DAY / SPELL_GAP, days=SPELL_DAYS)
         answer = np.zeros(len(rows["customer"]))
-        answer[out] = _filter(spent["customer"], spent["occurred_at"], ratio, SPELLS_A_MONTH * effect.fraud)
+        answer[out] = fraud_probability(asked, spells=spells, amounts=_total_paid(before, turnover), more_expected=MORE_PAYMENTS)
         return answer
 
-    def _likelihood_ratio(self, rows, effect):
-        usual = self.profile.turnover[rows["customer"]] / 2 * effect.amounts * 100
-        lift = np.log(-rows["amount"] / usual)
-        amount = _normal(lift, FRAUD_LIFT, FRAUD_SPREAD) / _normal(lift, GENUINE_LIFT, GENUINE_SPREAD)
-        night = np.where(rows["night"], FRAUD_NIGHT / NIGHT, (1 - FRAUD_NIGHT) / (1 - NIGHT))
-        marks = (FRAUD_CHANNEL / _online(OUT_CHANNEL, effect))[rows["channel"]] * (FRAUD_PARTNER / PARTNER)[rows["partner"]]
-        return amount * night * marks * (FRAUD_KIND[rows["kind"]] / OUT_KIND[rows["kind"]])
+
+def _total_paid(before, turnover):
+    """The law of a month's genuine outflows, in months of turnover: what comes in and stood on the account, less what the buffer of tomorrow asks for."""
+    balance, buffer = before
+    # A buffer never seen is a standard normal.
+    kept, moved = (RHO[THIN_BUFFER] * buffer, np.sqrt(1 - RHO[THIN_BUFFER] ** 2)) if buffer is not None else (0.0, 1.0)
+    mean = np.exp(INFLOW_NOISE**2 / 2) + balance / 100 / turnover - BUFFER + BUFFER_SLOPE * kept
+    return Amounts(mean, spread=np.hypot(INFLOW_NOISE, BUFFER_SLOPE * moved), noise=SPLIT_NOISE, least=LEAST_OUTFLOW)
 
 
-def _normal(value, mean, spread):
-    return np.exp(-0.5 * ((value - mean) / spread) ** 2) / spread
+def _density(rows, kinds, channels, partners, night_share):
+    """Density of a row's kind, channel, partner and moment within its day (a constant apart) by these shares."""
+    at_night = np.where(rows["night"], night_share / 6, (1 - night_share) / 11)
+    clock = np.where(rows["channel"] < ELECTRONIC, at_night, 1 / 11)
+    return kinds[rows["kind"]] * channels[rows["channel"]] * partners[rows["partner"]] * clock
 
 
-def _filter(customer, at, ratio, spells):
-    """Forward filter over each customer's outflows of a month, all customers at once, one rank after the other."""
-    rank = rank_within(customer)
-    active, last = np.zeros(BLOCK), np.zeros(BLOCK)
-    answer = np.zeros(len(customer))
-    for step in range(rank.max(initial=-1) + 1):
-        rows = np.flatnonzero(rank == step)
-        who = customer[rows]
-        still = active[who] * np.exp(-(at[rows] - last[who]) / SPELL_GAP)
-        # Genuine outflows come twice a month: the rate against which a running spell's next fraud competes.
-        running = still * (15 * DAY / SPELL_GAP)
-        idle = still + 1 - active[who]
-        odds = (running / idle + spells / 2) * ratio[rows]
-        answer[rows] = odds / (1 + odds)
-        active[who] = 0.72 * answer[rows] + (1 - answer[rows]) * still / idle
-        last[who] = at[rows]
-    return answer
+def _month_share(at, span, effect):
+    """Share of a month's genuine outflows that lie before a moment of it."""
+    electronic = _online(OUT_CHANNEL, effect)[:ELECTRONIC].sum()
+    day, days = (np.clip(at, span.start, span.end) - span.start) // DAY, (span.end - span.start) // DAY
+    return np.minimum((day + day_share(at, electronic * NIGHT)) / days, 1)
 
 
 def _split(rng, totals):
     """Amounts that add up to each customer's total: one and a Poisson number more, in minor units."""
-    customer = np.repeat(np.arange(BLOCK), 1 + rng.poisson(1.0, BLOCK))
+    customer = np.repeat(np.arange(BLOCK), 1 + rng.poisson(MORE_PAYMENTS, BLOCK))
     weight = np.exp(SPLIT_NOISE * rng.standard_normal(len(customer)))
     share = weight / np.bincount(customer, weights=weight, minlength=BLOCK)[customer]
     amount = np.round(totals[customer] * share * 100).astype(np.int64)
