@@ -48,7 +48,8 @@ def figures(rules):
     target, reviewed = judged["target"], full["capacity"]
     best = at_capacity(judged, oracle, capacity=rules.reviewers_capacity, repeats=rules.bootstrap_rounds, seed=rules.seed)
     found = {"rows": full["rows"], "bad": full["bad"], "auc": full["discrimination"]["auc"], "oracle_auc": auc(target, oracle),
-             "precision": average_precision(target, judged["raw_score"]), "oracle_precision": average_precision(target, oracle), "expected": float(oracle.sum())}
+             "precision": average_precision(target, judged["raw_score"]), "oracle_precision": average_precision(target, oracle),
+             "expected": float(oracle.sum())}
     return found | {"share": found["precision"] / found["oracle_precision"], "capacity": {**reviewed, "oracle": best}}
 
 

@@ -1,12 +1,12 @@
 """Declared features of a transaction judged for fraud: itself, its customer's recent pace, its counterparty's past."""
 
 from features.feature import feature
-from features.terms import compare, counterparty, largest, minus, moment, own, ratio, signed_log, size, where, where_known, window
+from features.terms import compare, counterparty, largest, minus, moment, own, plus, ratio, signed_log, size, where, where_known, window
 
 NEVER = "Never missing: 0 where nothing happened."
 GIVEN = "Missing where the transaction gives none."
 EMPTY = "Missing when the window holds no transaction."
-OUT = where(("amount", "<", 0))
+OUT, IN = where(("amount", "<", 0)), where(("amount", ">", 0))
 # The columns that a fraud observation carries from its transaction.
 JUDGED = ("occurred_at", "amount", "currency", "kind", "channel", "counterparty_id")
 PACE = (("1h", {"hours": 1}), ("1d", {"days": 1}), ("7d", {"days": 7}), ("30d", {"days": 30}))
@@ -16,7 +16,7 @@ SATURDAY = 5
 
 def declare(columns):
     """The features of one transaction over tables with these columns."""
-    return [*_own(), *(each for label, span in PACE for each in _pace(label, span)), *_usual(), *_counterparty_own(), *_counterparty_past()]
+    return [*_own(), *(each for label, span in PACE for each in _pace(label, span)), *_usual(), *_standing(), *_counterparty_own(), *_counterparty_past()]
 
 
 def _declare(name, how, unit, missing, *, kind="number", scope="own", direction=0):
@@ -69,6 +69,22 @@ def _usual():
             EMPTY,
         ),
         _declare("txn_balance_last_90d", window("transactions", "last", "balance", days=90), "minor units", EMPTY),
+    ]
+
+
+def _standing():
+    """The payment against what the account lives on, and signs of a spell: an intruder pays out again and again, to strangers and at night."""
+    amount, no_inflow = size(own("amount")), "Missing when no money came in during the window."
+    inflow, balance = window("transactions", "sum", "amount", days=365, where=IN), window("transactions", "last", "balance", days=90)
+    spent = plus(amount, size(window("transactions", "sum", "amount", days=30, where=OUT)))
+    at_night = where(("amount", "<", 0), ("hour", "<", NIGHT_ENDS))
+    return [
+        _declare("txn_amount_to_inflow_365d", ratio(amount, inflow), "ratio", no_inflow),
+        _declare("txn_spending_to_inflow_365d", ratio(spent, inflow), "ratio", no_inflow),
+        _declare("txn_amount_to_balance_90d", ratio(amount, balance), "ratio", EMPTY),
+        *(_declare(f"txn_outflow_count_{days}d", window("transactions", "count", days=days, where=OUT), "count", NEVER) for days in (3, 30)),
+        _declare("txn_night_outflow_count_7d", window("transactions", "count", days=7, where=at_night), "count", NEVER),
+        _declare("txn_new_counterparties_7d", window("transactions", "newcomers", "amount", days=365, by="counterparty_id", value=7), "count", NEVER),
     ]
 
 

@@ -5,17 +5,15 @@ makes it, and the oracle's answer the share of weight in which the last outflow 
 """
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from pipeline.sources._simulated_world import DAY, HOUR, rank_within
 
 # Hypotheses kept of a customer: all of the first nine outflows, of more the heaviest; a month of ten outflows is one in some thousands.
 HYPOTHESES = 512
 # Outflows or frauds of a day yet to come beyond these numbers carry less than a thousandth of the weight.
-MORE_OUTFLOWS, MOST_A_DAY = 6, 12
-SUMS = ("seen", "total", "logs", "squares")
-NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
-NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
+MORE_OUTFLOWS, MOST_A_DAY = 5, 8
+NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(6)
 ROUNDING = 1e-4
 NIGHT_HOURS, OPEN, OFFICE_HOURS = 6 * HOUR, 8 * HOUR, 11 * HOUR
 
@@ -51,6 +49,10 @@ class Amounts:
 
     def __init__(self, mean, *, spread, noise, least):
         self.mean, self.spread, self.noise, self.least = mean, spread, noise, least
+        self.cut = ndtr((least - mean) / spread)
+        places = self.cut + (1 - self.cut) * (NODES[:, None] + 1) / 2
+        self.totals = [np.full_like(mean, least), *np.maximum(mean + spread * ndtri(np.minimum(places, 1 - 1e-12)), least)]
+        self.weights = [self.cut, *((1 - self.cut) * NODE_WEIGHTS[:, None] / 2)]
 
     def density(self, who, sums, more):
         """Density of the logs of the amounts seen, when `more` are to come; amounts in months of turnover.
@@ -59,35 +61,34 @@ class Amounts:
         common scale is integrated out exactly; the weights of those to come are one lognormal of the same mean and variance (Fenton and Wilkinson),
         exact for one.
         """
-        seen, total, logs, squares = (sums[name] for name in SUMS)
         if more == 0:
-            return np.where(seen > 0, self._total_density(who, total) * total * self._scale_free(seen, logs, squares), 1.0)
+            return np.where(sums["seen"] > 0, self._total_density(who, sums["total"]) * sums["total"] * self._scale_free(sums), 1.0)
+        return np.where(sums["seen"] > 0, self._with_more(who, sums, more), 1.0)
+
+    def _with_more(self, who, sums, more):
         width = np.log1p(np.expm1(self.noise**2) / more)
         centre = np.log(more) + (self.noise**2 - width) / 2
-        answer = np.zeros(total.shape)
-        for node, weight in zip(NODES, NODE_WEIGHTS, strict=True):
-            whole = np.maximum(self.mean[who] + self.spread * node, self.least)
-            left = np.maximum(whole - total, 1e-12)
-            density = whole / left * self._scale_free(seen, logs, squares, (np.log(left) - centre, width))
-            answer += weight * np.where(total < whole, density, 0.0)
-        return np.where(seen > 0, answer, 1.0)
+        precision = sums["seen"] / self.noise**2 + 1 / width
+        first, second = sums["logs"] / self.noise**2, sums["squares"] / self.noise**2
+        answer = np.zeros(first.shape)
+        for totals, weights in zip(self.totals, self.weights, strict=True):
+            whole, weight = totals[who], weights[who]
+            left = np.maximum(whole - sums["total"], 1e-12)
+            rest = np.log(left) - centre
+            # Where the total is spent already, the log of what is left makes the density vanish.
+            answer += weight * whole / left * np.exp(0.5 * ((first + rest / width) ** 2 / precision - second - rest**2 / width))
+        return answer * (2 * np.pi * self.noise**2) ** (-sums["seen"] / 2) / np.sqrt(width * precision)
 
     def _total_density(self, who, total):
         """Density of the total: normal above `least`, and all that lies below stands on it, up to rounding."""
         above = np.where(total > self.least, normal(total, self.mean[who], self.spread), 0.0)
-        return above + ndtr((self.least - self.mean[who]) / self.spread) * normal(total, self.least, ROUNDING)
+        return above + self.cut[who] * normal(total, self.least, ROUNDING)
 
-    def _scale_free(self, seen, logs, squares, rest=None):
-        """The integral over the common log scale of the normal densities of the log weights, and of the rest's (its log less its centre, variance)."""
-        precision = seen / self.noise**2
-        first, second = logs / self.noise**2, squares / self.noise**2
-        factor = (2 * np.pi * self.noise**2) ** (-seen / 2)
-        if rest is not None:
-            value, variance = rest
-            precision, first, second = precision + 1 / variance, first + value / variance, second + value**2 / variance
-            factor = factor / np.sqrt(2 * np.pi * variance)
-        safe = np.maximum(precision, 1e-12)
-        return factor * np.sqrt(2 * np.pi / safe) * np.exp(-0.5 * (second - first**2 / safe))
+    def _scale_free(self, sums):
+        """The integral over the common log scale of the normal densities of the log weights."""
+        precision = np.maximum(sums["seen"], 1) / self.noise**2
+        spread = (sums["squares"] / self.noise**2) - (sums["logs"] / self.noise**2) ** 2 / precision
+        return (2 * np.pi * self.noise**2) ** (-sums["seen"] / 2) * np.sqrt(2 * np.pi / precision) * np.exp(-0.5 * spread)
 
 
 class Spells:
