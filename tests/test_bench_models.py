@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.models import compare
-from models.discrimination import compare_auc
+from benchmarks.models import compare, compare_precision
+from models.discrimination import average_precision, compare_auc, compare_average_precision
 
 
 def judged(rows=600, *, seed=0, customers=200):
@@ -45,3 +45,21 @@ def test_rows_that_are_not_the_reference_s_are_counted():
     turned = other.assign(target=other["target"].where(other.index != "o5", 1 - other["target"]))
     assert compare([ours], [other])["unlike"] == 0
     assert compare([ours], [turned.iloc[:-3]])["unlike"] == 3 + 2
+
+
+def test_average_precision_is_paired_by_customer_and_pooled_over_rounds():
+    ours, other = judged()
+    expected = compare_average_precision(ours["target"], ours["raw_score"], other["probability"], groups=ours["customer_id"])
+    found = compare_precision([ours], [other])
+    assert found["precision_difference"] == pytest.approx(expected["difference"])
+    assert found["precision_high"] - found["precision_low"] == pytest.approx(expected["high"] - expected["low"], rel=0.3)
+    again = compare_precision([ours, ours], [other, other])
+    assert again == pytest.approx(found)
+
+
+def test_a_round_that_leaves_customers_out_weighs_those_it_has():
+    ours, other = judged()
+    half = ours.iloc[:300]
+    expected = np.mean([average_precision(each["target"], each["raw_score"]) - average_precision(each["target"], other["probability"][: len(each)])
+                        for each in (ours, half)])
+    assert compare_precision([ours, half], [other, other.iloc[:300]])["precision_difference"] == pytest.approx(expected)
