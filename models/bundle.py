@@ -9,11 +9,13 @@ import msgspec
 import numpy as np
 
 from features.errors import RiskError
-from models.calibration import Knots, Points
+from models.calibration import Interval, Knots, Points
 from models.grades import Grade
 from models.lightgbm_core import lgb
 
-VERSION = 1
+VERSION = 2
+# Version 1 knew no interval: its bundles score as ever, without one.
+READABLE = (1, 2)
 BOOSTER_FILE, MANIFEST_FILE = "booster.txt", "model.json"
 
 
@@ -35,7 +37,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`model.json`: everything about a model but its trees. `training` is a plain summary (counts, dates, settings) for people and
-    reports."""
+    reports. `interval` stands on the knots' x; a bundle of version 1 has none, and its file stays as it was."""
 
     use_case: str
     probability_name: str
@@ -47,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     base_raw_score: float
     training: dict
     booster_sha256: str = ""
+    interval: Interval | msgspec.UnsetType = msgspec.UNSET
     version: int = VERSION
 
 
@@ -74,6 +77,17 @@ class Bundle:
         manifest = self.manifest
         uppers = [grade.upper for grade in manifest.grades]
         return tuple(np.asarray(values) for values in (manifest.knots.x, manifest.knots.y, manifest.points_knots.y, uppers))
+
+    @cached_property
+    def interval_curves(self):
+        """The arrays of the interval's lower and upper ends on the knots' x; None where the bundle has no interval."""
+        found = self.manifest.interval
+        return None if found is msgspec.UNSET else (np.asarray(found.low), np.asarray(found.high))
+
+    @property
+    def validated(self):
+        """Hash of the bundle whose figures describe this one: its own, or where it was refitted that of the one before the refit."""
+        return self.manifest.training.get("validated", self.hash)
 
 
 def make_bundle(booster_text, manifest):
@@ -108,8 +122,9 @@ def load_bundle(folder):
         manifest = msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RiskError(f"{folder / MANIFEST_FILE} is damaged ({error}); train again or roll back to another bundle") from error
-    if manifest.version != VERSION:
-        raise RiskError(f"{folder / MANIFEST_FILE} has version {manifest.version}, this code reads {VERSION}; train again")
+    if manifest.version not in READABLE:
+        read = " and ".join(map(str, READABLE))
+        raise RiskError(f"{folder / MANIFEST_FILE} has version {manifest.version}, this code reads {read}; train again, or install the code that wrote it")
     if hashlib.sha256(text).hexdigest() != manifest.booster_sha256:
         raise RiskError(f"{folder / BOOSTER_FILE} is not the booster that {MANIFEST_FILE} describes; "
                         "train again or roll back to another bundle")
@@ -148,8 +163,18 @@ def _check(bundle, where):
     x, probability, points, uppers = bundle.curves
     if len(x) < 2 or not len(x) == len(probability) == len(points) or (np.diff(x) <= 0).any() or (np.diff(probability) < 0).any():
         raise RiskError(f"{where}: the calibration knots do not rise; calibrate again")
+    if not _encloses(bundle.interval_curves, probability):
+        raise RiskError(f"{where}: the interval's knots do not rise around the calibration's; calibrate again")
     if not len(uppers) or (np.diff(uppers) <= 0).any() or uppers[-1] != 1.0:
         raise RiskError(f"{where}: the grades' upper cuts must rise to 1; build the grades again")
+
+
+def _encloses(interval, probability):
+    if interval is None:
+        return True
+    low, high = interval
+    return len(low) == len(high) == len(probability) and bool(((low <= probability) & (probability <= high)).all() and
+                                                              (np.diff(low) >= 0).all() and (np.diff(high) >= 0).all())
 
 
 def _read(path):

@@ -27,6 +27,18 @@ class Knots(msgspec.Struct, frozen=True):
     loss: dict[str, float] = {}
 
 
+class Interval(msgspec.Struct, frozen=True):
+    """Lower and upper ends of the probability's interval at each of the knots' x, both rising, the curve between them; see `models.intervals`.
+
+    level: how often such an interval holds the true probability at a score, if the calibration sample is like the book.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    level: float
+    method: str
+
+
 class Points(msgspec.Struct, frozen=True):
     """A points scale: `base_score` points at odds of `base_odds` good to 1 bad, `points_to_double` more for every doubling."""
 
@@ -70,14 +82,14 @@ def choose(raw_score, target, *, groups, folds, seed):
 def curve(raw_score, target, method):
     """A function from raw scores to probabilities, fitted by one method; arguments as for `fit`."""
     if method == "none":
-        return _sigmoid
+        return sigmoid
     if method == "isotonic":
         return _isotonic(raw_score, target)
     if method == "logistic":
         slope, intercept = _rising_logistic(raw_score[:, None], target)
-        return lambda x: _sigmoid(slope * x + intercept)
+        return lambda x: sigmoid(slope * x + intercept)
     weights = _rising_logistic(_beta_sides(raw_score), target)
-    return lambda x: _sigmoid(_beta_sides(x) @ weights[:-1] + weights[-1])
+    return lambda x: sigmoid(_beta_sides(x) @ weights[:-1] + weights[-1])
 
 
 def tabulate(raw_score, probability_of, method, *, margin=2.0):
@@ -117,8 +129,12 @@ def points_knots(knots, scale):
 
 def shifted(knots, *, offset):
     """The same curve with `offset` added to its log-odds (prior shift: Elkan, IJCAI 2001; Saerens, Latinne, Decaestecker 2002)."""
-    y = [min(max(_logistic(math.log(p / (1.0 - p)) + offset), LOWEST), HIGHEST) for p in knots.y]
-    return msgspec.structs.replace(knots, y=tuple(y))
+    return msgspec.structs.replace(knots, y=moved(knots.y, offset))
+
+
+def moved(probabilities, offset):
+    """Probabilities, a tuple, with `offset` added to their log-odds, within LOWEST and HIGHEST."""
+    return tuple(min(max(_logistic(math.log(p / (1.0 - p)) + offset), LOWEST), HIGHEST) for p in probabilities)
 
 
 def offset_between(from_rate, to_rate):
@@ -132,7 +148,7 @@ def offset_for_mean(probability, rate):
     low, high = -20.0, 20.0
     while high - low > 1e-12:
         middle = (low + high) / 2
-        low, high = (middle, high) if _sigmoid(logit + middle).mean() < rate else (low, middle)
+        low, high = (middle, high) if sigmoid(logit + middle).mean() < rate else (low, middle)
     return (low + high) / 2
 
 
@@ -146,7 +162,8 @@ def _checked(raw_score, target):
     return raw_score, target
 
 
-def _sigmoid(x):
+def sigmoid(x):
+    """Probabilities of log-odds, any shape."""
     return 1.0 / (1.0 + np.exp(-np.asarray(x, dtype=np.float64)))
 
 
@@ -161,7 +178,7 @@ def _beta_sides(raw_score):
 
 def _rising_logistic(columns, target):
     """Logistic regression of target on columns whose weights may not be negative; a negative one is set to 0 and the rest refitted."""
-    weights = _newton(np.column_stack([columns, np.ones(len(target))]), target)
+    weights = newton(np.column_stack([columns, np.ones(len(target))]), target)
     negative = weights[:-1] < 0
     if not negative.any():
         return weights
@@ -174,14 +191,14 @@ def _rising_logistic(columns, target):
     return kept
 
 
-def _newton(design, target):
+def newton(design, target):
     """Logistic regression by Newton's method with halved steps, on Platt's softened targets, which keep a separable sample finite."""
     bad = target.sum()
     soft = np.where(target == 1, (bad + 1) / (bad + 2), 1 / (len(target) - bad + 2))
     weights = np.zeros(design.shape[1])
     weights[-1] = math.log(bad / (len(target) - bad))
     for _ in range(100):
-        p = _sigmoid(design @ weights)
+        p = sigmoid(design @ weights)
         curvature = (design * (p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(design.shape[1])
         step = np.linalg.solve(curvature, design.T @ (soft - p))
         weights = _descended(design, soft, weights, step)

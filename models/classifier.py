@@ -151,6 +151,12 @@ def out_of_fold(matrix, target, groups, *, rounds, columns, categorical, directi
     return raw_score
 
 
+def columns_of(described):
+    """What the functions here ask of columns described as the bundle keeps them (name, levels, direction): columns, categorical, directions."""
+    return {"columns": [column.name for column in described], "categorical": [column.name for column in described if column.levels is not None],
+            "directions": {column.name: column.direction for column in described}}
+
+
 def grouped_folds(target, groups, *, folds, seed):
     """A fold number per row; a group's rows share it, and groups with a bad row are dealt evenly."""
     ids, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)

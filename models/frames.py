@@ -10,13 +10,13 @@ def score_frame(bundle, frame, *, threads=1):
     """Score a frame that has the bundle's columns, one row per observation, any index, any order of columns.
 
     Numbers may be any numeric dtype, or objects holding numbers and nulls; categories strings, nulls or pandas categoricals. Returns a
-    frame on the same index: raw_score (log-odds), the bundle's probability name, points, grade.
+    frame on the same index: raw_score (log-odds), the bundle's probability name, pd_low, pd_high (its interval, NaN without one), points, grade.
 
     Raises: RiskError naming columns that are missing or of the wrong kind.
     """
     scores = score(bundle, encode_frame(bundle, frame), threads=threads)
-    return pd.DataFrame({"raw_score": scores.raw_score, bundle.manifest.probability_name: scores.probability, "points": scores.points,
-                         "grade": scores.grade_names()}, index=frame.index)
+    return pd.DataFrame({"raw_score": scores.raw_score, bundle.manifest.probability_name: scores.probability, "pd_low": scores.pd_low,
+                         "pd_high": scores.pd_high, "points": scores.points, "grade": scores.grade_names()}, index=frame.index)
 
 
 def encode_frame(bundle, frame):

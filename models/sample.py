@@ -13,6 +13,8 @@ EMBARGO, UNUSED, COMPROMISED = "embargo", "unused", "compromised"
 IN_SAMPLE = (DEVELOPMENT, VALIDATION, CALIBRATION)
 USED = (*IN_SAMPLE, OUT_OF_TIME)
 APART = "apart"
+# Every sample of a split whose rows are matured.
+MATURED = (*USED, EMBARGO)
 TIME = "datetime64[us]"
 DAY = pd.Timedelta(days=1)
 
@@ -130,6 +132,11 @@ def matured_rows(observations, group):
         raise RiskError(f"observations, column target: {bad} of {int(usable.sum())} matured rows are bad; "
                         "a model needs both classes, so bring more outcomes")
     return usable
+
+
+def learned_samples(training):
+    """The samples that a bundle with this `training` summary has learned from: those in sample, or after a refit all that are matured."""
+    return MATURED if training.get("refit_on") == "all_matured" else IN_SAMPLE
 
 
 def _boundaries(as_of, *, embargo_days, out_of_time_days, development_to, out_of_time_from, out_of_time_to):

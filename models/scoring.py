@@ -13,11 +13,13 @@ CHUNK = 20_000
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of n rows: raw_score (log-odds by the trees), probability, points (0.1 steps), grade (position, 0 safest), grades (their
-    names)."""
+    """Scores of n rows: raw_score (log-odds by the trees), probability, pd_low and pd_high (the ends of its interval, NaN where the bundle has
+    none), points (0.1 steps), grade (position, 0 safest), grades (their names)."""
 
     raw_score: np.ndarray
     probability: np.ndarray
+    pd_low: np.ndarray
+    pd_high: np.ndarray
     points: np.ndarray
     grade: np.ndarray
     grades: tuple
@@ -69,7 +71,7 @@ def raw_scores(bundle, matrix, *, threads=1):
 
 
 def from_raw(bundle, raw_score):
-    """Scores of raw scores (rows,), by the bundle's curves. Raises: RiskError when one is missing."""
+    """Scores of raw scores (rows,), by the bundle's curves; pd_low <= probability <= pd_high to the last bit. Raises: RiskError when one is missing."""
     x, probabilities, points, uppers = bundle.curves
     if lacking := int(np.count_nonzero(np.isnan(raw_score))):
         raise RiskError(f"scoring: {lacking} of {np.size(raw_score)} rows have no raw score; a missing one would read as the riskiest "
@@ -77,7 +79,16 @@ def from_raw(bundle, raw_score):
     probability = interpolate(x, probabilities, raw_score)
     names = tuple(grade.name for grade in bundle.manifest.grades)
     rounded = np.round(interpolate(x, points, raw_score), 1)
-    return Scores(np.asarray(raw_score), probability, rounded, grade_index(uppers, probability), names)
+    low, high = _interval(bundle, raw_score, probability)
+    return Scores(np.asarray(raw_score), probability, low, high, rounded, grade_index(uppers, probability), names)
+
+
+def _interval(bundle, raw_score, probability):
+    """Ends of each probability's interval. The knots enclose the curve's; the last rounding of an interpolation must not let it out."""
+    if bundle.interval_curves is None:
+        return np.full(np.shape(probability), np.nan), np.full(np.shape(probability), np.nan)
+    low, high = (interpolate(bundle.curves[0], ends, raw_score) for ends in bundle.interval_curves)
+    return np.minimum(low, probability), np.maximum(high, probability)
 
 
 def contributions(bundle, matrix, *, threads=1, chunk=CHUNK):

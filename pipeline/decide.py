@@ -70,14 +70,14 @@ def _performance(use_case, params, young):
     interval = auc_interval(young["target"], scores.raw_score, groups=young["customer_id"])
     log_odds = np.log(scores.probability / (1 - scores.probability))
     line = calibration_line(young["target"].to_numpy(), log_odds, groups=young["customer_id"].to_numpy())
-    return {**found, "line": line, "auc_development": _auc_before(use_case, bundle.hash),
+    return {**found, "line": line, "auc_development": _auc_before(use_case, bundle),
             "auc": interval["auc"], "auc_low": interval["low"], "auc_high": interval["high"]}
 
 
 def _auc_before(use_case, bundle):
-    """The out-of-time AUC of the model in force, as evaluate measured it; None when it could not be scored there."""
+    """The out-of-time AUC of the model in force (where it was refitted, of the validated one), as evaluate measured it; None when it could not be scored."""
     full = read_json(case_path(use_case, "evaluation", "full.json"))
-    measured = full if full["bundle"] == bundle else (full["champion"] or {}).get("metrics")
+    measured = full if full["bundle"] == bundle.validated else (full["champion"] or {}).get("metrics")
     return None if measured is None else measured["discrimination"]["auc"]
 
 

@@ -14,7 +14,7 @@ from pipeline.datasets import case_path, read_json, replacing, write_json
 from pipeline.frames import read_frame
 from pipeline.params import load_params
 from pipeline.stage import run_stage
-from pipeline.state import bundle_path, read_champion
+from pipeline.state import bundle_path, read_champion, twin_path
 
 WORDS = {"by_time": "out of time", "by_customer": "customers held out", "random": "held out at random, round {round} of {rounds}",
          "k_fold": "fold {fold} of {folds}", "grouped": "customers held out, fold {fold} of {folds}"}
@@ -83,18 +83,24 @@ def scored(rows, columns, bundle, *, threads):
 
 
 def _against_champion(params, use_case, rows, columns, judged):
-    """The champion's own figures on the same rows and the paired comparison, or None without a champion."""
+    """The champion's figures on the same rows and the paired comparison, or None without a champion.
+
+    A champion that was refitted has learned from rows like these, maybe from these: compared is then the validated bundle behind it (`judged`),
+    and `seen_to` is the last as_of that the champion itself has seen.
+    """
     champion = read_champion(params.source.name, use_case)
     if champion is None:
         return None
-    bundle = load_bundle(bundle_path(champion))
+    shipped = load_bundle(bundle_path(champion))
+    bundle = shipped if shipped.validated == champion else load_bundle(twin_path(champion, shipped.validated))
+    about = {"bundle": champion, "judged": bundle.hash, "seen_to": shipped.manifest.training.get("last_as_of")}
     lacking = [name for name in bundle.names if name not in columns]
     if lacking:
         # The catalogue moved on: the champion cannot be scored on these rows, and the gate says so.
-        return {"bundle": champion, "lacking": lacking, "metrics": None, "comparison": None}
+        return {**about, "lacking": lacking, "metrics": None, "comparison": None}
     before = scored(rows, columns, bundle, threads=params.train.threads)
     comparison = compare_auc(judged["target"], judged["raw_score"], before["raw_score"], groups=judged["customer_id"])
-    return {"bundle": champion, "lacking": [], "metrics": judge(before, bundle, params.evaluate), "comparison": comparison}
+    return {**about, "lacking": [], "metrics": judge(before, bundle, params.evaluate), "comparison": comparison}
 
 
 def _stability(calibration, bundle, judged):

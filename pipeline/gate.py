@@ -2,6 +2,8 @@
 
 import msgspec
 
+from features.errors import RiskError
+from models.bundle import load_bundle
 from models.gate import Margins, decide
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.params import load_params
@@ -9,20 +11,25 @@ from pipeline.stage import run_stage
 
 
 def gate(use_case):
-    """Write `gate.json`: bundle, verdict (promote or keep), first, and the checks with their reasons."""
-    full = read_json(case_path(use_case, "evaluation", "full.json"))
+    """Write `gate.json`: bundle (the one that would be promoted) and validated (the one that was judged), champion and champion_judged likewise, verdict
+    (promote or keep), first, and the checks with their reasons."""
+    full, shipped = read_json(case_path(use_case, "evaluation", "full.json")), load_bundle(case_path(use_case, "shipped"))
+    if shipped.validated != full["bundle"]:
+        raise RiskError(f"{use_case}: what is shipped stands on the bundle {shipped.validated[:12]}, evaluated is {full['bundle'][:12]}: run `dvc repro`.")
     champion = full["champion"] or {}
-    write_json(case_path(use_case, "gate.json"), {"bundle": full["bundle"], "champion": champion.get("bundle"), **_verdict(full, champion)})
+    judged = {"bundle": shipped.hash, "validated": full["bundle"], "champion": champion.get("bundle"), "champion_judged": champion.get("judged")}
+    write_json(case_path(use_case, "gate.json"), {**judged, **_verdict(full, champion, shipped)})
 
 
-def _verdict(full, champion):
-    if champion.get("bundle") == full["bundle"]:
+def _verdict(full, champion, shipped):
+    if champion.get("bundle") == shipped.hash:
         return _keep("identity", True, "the candidate is the champion")
     if champion.get("lacking"):
         gone = champion["lacking"]
         return _keep("comparison", False, f"the champion cannot be scored here: {len(gone)} of its columns are gone, first {gone[0]}")
-    margins = Margins(**msgspec.structs.asdict(load_params().gate))
-    return decide(full, champion.get("metrics"), comparison=champion.get("comparison"), audit=full["audit"], stability=full["stability"], margins=margins)
+    # Directions are asked of the trees that would be promoted; all else can be measured on the validated ones only.
+    margins, audit = Margins(**msgspec.structs.asdict(load_params().gate)), shipped.manifest.training["audit"]
+    return decide(full, champion.get("metrics"), comparison=champion.get("comparison"), audit=audit, stability=full["stability"], margins=margins)
 
 
 def _keep(check, passed, detail):

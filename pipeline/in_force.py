@@ -22,5 +22,5 @@ def in_force(source, use_case):
     champion = read_champion(source, use_case)
     if champion is not None:
         return InForce(champion, bundle_path(champion), True)
-    candidate = case_path(use_case, "model")
+    candidate = case_path(use_case, "shipped")
     return InForce(bundle_hash(candidate), candidate, False)

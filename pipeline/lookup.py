@@ -30,7 +30,7 @@ def show_customer(customer):
     reasons = [f"  {text(reason['message_id'], language='en')} ({reason['contribution']:+.2f})" for reason in row["adverse"]]
     name = next(column for column in scores if horizon_of(column))
     count, unit = horizon_of(name)
-    said = f"{count}-{'month' if unit == 'm' else 'day'} PD {row[name]:.2%}"
+    said = f"{count}-{'month' if unit == 'm' else 'day'} PD {row[name]:.2%}" + (f" ({row['pd_low']:.2%} to {row['pd_high']:.2%})" if row["pd_low"] > 0 else "")
     return "\n".join([f"{customer} on {row['as_of']:%Y-%m-%d}: grade {row['grade']}, {said}, {row['points']:.0f} points",
                       f"decision: {label('route', row['route'], language='en')}", "what raises the risk (log-odds):", *reasons])
 

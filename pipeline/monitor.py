@@ -5,7 +5,7 @@ import pandas as pd
 from features.arrays import Category
 from models.bundle import load_bundle
 from models.explanation import sample_rows
-from models.sample import IN_SAMPLE
+from models.sample import learned_samples
 from models.scoring import encode, raw_scores
 from models.stability import Thresholds, column_shift, freeze, histogram, verdict
 from pipeline.columns import read_columns
@@ -29,12 +29,12 @@ def monitor(use_case):
     bundle = load_bundle(in_force(params.source.name, use_case).folder)
     reference, current = _reference(use_case, bundle), read_columns(case_path(use_case, "book", "features.parquet"), bundle.names)
     # A customer stands in the reference many times: its rows are not that many independent ones.
-    effect = _rows_per_customer(use_case)
+    effect = _rows_per_customer(use_case, bundle)
     with replacing(case_path(use_case, "monitoring")) as folder:
         folder.mkdir(parents=True)
         drift = judge(_with_score(reference, bundle), _with_score(current, bundle), rules=params.monitor, effect=effect)
         write_json(folder / "quality.json", quality(read_json(INGEST)))
-        drift["note"] = _overlap(use_case)
+        drift["note"] = _overlap(use_case, bundle)
         drift["evidently"] = _evidently(use_case, reference, current, params.monitor, folder / "evidently.html")
         write_json(folder / "drift.json", drift)
 
@@ -64,23 +64,26 @@ def _days(known_to, today):
 
 
 def _reference(use_case, bundle):
-    folder = case_path(use_case, "development")
-    learned = read_frame(folder / "samples.parquet")["sample"].isin(IN_SAMPLE).to_numpy()
-    return read_columns(folder / "features.parquet", bundle.names, rows=learned)
+    return read_columns(case_path(use_case, "development", "features.parquet"), bundle.names, rows=_learned(use_case, bundle))
 
 
-def _overlap(use_case):
+def _learned(use_case, bundle):
+    """Mask of the development rows that the bundle learned from."""
+    samples = read_frame(case_path(use_case, "development", "samples.parquet"))["sample"]
+    return samples.isin(learned_samples(bundle.manifest.training)).to_numpy()
+
+
+def _overlap(use_case, bundle):
     """A sentence where the book holds rows that the model learned from, which cannot have drifted from themselves; None where it holds none."""
-    development = case_path(use_case, "development")
-    known = read_frame(development / "observations.parquet", ["observation_id"])["observation_id"]
-    learned = set(known[read_frame(development / "samples.parquet")["sample"].isin(IN_SAMPLE).to_numpy()])
+    known = read_frame(case_path(use_case, "development", "observations.parquet"), ["observation_id"])["observation_id"]
+    learned = set(known[_learned(use_case, bundle)])
     share = read_frame(case_path(use_case, "book", "observations.parquet"), ["observation_id"])["observation_id"].isin(learned).mean()
     return f"{share:.0%} of the book's rows are among those the model learned from, so this comparison cannot show drift" if share > MOSTLY else None
 
 
-def _rows_per_customer(use_case):
+def _rows_per_customer(use_case, bundle):
     customers = read_frame(case_path(use_case, "development", "observations.parquet"), ["customer_id"])["customer_id"]
-    learned = customers[read_frame(case_path(use_case, "development", "samples.parquet"))["sample"].isin(IN_SAMPLE).to_numpy()]
+    learned = customers[_learned(use_case, bundle)]
     return float(len(learned) / learned.nunique())
 
 

@@ -195,6 +195,8 @@ class CalibrateParams(_Strict):
     """How raw scores become probabilities."""
 
     method: Literal["auto", "logistic", "beta", "isotonic", "none"]
+    prior_rate: Share | None
+    interval: Share
 
 
 class ScaleParams(_Strict):
@@ -205,6 +207,8 @@ class ScaleParams(_Strict):
     points_to_double: Positive
     grade_shares: Annotated[list[Share], msgspec.Meta(min_length=5, max_length=5)]
     split_min_defaults: Positive
+    cuts: list[float] | None
+    names: list[str] | None
 
 
 class EvaluateParams(_Strict):
@@ -214,6 +218,12 @@ class EvaluateParams(_Strict):
     asset_correlation: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     reviewers_capacity: Count
     seed: int
+
+
+class ShipParams(_Strict):
+    """What is shipped of a validated bundle."""
+
+    refit_on: Literal["nothing", "all_matured"]
 
 
 class ExplainParams(_Strict):
@@ -290,6 +300,7 @@ class Params(_Strict):
     calibrate: CalibrateParams
     scale: ScaleParams
     evaluate: EvaluateParams
+    ship: ShipParams
     explain: ExplainParams
     gate: GateParams
     book: BookParams
@@ -356,7 +367,7 @@ def change_params(changes, path=Path("params.yaml")):
         section = content
         for name in sections:
             section = section[name]
-        if isinstance(value, list):
+        if isinstance(value, list) and section[last] is not None:
             section[last][:] = value
         else:
             section[last] = value

@@ -3,7 +3,7 @@
 import os
 
 from features.errors import RiskError
-from models.bundle import bundle_hash
+from models.bundle import bundle_hash, load_bundle
 from pipeline.datasets import case_path, read_json
 from pipeline.params import load_params
 from pipeline.parity import measure_parity
@@ -19,19 +19,21 @@ def open_store(url=None):
 
 
 def promote(use_case, *, actor, reason, override=False):
-    """Make the candidate the champion when the gate says so, and return a sentence about it.
+    """Make the candidate the champion when the gate says so, and return a sentence about it. Where it was refitted, the validated bundle is kept beside it:
+    a later candidate can only be compared with that one.
 
     The ledger is written first and the pointer moved after it, so a crash between them is mended by promoting again.
 
     Raises RiskError when the gate says keep (unless `override`), or when the gate judged another bundle.
     """
     source = load_params().source.name
-    folder = case_path(use_case, "model")
+    folder, model = case_path(use_case, "shipped"), case_path(use_case, "model")
     candidate, champion = bundle_hash(folder), read_champion(source, use_case)
     if candidate == champion:
         _mirror(source, use_case, champion)
         return f"{use_case}: {candidate[:12]} is the champion already."
     evidence = _evidence(use_case, candidate, champion, override)
+    keep_bundle(model, evidence["validated"])
     keep_bundle(folder, candidate)
     _record(source, use_case, candidate, champion, actor=actor, reason=reason, evidence=evidence, action="promote")
     return f"{use_case}: {candidate[:12]} is the champion now" + (f", {champion[:12]} was." if champion else ".")
@@ -61,11 +63,14 @@ def _evidence(use_case, candidate, champion, override):
     gate = read_json(case_path(use_case, "gate.json"))
     if gate["bundle"] != candidate:
         raise RiskError(f"{use_case}: the gate judged another bundle than {candidate[:12]}: run `dvc repro` first.")
+    if not gate["validated"] == load_bundle(case_path(use_case, "shipped")).validated == bundle_hash(case_path(use_case, "model")):
+        raise RiskError(f"{use_case}: the gate judged {gate['validated'][:12]}, which is not the validated bundle behind {candidate[:12]}: "
+                        "run `dvc repro` first.")
     if gate["champion"] != champion:
         raise RiskError(f"{use_case}: the gate judged {candidate[:12]} against another champion than today's: run `dvc repro` first.")
     if gate["verdict"] != "promote" and not override:
         raise RiskError(f"{use_case}: the gate says keep ({_failed(gate)}): improve the candidate, or promote with --override and a reason.")
-    return {**gate, "override": override, "parity": measure_parity(use_case, case_path(use_case, "model"))}
+    return {**gate, "override": override, "parity": measure_parity(use_case, case_path(use_case, "shipped"))}
 
 
 def _failed(gate):

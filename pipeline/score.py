@@ -42,11 +42,17 @@ def scored(rows, columns, standing, *, bundle, policy, threads):
     keys = [name for name in ("observation_id", "customer_id", "transaction_id", "as_of") if name in rows]
     table = {name: pa.array(rows[name]) for name in keys}
     table |= {"bundle": [bundle.hash] * len(rows), "policy": [policy.hash] * len(rows), "raw_score": scores.raw_score,
-              bundle.manifest.probability_name: scores.probability, "points": scores.points, "grade": pa.array(scores.grade_names(), pa.string())}
+              bundle.manifest.probability_name: scores.probability, **_interval(scores), "points": scores.points,
+              "grade": pa.array(scores.grade_names(), pa.string())}
     table |= {f"sub_{name}": total for name, total in sub_scores(bundle, values).items()}
     table |= _reasons(bundle, values, matrix)
     decide = _credit if bundle.manifest.use_case == "default" else _fraud
     return pa.table({**table, **decide(policy, rows, scores, standing)})
+
+
+def _interval(scores):
+    """The interval's ends, null where the bundle has none."""
+    return {"pd_low": pa.array(scores.pd_low, from_pandas=True), "pd_high": pa.array(scores.pd_high, from_pandas=True)}
 
 
 def _reasons(bundle, values, matrix):

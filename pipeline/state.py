@@ -48,6 +48,17 @@ def read_champion(source, use_case):
     return bundle
 
 
+def twin_path(bundle, validated):
+    """The folder of the bundle that was judged: a promoted bundle's own, or where it was refitted that of the validated one behind it.
+
+    Raises RiskError when that one is gone.
+    """
+    if not bundle_path(validated).is_dir():
+        raise RiskError(f"the champion {bundle[:12]} was refitted, and the validated bundle {validated[:12]}, by which alone it can be judged, is not in "
+                        f"{VAR / 'bundles'}: restore that folder, or run `risk rollback --reason ...`.")
+    return bundle_path(validated)
+
+
 def point_to(bundle, *, source, use_case):
     """Make a bundle (a hash, or None) the champion."""
     write_json(pointer_path(source, use_case), {"bundle": bundle})

@@ -37,8 +37,10 @@ def monitoring_lines(use_case):
 
 def _case_lines(source, use_case):
     full, leaks = read_json(case_path(use_case, "evaluation", "full.json")), read_json(case_path(use_case, "development", "leaks.json"))
-    other = full["bundle"] != in_force(source, use_case).bundle
+    scoring = load_bundle(in_force(source, use_case).folder)
+    other, refitted = full["bundle"] != scoring.validated, scoring.hash != scoring.validated
     note = [f"  candidate    what follows describes the candidate {full['bundle'][:12]}, not the champion"] if other else []
+    note += [f"  refitted     what scores was grown again on every matured row; judged was {scoring.validated[:12]}"] if refitted else []
     figures = [*_performance_lines(full), *_capacity_lines(full), *_factor_lines(use_case)]
     return [*_book_lines(source, use_case), *note, *figures, *_leak_lines(leaks["findings"], use_case),
             *_warning_lines(leaks["warnings"] + read_json(case_path(use_case, "model", "model.json"))["training"]["warnings"])]

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from models.bundle import bundle_hash, load_bundle
+from models.bundle import load_bundle
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.params import load_params
 from pipeline.registry import data_hashes, log_bundle
@@ -15,16 +15,17 @@ CODE = ("features", "models")
 def track(use_case):
     """Log parameters, metrics, plots, and the hashes of data and code; write `tracking.json` with the run's and the version's id."""
     params = load_params()
-    folder = case_path(use_case, "model")
-    manifest = load_bundle(folder).manifest
+    folder = case_path(use_case, "shipped")
+    bundle = load_bundle(folder)
     gate = read_json(case_path(use_case, "gate.json"))
     logged = log_bundle(
-        bundle_hash(folder), folder, source=params.source.name, use_case=use_case, parameters=_flat(manifest.training),
+        bundle.hash, folder, source=params.source.name, use_case=use_case, parameters=_flat(bundle.manifest.training),
         metrics=read_json(case_path(use_case, "evaluation", "metrics.json")),
-        tags={"gate": gate["verdict"], "code": code_hash(), **{f"data.{path}": digest for path, digest in data_hashes(use_case).items()}},
+        tags={"gate": gate["verdict"], "validated": bundle.validated, "code": code_hash(),
+              **{f"data.{path}": digest for path, digest in data_hashes(use_case).items()}},
         artifacts={"evaluation": case_path(use_case, "evaluation"), "explanation": case_path(use_case, "explanation")})
     # The run's id would change what later stages read; the bundle finds it again.
-    write_json(case_path(use_case, "tracking.json"), {"bundle": bundle_hash(folder), "model": logged["model"], "version": logged["version"]})
+    write_json(case_path(use_case, "tracking.json"), {"bundle": bundle.hash, "model": logged["model"], "version": logged["version"]})
 
 
 def code_hash():

@@ -7,9 +7,10 @@ from features.arrays import Category
 from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Column, Manifest, make_bundle, save_bundle
-from models.calibration import Points, apply, fit, points_knots
-from models.classifier import Settings, audit_monotone, booster_text, candidates_for, choose, freeze_levels, level_counts, out_of_fold, refitted
-from models.grades import build_scale
+from models.calibration import Points
+from models.classifier import Settings, audit_monotone, booster_text, candidates_for, choose, columns_of, freeze_levels, level_counts, out_of_fold, refitted
+from models.curves import fit_curves
+from models.grades import build_scale, checked_cuts, scale_of
 from models.horizon import probability_name
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from models.scoring import lay_out
@@ -39,17 +40,19 @@ def train(use_case):
 
 def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order. Returns a Bundle."""
+    # A scale that is no scale is refused before the trees take their time.
+    cuts = None if params.scale.cuts is None else checked_cuts(params.scale.cuts, params.scale.names)
     columns = read_columns(path, [feature.name for feature in catalogue])
     described, parts = prepared(columns, rows, catalogue)
     told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, rows["sample"].eq(DEVELOPMENT).to_numpy()))
     booster, about = grown(parts, described, params.train)
     raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
-    curves = _curves(*raw_score, params=params)
-    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "source": params.source.name, "warnings": told}
+    curves, prior, probability = _curves(*raw_score, params=params)
+    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "prior": prior, "source": params.source.name, "warnings": told}
     base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
     return make_bundle(booster_text(booster), Manifest(
         use_case=use_case, probability_name=probability_name(use_case, horizon_days), columns=tuple(described), base_raw_score=float(np.mean(base)),
-        training=about, **curves))
+        training=about, grades=_grades(probability, cuts, params.scale), **curves))
 
 
 def prepared(columns, rows, catalogue):
@@ -73,7 +76,7 @@ def laid_out(columns, described, mask):
 
 def grown(parts, described, given):
     """The booster of the prepared samples, and what to say of how it was grown; `given` are the train parameters."""
-    how = layout(described)
+    how = columns_of(described)
     development, validation, calibration = (parts[name] for name in LEARNED)
     both = np.concatenate([development[2], validation[2]])
     settings, rounds = choose(*development[:2], validation=validation[:2], groups=both, candidates=candidates(given, development[1], len(described)), **how)
@@ -89,13 +92,7 @@ def raw_scores_to_calibrate(booster, parts, described, settings):
         matrix, target, groups = parts[CALIBRATION]
         return booster.predict(matrix, raw_score=True, num_threads=settings.threads), target, groups
     matrix, target, groups = (np.concatenate([parts[name][place] for name in LEARNED]) for place in range(3))
-    return out_of_fold(matrix, target, groups, rounds=booster.num_trees(), settings=settings, **layout(described)), target, groups
-
-
-def layout(described):
-    """The described columns as the trees take them: names in order, which of them are coded, and their directions."""
-    return {"columns": [column.name for column in described], "categorical": [column.name for column in described if column.levels is not None],
-            "directions": {column.name: column.direction for column in described}}
+    return out_of_fold(matrix, target, groups, rounds=booster.num_trees(), settings=settings, **columns_of(described)), target, groups
 
 
 def kept_features(catalogue, development, params):
@@ -126,10 +123,16 @@ def _described(feature, values, development):
 
 
 def _curves(raw_score, target, groups, *, params):
-    knots = fit(raw_score, target, method=params.calibrate.method, groups=groups, seed=params.train.seed)
-    scale = Points(base_score=params.scale.base_points, base_odds=params.scale.base_odds, points_to_double=params.scale.points_to_double)
-    grades = build_scale(apply(knots, raw_score), shares=tuple(params.scale.grade_shares), split_min_defaults=params.scale.split_min_defaults)
-    return {"knots": knots, "points": scale, "points_knots": points_knots(knots, scale), "grades": grades}
+    points = Points(base_score=params.scale.base_points, base_odds=params.scale.base_odds, points_to_double=params.scale.points_to_double)
+    return fit_curves(raw_score, target, groups, method=params.calibrate.method, prior_rate=params.calibrate.prior_rate, level=params.calibrate.interval,
+                      points=points, seed=params.train.seed)
+
+
+def _grades(probability, cuts, scale):
+    """The company's own grades where it has cuts, else those that the shares cut."""
+    if cuts is not None:
+        return scale_of(cuts, probability)
+    return build_scale(probability, shares=tuple(scale.grade_shares), split_min_defaults=scale.split_min_defaults)
 
 
 def _counts(rows):

@@ -10,6 +10,7 @@ import numpy as np
 
 from features.catalogue import Catalogue
 from features.errors import RiskError
+from models.classifier import columns_of
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from models.search import finished, new_study, result, search, verdict_of
 from models.tuning import Ground, Rules, ground_of, objective
@@ -19,7 +20,7 @@ from pipeline.frames import read_frame
 from pipeline.horizon import embargo_days
 from pipeline.params import change_params, load_params
 from pipeline.state import VAR
-from pipeline.train import candidates, kept_features, layout, prepared
+from pipeline.train import candidates, kept_features, prepared
 
 FOLDER = VAR / "tuning"
 
@@ -83,7 +84,7 @@ def task_of(parts, described, as_of, *, train, rules, horizon_days, embargo_days
     be fitted on rows that chose the settings."""
     chosen = (DEVELOPMENT, VALIDATION, CALIBRATION) if train.refit == "all" else (DEVELOPMENT, VALIDATION)
     judged = Rules(**{name: getattr(rules, name) for name in Rules.__struct_fields__})
-    ground = ground_of({name: parts[name] for name in chosen}, as_of, layout(described), rules=judged, horizon_days=horizon_days, embargo_days=embargo_days,
+    ground = ground_of({name: parts[name] for name in chosen}, as_of, columns_of(described), rules=judged, horizon_days=horizon_days, embargo_days=embargo_days,
                        by_time=by_time)
     return Task(ground, candidates(train, parts[DEVELOPMENT][1], len(described)), msgspec.structs.asdict(rules.space), rules)
 

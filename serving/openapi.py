@@ -40,6 +40,8 @@ EXAMPLE_ANSWER = {
     "as_of": "2026-03-31T08:00:00",
     "probability_name": "pd_12m",
     "probability": 0.0187,
+    "pd_low": 0.0142,
+    "pd_high": 0.0241,
     "points": 587.3,
     "grade": "B",
     "sub_scores": {"financial": -0.41, "behavioural": 0.22, "cash_flow": 0.05, "background": -0.1},

@@ -40,7 +40,8 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller is told; raw_score and sub_scores in log-odds, points on the bundle's scale, money in minor units.
+    """What a caller is told; raw_score and sub_scores in log-odds, points on the bundle's scale, money in minor units. pd_low, pd_high: the
+    probability's interval, None where the bundle has none.
 
     sufficiency: how many of the model's columns are known, and which of its tables have rows (None when features came without records). freshness: per
     table the latest moment at which anything was known. versions: hashes of bundle, policy, context and publication.
@@ -51,6 +52,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime
     probability_name: str
     probability: float
+    pd_low: float | None
+    pd_high: float | None
     raw_score: float
     points: float
     grade: str
@@ -135,6 +138,8 @@ class Scorer:
             as_of=question.as_of,
             probability_name=manifest.probability_name,
             probability=float(scores.probability[0]),
+            pd_low=_plain(scores.pd_low),
+            pd_high=_plain(scores.pd_high),
             raw_score=float(scores.raw_score[0]),
             points=float(scores.points[0]),
             grade=grade,
@@ -183,7 +188,7 @@ class Scorer:
 
 
 def _plain(column):
-    """The first value of a computed column: a float, a category's level, or None."""
+    """The first value of a column: a float, a category's level, or None."""
     if isinstance(column, Category):
         return column.levels[int(column.codes[0])] if column.codes[0] >= 0 else None
     value = column.item(0)

@@ -11,6 +11,7 @@ from pipeline.ingest import ingest
 from pipeline.observe import observe
 from pipeline.sample import sample
 from pipeline.score import score
+from pipeline.ship import ship
 from pipeline.train import train
 from pipeline.workspace import workspace
 
@@ -22,6 +23,6 @@ def small_run(folder, changes=()):
     """Work in `folder` after the run; `changes` are (dotted key, value) of the parameters beyond SMALL."""
     with workspace(folder, [*SMALL, *changes]) as place:
         ingest()
-        for stage in (observe, featurize, sample, train, evaluate, explain, gate, book, score):
+        for stage in (observe, featurize, sample, train, evaluate, explain, ship, gate, book, score):
             stage("default")
         yield place

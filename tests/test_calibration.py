@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from features.errors import RiskError
 from models import calibration as cal
-from models.grades import build_scale, grade_index, grade_table
+from models.grades import build_scale, checked_cuts, grade_index, grade_table, scale_of
 
 
 def sigmoid(x):
@@ -163,3 +163,41 @@ def test_equal_probabilities_leave_letters_out():
 def test_shares_must_sum_to_one():
     with pytest.raises(RiskError, match="must be 5 numbers that sum to 1"):
         build_scale(probabilities(100), shares=(0.5, 0.2, 0.1, 0.1, 0.2))
+
+
+OWN = checked_cuts([0.0003, 0.001, 0.005, 0.02, 0.1, 0.3, 1.0], ["AAA", "AA", "BBB", "BB", "CCC", "CC", "D"])
+
+
+def test_a_scale_of_one_s_own_is_used_as_it_is():
+    probability = probabilities()
+    grades = scale_of(OWN, probability)
+    assert [(grade.name, grade.upper) for grade in grades] == list(OWN)
+    assert (np.diff([grade.probability for grade in grades]) > 0).all()
+    for grade, lower in zip(grades, [0.0, *(upper for _, upper in OWN)], strict=False):
+        inside = probability[(probability >= lower) & (probability < grade.upper)]
+        assert grade.probability == pytest.approx(inside.mean())
+
+
+def test_a_grade_without_rows_has_the_geometric_middle_of_its_bounds():
+    grades = scale_of(OWN, np.array([0.0125, 0.0075]))
+    assert [grade.probability for grade in grades] == pytest.approx(
+        [np.sqrt(1e-5 * 0.0003), np.sqrt(0.0003 * 0.001), np.sqrt(0.001 * 0.005), 0.01, np.sqrt(0.02 * 0.1), np.sqrt(0.1 * 0.3), np.sqrt(0.3)])
+
+
+@pytest.mark.parametrize(("cuts", "names", "message"), [
+    ([0.1, 0.01, 1.0], "ABC", r"scale.cuts \[0.1, 0.01, 1.0\] must be upper PDs within \(0, 1\] that rise strictly and end with 1: sort them"),
+    ([0.1, 0.1, 1.0], "ABC", "rise strictly and end with 1"),
+    ([0.0, 0.1, 1.0], "ABC", r"within \(0, 1\]"),
+    ([0.1, 1.0, 1.5], "ABC", r"within \(0, 1\]"),
+    ([0.1, 0.5], "AB", "end with 1: .* give the riskiest grade 1"),
+    ([float("nan"), 1.0], "AB", r"within \(0, 1\]"),
+    ([], "", "end with 1"),
+    ([0.1, 1.0], None, r"scale.names \[\] must be 2 different names"),
+    ([0.1, 0.2, 1.0], "AA", "must be 3 different names, one for each of scale.cuts"),
+    ([0.1, 0.2, 1.0], "AAB", "must be 3 different names"),
+    ([0.1, 1.0], ["1", "2"], r"scale.names \['1', '2'\] must start with A, B, C, D, E, in this order, since the policy decides by that letter"),
+    ([0.1, 1.0], "BA", "in this order"),
+])
+def test_a_scale_that_is_none_is_refused_in_a_sentence(cuts, names, message):
+    with pytest.raises(RiskError, match=message):
+        checked_cuts(cuts, None if names is None else list(names))

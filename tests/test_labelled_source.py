@@ -25,6 +25,7 @@ from pipeline.publish import publish
 from pipeline.report import report
 from pipeline.sample import sample
 from pipeline.score import score
+from pipeline.ship import ship
 from pipeline.state import keep_bundle, point_to
 from pipeline.summary import _leak_lines, summary
 from pipeline.train import train
@@ -32,7 +33,7 @@ from pipeline.use import source_changes
 from pipeline.workspace import workspace
 from serving.current import Current
 
-LEARN = (observe, featurize, sample, train, evaluate, explain, gate)
+LEARN = (observe, featurize, sample, train, evaluate, explain, ship, gate)
 TODAY = (book, score, report, monitor, decide)
 OBSERVATIONS = """
 SELECT no AS observation_id, person AS customer_id, TIMESTAMP '{as_of}' AS as_of, flag::DOUBLE AS target, * EXCLUDE (no, person, flag)

@@ -27,6 +27,9 @@ def test_the_shipped_file_is_valid():
     ("  subsample: 0.7", "  subsample: much", r"`train.subsample`: expected `float`, got `str`"),
     ("  subsample: 0.7", "  subsample: 1.7", r"`train.subsample`: expected `float` <= 1"),
     ("  months: 84", "  months: 84\n  month: 1", r"`simulated.month` is not a parameter: did you mean `months`\?"),
+    ("  prior_rate: null", "  prior_rate: 0", r"`calibrate.prior_rate`: expected `float` > 0"),
+    ("  prior_rate: null", "  prior_rate: 2.5", r"`calibrate.prior_rate`: expected `float` < 1"),
+    ("  refit_on: nothing", "  refit_on: all", r"`ship.refit_on`: invalid enum value 'all'"),
     ("use_cases: [default, fraud]", "use_cases: [default, froud]", r"`use_cases\[1\]`: invalid enum value 'froud'"),
 ])
 def test_a_wrong_parameter_is_named(params, old, new, message):

@@ -68,7 +68,7 @@ def write_model(use_case, *, suspects=()):
     y = 1 / (1 + np.exp(-x))
     described = [{"name": name, "factor": factor, "unit": unit, "typical": typical, "message_id": f"feature.{name}"} for name, factor, unit, typical in COLUMNS]
     model = {"probability_name": {"default": "pd_12m", "fraud": "p_fraud"}[use_case], "columns": described,
-             "knots": {"x": x.tolist(), "y": y.tolist()}, "base_raw_score": -4.0,
+             "knots": {"x": x.tolist(), "y": y.tolist()}, "base_raw_score": -4.0, "training": {},
              "points_knots": {"x": x.tolist(), "y": (500 - 20 * x / np.log(2)).tolist()},
              "grades": [{"name": name, "upper": upper, "probability": middle} for name, upper, middle in GRADES]}
     evaluation = {
@@ -82,7 +82,7 @@ def write_model(use_case, *, suspects=()):
                    for name, _, middle in GRADES] + [{"grade": "E2", "rows": 0, "bad": 0, "expected": 0.0, "low": 0, "high": 0, "inside": True}]}
     importance = {"rows": 900, "factors": [{"factor": "solvency", "share": 0.6}, {"factor": "disputes", "share": 0.0}],
                   "columns": [{"column": COLUMNS[0][0], "share": 0.4}]}
-    for place, content in (("model/model.json", model), ("evaluation/full.json", evaluation), ("explanation/importance.json", importance)):
+    for place, content in (("shipped/model.json", model), ("evaluation/full.json", evaluation), ("explanation/importance.json", importance)):
         path = Path("data") / use_case / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = [("simulated.customers", 700), ("simulated.reference_every_months", 12), ("use_cases", ["default"]), ("train.max_trees", 80),
          ("report.customers", 2), ("explain.rows", 300)]
-LEARN = {"train", "evaluate", "explain", "gate", "track"}
+LEARN = {"train", "evaluate", "explain", "ship", "gate", "track"}
 FOLLOW = {"score", "report", "monitor", "decide"}
 
 
@@ -78,6 +78,7 @@ CHANGES = {
     "a month more of data": (("simulated.months", 85), {"ingest", "observe", "featurize", "book"} | FOLLOW),
     "a learning rate": (("train.learning_rate", 0.11), LEARN | FOLLOW),
     "the way calibration is chosen": (("calibrate.method", "logistic"), LEARN | FOLLOW),
+    "what is refitted": (("ship.refit_on", "all_matured"), {"ship", "gate", "track"} | FOLLOW),
     "a new feature": (("features/background.py", append(NEW_FEATURE)), {"featurize", "sample", "book"} | LEARN | FOLLOW),
 }
 

@@ -50,6 +50,11 @@ class Book:
         return self.model["grades"]
 
     @property
+    def validated(self):
+        """Hash of the bundle whose figures describe the one that scored: its own, or where it was refitted the one before."""
+        return self.model["training"].get("validated", self.bundle)
+
+    @property
     def tables(self):
         """Names of the tables that the source gives."""
         return frozenset(self.about["tables"])
@@ -66,7 +71,7 @@ def read_book(use_case):
     own = case_path(use_case, "book", "observations.parquet")
     first = _first(scores)
     kept = bundle_path(first["bundle"])
-    model = read_json((kept if kept.is_dir() else case_path(use_case, "model")) / "model.json")
+    model = read_json((kept if kept.is_dir() else case_path(use_case, "shipped")) / "model.json")
     return Book(
         use_case=use_case, arrays=_arrays(scores, own, use_case, model["probability_name"]), as_of=first["as_of"], bundle=first["bundle"],
         policy_hash=first["policy"], about=read_json(INGEST), model=model,

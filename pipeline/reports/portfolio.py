@@ -136,8 +136,8 @@ def _performance(book, words):
     counts = {name: words.count(evaluation[name]) for name in ("rows", "customers", "bad")}
     return {"lines": lines, "sample": words(f"performance.sample.{case}", **counts, when=_when(evaluation, words)),
             "judged": _judged(evaluation, words), "doubt": _doubt(evaluation, words),
-            "other": evaluation.get("bundle") not in (None, book.bundle), "caught": _caught(evaluation, case, words),
-            "reviewed": _reviewed(evaluation, words)}
+            "other": evaluation.get("bundle") not in (None, book.validated), "refitted": book.bundle != book.validated,
+            "caught": _caught(evaluation, case, words), "reviewed": _reviewed(evaluation, words)}
 
 
 def _when(evaluation, words):
