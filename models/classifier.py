@@ -225,13 +225,19 @@ def _rounds_by_folds(matrix, target, *, groups, columns, categorical, directions
 
 def _best_rounds(matrix, target, validation, *, columns, categorical, directions, settings):
     """The lowest log-loss on the validation rows, and the number of trees that has it."""
+    booster = stopped_trees(matrix, target, validation, columns=columns, categorical=categorical, directions=directions, settings=settings)
+    loss = booster.best_score["valid_0"]["binary_logloss"]
+    return loss, max(booster.best_iteration, min(settings.min_trees, settings.max_trees))
+
+
+def stopped_trees(matrix, target, validation, *, columns, categorical, directions, settings):
+    """Trees grown on the given rows until the validation rows' log-loss no longer falls; the booster predicts with its best number of them.
+    Arguments as for `choose`."""
     grown = _dataset(matrix, target, columns, categorical, settings.max_bin)
     watched = lgb.Dataset(validation[0], validation[1], reference=grown)
     # Log-loss, not AUC: with some dozens of bad validation rows the AUC's maximum is luck.
     stop = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
-    booster = lgb.train(_parameters(columns, directions, settings), grown, settings.max_trees, valid_sets=[watched], callbacks=[stop])
-    loss = booster.best_score["valid_0"]["binary_logloss"]
-    return loss, max(booster.best_iteration, min(settings.min_trees, settings.max_trees))
+    return lgb.train(_parameters(columns, directions, settings), grown, settings.max_trees, valid_sets=[watched], callbacks=[stop])
 
 
 def _dataset(matrix, target, columns, categorical, max_bin):

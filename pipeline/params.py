@@ -223,6 +223,35 @@ class ExplainParams(_Strict):
     seed: int
 
 
+class ValidateCaseParams(_Strict):
+    """What an outcome costs, and which grades are granted what was asked."""
+
+    amount: str
+    margin: Annotated[float, msgspec.Meta(ge=0)]
+    loss_given_default: Annotated[float, msgspec.Meta(gt=0)]
+    review_cost: Annotated[float, msgspec.Meta(ge=0)]
+    accepted_grades: Annotated[list[Literal["A", "B", "C", "D", "E"]], msgspec.Meta(min_length=1, max_length=4)]
+
+
+class ValidateParams(_Strict):
+    """Segments, costs, groups and effort of the validation beyond evaluate."""
+
+    segments: Literal["auto"] | list[str]
+    fairness: Literal["auto"] | list[str]
+    fewest_bad: Count
+    false_discovery_rate: Share
+    weak_columns: Count
+    noise: Annotated[list[Positive], msgspec.Meta(min_length=1)]
+    learning_draws: Count
+    learning_trees: Count
+    learning_rows: Count
+    rows: Count
+    repeats: Count
+    default: ValidateCaseParams
+    fraud: ValidateCaseParams
+    seed: int
+
+
 class GateParams(_Strict):
     """What a challenger must hold against the champion; see `models.gate.Margins`."""
 
@@ -289,6 +318,7 @@ class Params(_Strict):
     scale: ScaleParams
     evaluate: EvaluateParams
     explain: ExplainParams
+    validate: ValidateParams
     gate: GateParams
     book: BookParams
     report: ReportParams
