@@ -11,19 +11,20 @@ SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 FEWEST_BAD = 10
 
 
-def learning_curve(development, validation, judged, *, how, settings, shares=SHARES, draws=3, trees=200, seed=0):
+def learning_curve(development, validation, judged, *, how, settings, grown, shares=SHARES, draws=3, trees=200, seed=0):
     """AUC on the judged rows by the share of development customers that the trees grew on.
 
     development, validation, judged: (matrix, target, customer ids); how: columns, categorical and directions as for
-    `models.classifier.choose`; settings: the model's own. The trees stop on the validation rows, `trees` of them at most: with fewer than
-    the settings allow, the learning rate rises to make up for it, at most to 0.1. Shares below half are drawn `draws` times, larger ones,
+    `models.classifier.choose`; settings: the model's own, of which so many trees were `grown`. The trees stop on the validation
+    rows; where the model has more than `trees` of them, fewer and bolder ones grow. The model itself may have grown on validation rows too
+    (`refit`), and so stand higher. Shares below half are drawn `draws` times, larger ones,
     whose draws overlap, fewer times; the whole once. Customers with and without a bad row are drawn apart.
 
-    Returns {"points": [dict: share, customers, bad_customers, rows (means over draws), draws, auc (mean), low, high (95 %, of the mean: by
+    Returns {"trees_at_most", "learning_rate", "points": [dict: share, customers, bad_customers, rows (means over draws), draws, auc (mean), low, high (95 %, of the mean: by
     judged customers, and by draws where there are several)], "last_step": dict or None (from, to, difference, low, high, per_doubling: paired
     on the judged rows), "verdict": a sentence}. A share with fewer than FEWEST_BAD bad customers is left out.
     """
-    quick = _quicker(settings, trees)
+    quick = _quicker(settings, grown, trees)
     points, scores = [], []
     for share in shares:
         grown = [_grown(rows, development, validation, judged, how, quick) for rows in _drawn(development, share, _times(share, draws), seed)]
@@ -31,15 +32,14 @@ def learning_curve(development, validation, judged, *, how, settings, shares=SHA
             points.append(_point(share, grown, development, judged))
             scores.append(np.mean([raw for _, raw in grown], axis=0))
     step = _last_step(points, scores, judged) if len(points) > 1 else None
-    return {"points": points, "trees": quick.max_trees, "learning_rate": quick.learning_rate, "last_step": step, "verdict": _verdict(step)}
+    return {"points": points, "trees_at_most": quick.max_trees, "learning_rate": quick.learning_rate, "last_step": step, "verdict": _verdict(step)}
 
 
-def _quicker(settings, trees):
-    """The settings with at most so many trees, each that much bolder."""
-    if settings.max_trees <= trees:
-        return settings
-    rate = max(settings.learning_rate, min(0.1, settings.learning_rate * settings.max_trees / trees))
-    return msgspec.structs.replace(settings, max_trees=trees, learning_rate=rate, early_stopping_rounds=min(settings.early_stopping_rounds, 30))
+def _quicker(settings, grown, limit):
+    """The settings where about `limit` trees do what `grown` trees did: each bolder, if those were more; half as many again may grow."""
+    bolder = max(1.0, grown / limit)
+    return msgspec.structs.replace(settings, max_trees=int(np.ceil(1.5 * grown / bolder)), learning_rate=min(1.0, settings.learning_rate * bolder),
+                                   early_stopping_rounds=max(20, round(settings.early_stopping_rounds / bolder)))
 
 
 def _times(share, draws):

@@ -109,8 +109,10 @@ def _learning_curve(inputs, rules, train):
     described = inputs.bundle.manifest.columns
     how = {"columns": list(inputs.bundle.names), "categorical": [column.name for column in described if column.levels is not None],
            "directions": {column.name: column.direction for column in described}}
-    settings = Settings(**{**inputs.bundle.manifest.training["settings"], "threads": train.threads})
-    found = learning_curve(development, validation, later, how=how, settings=settings, draws=rules.learning_draws, trees=rules.learning_trees, seed=rules.seed)
+    about = inputs.bundle.manifest.training
+    settings = Settings(**{**about["settings"], "threads": train.threads})
+    found = learning_curve(development, validation, later, how=how, settings=settings, grown=about["trees"], draws=rules.learning_draws,
+                           trees=rules.learning_trees, seed=rules.seed)
     return {**found, "development_rows": len(parts[0]), "of_rows": int(inputs.rows["sample"].eq(DEVELOPMENT).sum()), "judged_rows": len(judged)}
 
 
