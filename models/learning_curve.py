@@ -17,8 +17,8 @@ def learning_curve(development, validation, judged, *, how, settings, grown, sha
     development, validation, judged: (matrix, target, customer ids); how: columns, categorical and directions as for
     `models.classifier.choose`; settings: the model's own, of which so many trees were `grown`. The trees stop on the validation
     rows; where the model has more than `trees` of them, fewer and bolder ones grow. The model itself may have grown on validation rows too
-    (`refit`), and so stand higher. Shares below half are drawn `draws` times, larger ones,
-    whose draws overlap, fewer times; the whole once. Customers with and without a bad row are drawn apart.
+    (`refit`), and so stand higher. Shares below 30 % are drawn `draws` times, below half once less, larger
+    ones, whose draws would overlap, once. Customers with and without a bad row are drawn apart.
 
     Returns {"trees_at_most", "learning_rate", "points": [dict: share, customers, bad_customers, rows (means over draws), draws, auc (mean), low, high (95 %, of the mean: by
     judged customers, and by draws where there are several)], "last_step": dict or None (from, to, difference, low, high, per_doubling: paired
@@ -43,7 +43,7 @@ def _quicker(settings, grown, limit):
 
 
 def _times(share, draws):
-    return draws if share < 0.5 else 1 if share == 1.0 else max(1, draws // 2)
+    return draws if share < 0.3 else max(1, draws - 1) if share < 0.5 else 1
 
 
 def _drawn(development, share, times, seed):
