@@ -15,13 +15,13 @@ def learning_curve(development, validation, judged, *, how, settings, grown, sha
     """AUC on the judged rows by the share of development customers that the trees grew on.
 
     development, validation, judged: (matrix, target, customer ids); how: columns, categorical and directions as for
-    `models.classifier.choose`; settings: the model's own, of which so many trees were `grown`. The trees stop on the validation
-    rows; where the model has more than `trees` of them, fewer and bolder ones grow. The model itself may have grown on validation rows too
-    (`refit`), and so stand higher. Shares below 30 % are drawn `draws` times, below half once less, larger
-    ones, whose draws would overlap, once. Customers with and without a bad row are drawn apart.
+    `models.classifier.choose`; settings: the model's own, of which so many trees were `grown`. The trees stop on the validation rows; where
+    the model has more than `trees` of them, fewer and bolder ones grow. The model itself may have grown on validation rows too (`refit`),
+    and so stand higher. Shares below 30 % are drawn `draws` times, below half once less, larger ones, whose draws would overlap, once.
+    Customers with and without a bad row are drawn apart.
 
-    Returns {"trees_at_most", "learning_rate", "points": [dict: share, customers, bad_customers, rows (means over draws), draws, auc (mean), low, high (95 %, of the mean: by
-    judged customers, and by draws where there are several)], "last_step": dict or None (from, to, difference, low, high, per_doubling: paired
+    Returns {"trees_at_most", "learning_rate", "points": [dict: share, customers, bad_customers, rows (means over draws), draws, auc (mean),
+    low, high (95 %, of the mean: by judged customers, and by draws where there are several)], "last_step": dict or None (from, to, difference, low, high, per_doubling: paired
     on the judged rows), "verdict": a sentence}. A share with fewer than FEWEST_BAD bad customers is left out.
     """
     quick = _quicker(settings, grown, trees)

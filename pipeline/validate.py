@@ -55,7 +55,8 @@ def _psi(inputs, rules):
     places = np.concatenate([_some(inputs, sample, rules) for sample in (DEVELOPMENT, VALIDATION, CALIBRATION, OUT_OF_TIME)])
     rows = inputs.rows.iloc[places]
     columns = {SCORE: inputs.raw_score[places], **inputs.taken(inputs.bundle.names, places)}
-    return sample_shifts(columns, rows["sample"].to_numpy(), rows["customer_id"].to_numpy(), reference=DEVELOPMENT, others=(VALIDATION, CALIBRATION, OUT_OF_TIME))
+    return sample_shifts(columns, rows["sample"].to_numpy(), rows["customer_id"].to_numpy(), reference=DEVELOPMENT,
+                         others=(VALIDATION, CALIBRATION, OUT_OF_TIME))
 
 
 def _profit(inputs, rules, case):

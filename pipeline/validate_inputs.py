@@ -73,7 +73,7 @@ def segment_columns(inputs, asked, judged):
         return {name: found_column(inputs, name, "validate.segments")[judged] for name in asked}
     categories = [name for name, values in inputs.columns.items() if isinstance(values, Category)]
     values = inputs.taken([*categories, *(name for name in SIZE_AND_AGE if name in inputs.columns and name not in categories)], judged)
-    return {name: column for name, column in values.items() if 1 < _distinct(column) and (name not in categories or _distinct(column) <= FEW_LEVELS)}
+    return {name: column for name, column in values.items() if _distinct(column) > 1 and (name not in categories or _distinct(column) <= FEW_LEVELS)}
 
 
 def fairness_columns(inputs, asked, judged):
