@@ -21,8 +21,8 @@ def learning_curve(development, validation, judged, *, how, settings, grown, sha
     Customers with and without a bad row are drawn apart.
 
     Returns {"trees_at_most", "learning_rate", "points": [dict: share, customers, bad_customers, rows (means over draws), draws, auc (mean),
-    low, high (95 %, of the mean: by judged customers, and by draws where there are several)], "last_step": dict or None (from, to, difference, low, high, per_doubling: paired
-    on the judged rows), "verdict": a sentence}. A share with fewer than FEWEST_BAD bad customers is left out.
+    low, high (95 %, of the mean: by judged customers, and by draws where there are several)], "last_step": dict or None (from, to,
+    difference, low, high, per_doubling: paired on the judged rows), "verdict": a sentence}. A share with fewer than FEWEST_BAD bad customers is left out.
     """
     quick = _quicker(settings, grown, trees)
     points, scores = [], []

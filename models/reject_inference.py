@@ -7,8 +7,6 @@ Management Mathematics 1993): `prudence` is an assumption, not an estimate. docs
 import numpy as np
 
 from features.errors import RiskError
-from models.discrimination import compare_auc
-from models.probability_tests import calibration_offset
 
 METHODS = ("none", "parcelling", "fuzzy")
 
@@ -34,22 +32,6 @@ def inferred(method, *, raw_score, target, rejected, prudence=1.0, bands=10, see
         both = np.concatenate([places, places]), np.repeat([1.0, 0.0], len(rejected)), np.concatenate([bad, 1 - bad])
         return tuple(values[both[2] > 0] for values in both)
     raise RiskError(f"train.reject_inference {method} is unknown; use {', '.join(METHODS)}")
-
-
-def what_changed(target, before, after, groups, *, rejected_before, rejected_after):
-    """What the inference did, on accepted rows that judge: their outcomes alone are known.
-
-    before, after: raw scores (log-odds) of the judged rows without and with it; rejected_*: of the rejected rows.
-    Returns dict: auc (paired difference, after less before), offset_before and offset_after (`calibration_offset`), rejected (rows),
-    rejected_mean_before and rejected_mean_after (mean probability).
-    """
-    return {"auc": compare_auc(target, after, before, groups=groups), "offset_before": calibration_offset(target, before, groups=groups),
-            "offset_after": calibration_offset(target, after, groups=groups), "rejected": len(rejected_before),
-            "rejected_mean_before": _mean(rejected_before), "rejected_mean_after": _mean(rejected_after)}
-
-
-def _mean(raw_score):
-    return float(np.mean(1 / (1 + np.exp(-np.asarray(raw_score, dtype=np.float64)))))
 
 
 def _band_rates(raw_score, target, rejected, bands):

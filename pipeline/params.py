@@ -152,6 +152,8 @@ class TrainParams(_Strict):
     max_bin: Annotated[int, msgspec.Meta(ge=2)]
     monotone: bool
     refit: Literal["none", "validation", "all"]
+    reject_inference: Literal["none", "parcelling", "fuzzy"]
+    reject_prudence: Annotated[float, msgspec.Meta(ge=1)]
     seed: int
     threads: Count
 

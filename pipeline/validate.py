@@ -4,7 +4,6 @@ import numpy as np
 
 from models import profit as money
 from models.bundle import bundle_hash
-from models.classifier import Settings
 from models.clusters import some_customers
 from models.fairness import fairness
 from models.learning_curve import learning_curve
@@ -17,7 +16,8 @@ from models.weak_segments import weak_segments
 from pipeline.datasets import case_path, replacing, write_json
 from pipeline.params import load_params
 from pipeline.stage import run_stage
-from pipeline.validate_inputs import amounts, fairness_columns, important_columns, judged_rows, read_inputs, segment_columns, tables_of
+from pipeline.validate_inputs import amounts, fairness_columns, grown_how, important_columns, judged_rows, read_inputs, segment_columns, tables_of
+from pipeline.validate_rejects import changed
 
 OLDER = {1: "the customer's previous observation", 2: "the observation before that"}
 
@@ -30,7 +30,7 @@ def validate(use_case):
     found = {"bundle": bundle_hash(case_path(use_case, "model")), "segments": _segments(inputs, rules), "weak_segments": _weak(use_case, inputs, rules),
              "psi": _psi(inputs, rules), "profit": _profit(inputs, rules, getattr(rules, use_case)),
              "fairness": _fairness(inputs, rules, getattr(rules, use_case)), "sensitivity": _sensitivity(use_case, inputs, rules, params.train.threads),
-             "learning_curve": _learning_curve(inputs, rules, params.train)}
+             "learning_curve": _learning_curve(inputs, rules, params.train), **_reject_inference(inputs, params.train)}
     with replacing(case_path(use_case, "validation")) as folder:
         folder.mkdir(parents=True)
         write_json(folder / "validation.json", found)
@@ -107,14 +107,21 @@ def _learning_curve(inputs, rules, train):
     judged = _some(inputs, OUT_OF_TIME, rules)
     parts = [_some(inputs, DEVELOPMENT, rules, share=rules.learning_rows / rules.rows), inputs.where(VALIDATION), judged]
     development, validation, later = ((inputs.encoded(places), *(inputs.figures(places)[at] for at in (0, 3))) for places in parts)
-    described = inputs.bundle.manifest.columns
-    how = {"columns": list(inputs.bundle.names), "categorical": [column.name for column in described if column.levels is not None],
-           "directions": {column.name: column.direction for column in described}}
-    about = inputs.bundle.manifest.training
-    settings = Settings(**{**about["settings"], "threads": train.threads})
-    found = learning_curve(development, validation, later, how=how, settings=settings, grown=about["trees"], draws=rules.learning_draws,
-                           trees=rules.learning_trees, seed=rules.seed)
+    how, settings = grown_how(inputs.bundle.manifest, train.threads)
+    found = learning_curve(development, validation, later, how=how, settings=settings, grown=inputs.bundle.manifest.training["trees"],
+                           draws=rules.learning_draws, trees=rules.learning_trees, seed=rules.seed)
     return {**found, "development_rows": len(parts[0]), "of_rows": int(inputs.rows["sample"].eq(DEVELOPMENT).sum()), "judged_rows": len(judged)}
+
+
+def _reject_inference(inputs, train):
+    """What taking rejected rows in changed on accepted out-of-time rows; nothing where the bundle took none in."""
+    if "reject_inference" not in inputs.bundle.manifest.training:
+        return {}
+    how, settings = grown_how(inputs.bundle.manifest, train.threads)
+    judged, calibration = judged_rows(inputs)
+    places = [inputs.where(sample) for sample in (DEVELOPMENT, VALIDATION)[: 1 + (settings.refit == "validation")]]
+    samples = [(inputs.encoded(each), inputs.figures(each)[0]) for each in places]
+    return {"reject_inference": changed(inputs, judged, samples, calibration, how, settings)}
 
 
 def _some(inputs, sample, rules, *, share=1.0):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -9,6 +10,7 @@ from features.arrays import Category
 from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Bundle, load_bundle
+from models.classifier import Settings
 from models.sample import CALIBRATION, OUT_OF_TIME
 from models.scoring import encode, score
 from pipeline.columns import read_columns
@@ -125,6 +127,14 @@ def important_columns(use_case, bundle, count):
 def judged_rows(inputs):
     """Positions of the out-of-time and of the calibration rows."""
     return inputs.where(OUT_OF_TIME), inputs.where(CALIBRATION)
+
+
+def grown_how(manifest, threads):
+    """(how, Settings) of a bundle's trees: columns, categorical, directions, and its own settings."""
+    described = manifest.columns
+    how = {"columns": [column.name for column in described], "categorical": [column.name for column in described if column.levels is not None],
+           "directions": {column.name: column.direction for column in described}}
+    return how, msgspec.convert({**manifest.training["settings"], "threads": threads}, Settings)
 
 
 def _own_column(inputs, name):

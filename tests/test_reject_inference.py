@@ -6,7 +6,8 @@ import pytest
 from features.errors import RiskError
 from models.classifier import Settings, fit_trees
 from models.discrimination import auc
-from models.reject_inference import inferred, what_changed
+from models.reject_effect import what_changed
+from models.reject_inference import inferred
 
 
 def test_fuzzy_rows_enter_twice_with_weights_of_one():
