@@ -17,24 +17,26 @@ def fairness(values, target, probability, raw_score, accepted, groups, *, fewest
     true_positive_rate is the share of good rows accepted, false_positive_rate that of bad rows accepted.
 
     Returns {"groups": [dict: group, too_small, figures of `segment_figures`, and each of selection_rate, true_positive_rate,
-    false_positive_rate with _low and _high], "differences": dict or None, "statement"}. A group with fewer than `fewest_bad` bad rows is too
-    small: its rates are shown, but it counts in no difference. `differences` compares the others: demographic_parity_difference and _ratio,
+    false_positive_rate with _low and _high], "differences": dict or None, "statement"}. A group with fewer than `fewest_bad` bad rows, or no
+    good one, is too small: its rates are shown, but it counts in no difference. `differences` compares the others: demographic_parity_difference and _ratio,
     equalized_odds_difference and _ratio, as fairlearn defines them, each with _low and _high; None with fewer than two groups.
     """
     names = np.array([value if isinstance(value, str) else "missing" for value in values], dtype=object)
     levels, code = np.unique(names.astype(str), return_inverse=True)
     clusters = cluster_codes(groups)
     drawn = drawn_rates(target, accepted, code, clusters, repeats=repeats, seed=seed)
-    large = np.bincount(code, weights=target, minlength=len(levels)) >= fewest_bad
+    bad, rows = np.bincount(code, weights=target, minlength=len(levels)), np.bincount(code, minlength=len(levels))
+    large = (bad >= fewest_bad) & (bad < rows)
     found = [{"group": str(level), "too_small": bool(not large[place]),
               **segment_figures(*(each[code == place] for each in (target, probability, raw_score, clusters))), **_interval_of_rates(drawn, place)}
              for place, level in enumerate(levels)]
+    rates = point_rates(target, accepted, names)
+    for group, each in zip(found, rates, strict=True):
+        group |= each
     differences = None
     if large.sum() > 1:
-        kept = large[code]
-        differences = _differences(target[kept], accepted[kept], names[kept], {rate: values[:, large] for rate, values in drawn.items()})
-    for group, rates in zip(found, point_rates(target, accepted, names), strict=True):
-        group |= rates
+        point = {rate: np.array([[group[rate] for group, kept in zip(found, large, strict=True) if kept]], dtype=np.float64) for rate in RATES}
+        differences = _differences(point, {rate: values[:, large] for rate, values in drawn.items()})
     return {"groups": found, "differences": differences, "statement": STATEMENT}
 
 
@@ -77,21 +79,25 @@ def _ends(name, values):
     return {f"{name}_low": None if low is None else float(low), f"{name}_high": None if high is None else float(high)}
 
 
-def _differences(target, accepted, names, drawn):
-    from fairlearn import metrics as fair
-
-    given = {"y_true": 1 - target.astype(int), "y_pred": accepted.astype(int), "sensitive_features": names}
-    widest = {rate: (values.max(axis=1) - values.min(axis=1), _ratio(values)) for rate, values in drawn.items()}
-    odds = [widest["true_positive_rate"], widest["false_positive_rate"]]
-    draws = {"demographic_parity_difference": widest["selection_rate"][0], "demographic_parity_ratio": widest["selection_rate"][1],
-             "equalized_odds_difference": np.maximum(odds[0][0], odds[1][0]), "equalized_odds_ratio": np.minimum(odds[0][1], odds[1][1])}
+def _differences(point, drawn):
+    """Each difference of the point rates, which are one row of RATES by group, with the ends of its draws."""
     found = {}
-    for name, values in draws.items():
-        found |= {name: float(getattr(fair, name)(**given)), **_ends(name, values)}
+    values, draws = _spreads(point), _spreads(drawn)
+    for name in values:
+        found |= {name: float(values[name][0]), **_ends(name, draws[name])}
     return found
 
 
+def _spreads(rates):
+    """The four differences and ratios of each row of {rate: (rows, groups)}, as fairlearn defines them."""
+    gap = {rate: values.max(axis=1) - values.min(axis=1) for rate, values in rates.items()}
+    ratio = {rate: _ratio(values) for rate, values in rates.items()}
+    selection, good, bad = RATES
+    return {"demographic_parity_difference": gap[selection], "demographic_parity_ratio": ratio[selection],
+            "equalized_odds_difference": np.maximum(gap[good], gap[bad]), "equalized_odds_ratio": np.minimum(ratio[good], ratio[bad])}
+
+
 def _ratio(values):
-    """Smallest over largest rate of each draw, 1 where nobody is accepted anywhere."""
+    """Smallest over largest rate of each row, 1 where nobody is accepted anywhere."""
     largest = values.max(axis=1)
     return np.where(largest > 0, values.min(axis=1) / np.where(largest > 0, largest, 1.0), 1.0)

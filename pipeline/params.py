@@ -386,7 +386,7 @@ def change_params(changes, path=Path("params.yaml")):
         section = content
         for name in sections:
             section = section[name]
-        if isinstance(value, list):
+        if isinstance(value, list) and isinstance(section[last], list):
             section[last][:] = value
         else:
             section[last] = value

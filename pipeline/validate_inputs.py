@@ -13,6 +13,7 @@ from models.bundle import Bundle, load_bundle
 from models.classifier import Settings
 from models.sample import CALIBRATION, OUT_OF_TIME
 from models.scoring import encode, score
+from models.segments import slices, words
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json
 from pipeline.frames import read_frame
@@ -20,7 +21,7 @@ from pipeline.frames import read_frame
 # What a customer's size and age are read from, where the source gives it.
 SIZE_AND_AGE = ("stmt_log_assets", "stmt_log_revenue", "bg_age_months", "bg_months_as_customer", "exp_log_limit", "txn_amount_log", "obs_age")
 # Groups that people may not be treated differently by, or that a supervisor asks about; the source's own names.
-ASKED_ABOUT = ("region", "ownership", "kind", "sex", "gender", "age_band", "marital_status", "nationality")
+ASKED_ABOUT = ("region", "ownership", "kind", "sex", "gender", "age", "age_band", "marital_status", "nationality")
 PREFIXES = ("", "bg_", "obs_", "txn_")
 FEW_LEVELS = 12
 MINOR_UNITS = 100
@@ -79,11 +80,12 @@ def segment_columns(inputs, asked, judged):
 
 
 def fairness_columns(inputs, asked, judged):
-    """Groups to compare, as strings by column: those asked for, or those of ASKED_ABOUT that the source brings in more than one level."""
+    """Groups to compare, as strings by column: those asked for, or those of ASKED_ABOUT that the source brings in more than one level. A number
+    of many values is compared in quarters."""
     if asked != "auto":
-        return {name: _strings(found_column(inputs, name, "validate.fairness")[judged]) for name in asked}
+        return {name: _group_names(name, found_column(inputs, name, "validate.fairness")[judged]) for name in asked}
     found = {name: _own_column(inputs, name) for name in ASKED_ABOUT}
-    strings = {name: _strings(values[judged]) for name, values in found.items() if isinstance(values, Category)}
+    strings = {name: _group_names(name, values[judged]) for name, values in found.items() if values is not None}
     return {name: values for name, values in strings.items() if len({value for value in values if value is not None}) > 1}
 
 
@@ -162,8 +164,16 @@ def _amounts(inputs, asked):
     return np.ones(len(inputs.rows)), "one unit a row"
 
 
-def _strings(values):
-    return values.strings() if isinstance(values, Category) else np.array([None if np.isnan(value) else f"{value:g}" for value in values], dtype=object)
+def _group_names(name, values):
+    """Strings (None missing) of a column's levels, of its few numbers, or of its quarters in words."""
+    if isinstance(values, Category):
+        return values.strings()
+    if _distinct(values) <= FEW_LEVELS:
+        return np.array([None if np.isnan(value) else f"{value:g}" for value in values], dtype=object)
+    named = np.full(len(values), None, dtype=object)
+    for condition, mask in slices(name, values):
+        named[mask] = None if condition.get("missing") else words(condition)
+    return named
 
 
 def _distinct(values):

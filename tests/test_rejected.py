@@ -18,7 +18,7 @@ from pipeline.train import train
 from pipeline.validate import validate
 from pipeline.workspace import workspace
 
-EASE = [("validate.learning_draws", 1), ("validate.repeats", 50)]
+EASE = [("validate.learning_draws", 1), ("validate.repeats", 50), ("validate.fairness", ["branch", "age"])]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ def project(tmp_path_factory):
     frame = numbers(1500)
     worse = frame["Debt Ratio"].astype(float).fillna(0) + frame["逾期"].astype(float).fillna(0)
     rejected = worse > worse.quantile(0.67)
-    frame = frame.assign(decision=np.where(rejected, "rejected", "accepted"), flag=frame["flag"].where(~rejected, None))
+    frame = frame.assign(decision=np.where(rejected, "rejected", "accepted"), flag=frame["flag"].where(~rejected, None),
+                         branch=np.arange(1500) % 2, age=np.arange(1500) % 50 + 20)
     folder = tmp_path_factory.mktemp("rejected")
     changes = source(folder / "source", frame)
     with workspace(folder / "work", [*changes, *EASE]):
@@ -67,6 +68,14 @@ def test_without_it_nothing_of_it_is_written(project):
         stage("default")
     assert "reject_inference" not in read_json(case_path("default", "model", "model.json"))["training"]
     assert "reject_inference" not in read_json(case_path("default", "validation", "validation.json"))
+
+
+def test_groups_are_levels_few_numbers_or_quarters(project):
+    groups = {name: [group["group"] for group in found["groups"]]
+              for name, found in read_json(case_path("default", "validation", "validation.json"))["fairness"]["columns"].items()}
+    assert groups["branch"] == ["0", "1"]
+    assert len(groups["age"]) == 4
+    assert all(name.startswith("age ") for name in groups["age"])
 
 
 def test_refitting_on_all_rows_leaves_none_to_infer_from(project):

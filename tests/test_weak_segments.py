@@ -7,7 +7,7 @@ from scipy import stats
 from models.weak_segments import CALIBRATION, Half, weak_segments, worse
 
 
-def simulated(rng, *, weak=None, customers=800, rows=4):
+def simulated(rng, *, weak=None, customers=600, rows=4):
     """Rows whose probabilities are true but for the planted weakness where x2 is high; a customer's rows share most of their luck."""
     code = np.repeat(np.arange(customers), rows)
     x = np.repeat(rng.normal(size=(customers, 5)), rows, axis=0)
@@ -24,18 +24,18 @@ def simulated(rng, *, weak=None, customers=800, rows=4):
 
 def test_true_probabilities_yield_false_finds_at_the_stated_rate_at_most():
     rng = np.random.default_rng(0)
-    found = sum(bool(weak_segments(*simulated(rng), q=0.2, seed=draw)["found"]) for draw in range(60))
+    found = sum(bool(weak_segments(*simulated(rng), q=0.2, seed=draw)["found"]) for draw in range(40))
     # Where nothing is weak every find is false, and the false-discovery rate is the chance of any: at most 0.2.
-    assert found <= stats.binom.ppf(0.99, 60, 0.2)
+    assert found <= stats.binom.ppf(0.99, 40, 0.2)
 
 
 def test_columns_that_say_nothing_of_the_risk_are_no_harder_segments():
     rng = np.random.default_rng(1)
     found = 0
-    for draw in range(60):
+    for draw in range(40):
         columns, *rest = simulated(rng)
         found += bool(weak_segments({name: columns[name] for name in ("x2", "x3", "x4")}, *rest, q=0.2, seed=draw)["harder"])
-    assert found <= stats.binom.ppf(0.99, 60, 0.2)
+    assert found <= stats.binom.ppf(0.99, 40, 0.2)
 
 
 @pytest.mark.parametrize("kind", ["calibration", "promise"])
