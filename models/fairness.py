@@ -19,7 +19,9 @@ def fairness(values, target, probability, raw_score, accepted, groups, *, fewest
     Returns {"groups": [dict: group, too_small, figures of `segment_figures`, and each of selection_rate, true_positive_rate,
     false_positive_rate with _low and _high], "differences": dict or None, "statement"}. A group with fewer than `fewest_bad` bad rows, or no
     good one, is too small: its rates are shown, but it counts in no difference. `differences` compares the others: demographic_parity_difference and _ratio,
-    equalized_odds_difference and _ratio, as fairlearn defines them, each with _low and _high; None with fewer than two groups.
+    equalized_odds_difference and _ratio, as fairlearn defines them, each with _low and _high; None with fewer than two groups. The widest gap
+    among several groups is above 0 by luck alone, and so is its interval: `_chance` is what 95 % of shuffles of the customers among the groups
+    stay within, and a gap inside it is no finding.
     """
     names = np.array([value if isinstance(value, str) else "missing" for value in values], dtype=object)
     levels, code = np.unique(names.astype(str), return_inverse=True)
@@ -36,7 +38,9 @@ def fairness(values, target, probability, raw_score, accepted, groups, *, fewest
     differences = None
     if large.sum() > 1:
         point = {rate: np.array([[group[rate] for group, kept in zip(found, large, strict=True) if kept]], dtype=np.float64) for rate in RATES}
-        differences = _differences(point, {rate: values[:, large] for rate, values in drawn.items()})
+        shuffled = shuffled_rates(target, accepted, code, clusters, repeats=repeats, seed=seed)
+        drawn, shuffled = ({rate: values[:, large] for rate, values in each.items()} for each in (drawn, shuffled))
+        differences = _differences(point, drawn, shuffled)
     return {"groups": found, "differences": differences, "statement": STATEMENT}
 
 
@@ -53,13 +57,33 @@ def point_rates(target, accepted, names):
 
 def drawn_rates(target, accepted, code, clusters, *, repeats, seed):
     """RATES of each group over draws of whole customers: {rate: (repeats, groups)}, NaN where a draw has no row to count."""
-    target, accepted = np.asarray(target) == 1, np.asarray(accepted, dtype=bool)
-    parts, width = {"good": ~target, "good_accepted": ~target & accepted, "bad": target, "bad_accepted": target & accepted}, code.max() + 1
-    counts = {name: np.bincount(clusters * width + code, weights=mask, minlength=(clusters.max() + 1) * width).reshape(-1, width)
-              for name, mask in parts.items()}
-    stacked = np.hstack(list(counts.values()))
+    width = code.max() + 1
+    counts = [np.bincount(clusters * width + code, weights=mask, minlength=(clusters.max() + 1) * width).reshape(-1, width)
+              for mask in _parts(target, accepted)]
+    stacked = np.hstack(counts)
     rng = np.random.default_rng(seed)
-    totals = np.array([np.bincount(rng.integers(0, len(stacked), len(stacked)), minlength=len(stacked)) @ stacked for _ in range(repeats)])
+    return _rates(np.array([np.bincount(rng.integers(0, len(stacked), len(stacked)), minlength=len(stacked)) @ stacked for _ in range(repeats)]))
+
+
+def shuffled_rates(target, accepted, code, clusters, *, repeats, seed):
+    """RATES of each group where customers are dealt to the groups by chance, each group keeping its number of them: as `drawn_rates`."""
+    sums = np.column_stack([np.bincount(clusters, weights=mask) for mask in _parts(target, accepted)])
+    # A customer whose rows are in several groups counts where its first row is.
+    group = np.empty(len(sums), dtype=np.int64)
+    group[clusters[::-1]] = code[::-1]
+    member = np.eye(code.max() + 1)[group]
+    rng = np.random.default_rng(seed)
+    return _rates(np.array([(sums[rng.permutation(len(sums))].T @ member).ravel() for _ in range(repeats)]))
+
+
+def _parts(target, accepted):
+    """Masks of the rows: good, good and accepted, bad, bad and accepted."""
+    bad, accepted = np.asarray(target) == 1, np.asarray(accepted, dtype=bool)
+    return ~bad, ~bad & accepted, bad, bad & accepted
+
+
+def _rates(totals):
+    """RATES of sums by `_parts` and group, (repeats, 4 x groups)."""
     good, good_accepted, bad, bad_accepted = np.split(totals, 4, axis=1)
     with np.errstate(invalid="ignore"):
         return {"selection_rate": (good_accepted + bad_accepted) / (good + bad), "true_positive_rate": good_accepted / good,
@@ -79,12 +103,13 @@ def _ends(name, values):
     return {f"{name}_low": None if low is None else float(low), f"{name}_high": None if high is None else float(high)}
 
 
-def _differences(point, drawn):
-    """Each difference of the point rates, which are one row of RATES by group, with the ends of its draws."""
+def _differences(point, drawn, shuffled):
+    """Each difference of the point rates, which are one row of RATES by group, with the ends of its draws and of chance."""
     found = {}
-    values, draws = _spreads(point), _spreads(drawn)
+    values, draws, luck = _spreads(point), _spreads(drawn), _spreads(shuffled)
     for name in values:
-        found |= {name: float(values[name][0]), **_ends(name, draws[name])}
+        end = 0.05 if name.endswith("ratio") else 0.95
+        found |= {name: float(values[name][0]), **_ends(name, draws[name]), f"{name}_chance": float(np.nanquantile(luck[name], end))}
     return found
 
 

@@ -86,20 +86,24 @@ def _fairness(inputs, rules, case):
 def _sensitivity(use_case, inputs, rules, threads):
     judged = _some(inputs, OUT_OF_TIME, rules, share=0.5)
     target, _, _, groups = inputs.figures(judged)
-    found = sensitivity(inputs.bundle, inputs.encoded(judged), target, groups, tables=tables_of(use_case, inputs.bundle.names),
-                        older=_older(inputs, judged), noise=tuple(rules.noise), seed=rules.seed, threads=threads)
+    tables = tables_of(use_case, inputs.bundle.names)
+    # What is judged of a fraud is the transaction itself, which is never old; its customer's past may be.
+    fresh = tables.get("observations", []) if use_case == "fraud" else []
+    found = sensitivity(inputs.bundle, inputs.encoded(judged), target, groups, tables=tables,
+                        older=_older(inputs, judged, fresh), noise=tuple(rules.noise), seed=rules.seed, threads=threads)
     return {"rows": len(judged), **found}
 
 
-def _older(inputs, judged):
-    """{words: (rows of the judged ones that were observed before, their older feature rows encoded)}."""
+def _older(inputs, judged, fresh):
+    """{words: (rows of the judged ones that were observed before, their older feature rows encoded, but for the `fresh` columns)}."""
     older = {}
     for back, words in OLDER.items():
         before = previous_rows(inputs.rows["customer_id"], inputs.rows["as_of"], back)[judged]
         rows = np.flatnonzero(before >= 0)
         days = (inputs.rows["as_of"].to_numpy()[judged[rows]] - inputs.rows["as_of"].to_numpy()[before[rows]]) / np.timedelta64(1, "D")
         if len(rows):
-            older[f"{words}, {np.median(days):.0f} days older"] = (rows, encode(inputs.taken(inputs.bundle.names, before[rows]), inputs.bundle))
+            columns = inputs.taken(inputs.bundle.names, before[rows]) | inputs.taken(fresh, judged[rows])
+            older[f"{words}, {np.median(days):.0f} days older"] = (rows, encode(columns, inputs.bundle))
     return older
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from fairlearn import metrics as fair
 from fairlearn.metrics import demographic_parity_difference
+from scipy import stats
 
 from models.fairness import drawn_rates, fairness
 
@@ -46,6 +47,17 @@ def test_every_draw_of_customers_is_what_fairlearn_says_of_its_rows():
         rows = np.concatenate([np.flatnonzero(groups == each) for each in rng.integers(0, 30, 30)])
         difference = demographic_parity_difference(1 - target[rows], accepted[rows], sensitive_features=names[rows])
         assert np.ptp(found["selection_rate"][draw]) == pytest.approx(difference)
+
+
+def test_a_gap_by_luck_stays_within_chance_and_a_real_one_does_not():
+    outside = 0
+    for seed in range(30):
+        found = fairness(*drawn(600, seed=seed, gap=0.0), repeats=100)["differences"]
+        outside += found["demographic_parity_difference"] > found["demographic_parity_difference_chance"]
+    assert outside <= stats.binom.ppf(0.995, 30, 0.05)
+    found = fairness(*drawn(gap=0.8))["differences"]
+    assert found["demographic_parity_difference"] > found["demographic_parity_difference_chance"]
+    assert found["demographic_parity_ratio"] < found["demographic_parity_ratio_chance"]
 
 
 def test_a_small_group_is_shown_and_counts_in_no_difference():

@@ -42,7 +42,7 @@ def digests(folder):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A run of every stage of the default use case that imports neither MLflow nor Evidently."""
-    with small_run(tmp_path_factory.mktemp("project"), [("report.customers", 3)]) as folder:
+    with small_run(tmp_path_factory.mktemp("project"), [("report.customers", 3), ("validate.learning_draws", 1), ("validate.repeats", 100)]) as folder:
         yield folder
 
 

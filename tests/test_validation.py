@@ -325,6 +325,7 @@ def test_bad_input_is_named(change, message):
 
 def test_what_the_stages_import_stays_light():
     # scipy.stats alone costs more than most stages.
-    code = ("import sys, models.validation, models.stability, models.retrain, models.target, models.leaks; "
+    code = ("import sys, models.validation, models.stability, models.retrain, models.target, models.leaks, models.fairness, models.profit; "
+            "import models.weak_segments, models.learning_curve, models.sensitivity, models.sample_shift, models.reject_inference; "
             "sys.exit(any(name.startswith(('scipy.stats', 'sklearn')) for name in sys.modules))")
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
