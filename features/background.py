@@ -8,8 +8,8 @@ UNKNOWN = "Missing when the customer's record is not visible or the value is not
 NO_BASE = "Missing when no exposure is visible or there is nothing to divide by."
 NO_SCOPE = "Missing when no invoice of the window says what was sold, or the customer's scope was not known."
 NO_SERIES = "Missing when no value of the series was published yet."
-# A column of observations that is the label's, not the source's.
-NOT_OWN = ("status",)
+# Columns of observations that are the label's or say whose outcome there is (accepted, rejected), nothing known of the customer.
+NOT_OWN = ("status", "decision")
 NUMBERS = ("number", "integer", "money", "flag")
 
 

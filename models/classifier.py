@@ -128,9 +128,10 @@ def refitted(matrix, target, *, validation, calibration, rounds, columns, catego
     return fit_trees(*_stacked(*samples), rounds=rounds, columns=columns, categorical=categorical, directions=directions, settings=settings)
 
 
-def fit_trees(matrix, target, *, rounds, columns, categorical, directions, settings):
-    """Grow exactly `rounds` trees on all given rows, without stopping. Arguments as for `train`. Returns the normalised booster."""
-    grown = _dataset(matrix, target, columns, categorical, settings.max_bin)
+def fit_trees(matrix, target, *, rounds, columns, categorical, directions, settings, weight=None):
+    """Grow exactly `rounds` trees on all given rows, without stopping. Arguments as for `train`; weight: (rows,) or None for 1 each. Returns
+    the normalised booster."""
+    grown = _dataset(matrix, target, columns, categorical, settings.max_bin, weight)
     return normalised(lgb.train(_parameters(columns, directions, settings), grown, num_boost_round=rounds))
 
 
@@ -231,19 +232,25 @@ def _rounds_by_folds(matrix, target, *, groups, columns, categorical, directions
 
 def _best_rounds(matrix, target, validation, *, columns, categorical, directions, settings):
     """The lowest log-loss on the validation rows, and the number of trees that has it."""
-    grown = _dataset(matrix, target, columns, categorical, settings.max_bin)
-    watched = lgb.Dataset(validation[0], validation[1], reference=grown)
-    # Log-loss, not AUC: with some dozens of bad validation rows the AUC's maximum is luck.
-    stop = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
-    booster = lgb.train(_parameters(columns, directions, settings), grown, settings.max_trees, valid_sets=[watched], callbacks=[stop])
+    booster = stopped_trees(matrix, target, validation, columns=columns, categorical=categorical, directions=directions, settings=settings)
     loss = booster.best_score["valid_0"]["binary_logloss"]
     return loss, max(booster.best_iteration, min(settings.min_trees, settings.max_trees))
 
 
-def _dataset(matrix, target, columns, categorical, max_bin):
+def stopped_trees(matrix, target, validation, *, columns, categorical, directions, settings):
+    """Trees grown on the given rows until the validation rows' log-loss no longer falls; the booster predicts with its best number of them.
+    Arguments as for `choose`."""
+    grown = _dataset(matrix, target, columns, categorical, settings.max_bin)
+    watched = lgb.Dataset(validation[0], validation[1], reference=grown)
+    # Log-loss, not AUC: with some dozens of bad validation rows the AUC's maximum is luck.
+    stop = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
+    return lgb.train(_parameters(columns, directions, settings), grown, settings.max_trees, valid_sets=[watched], callbacks=[stop])
+
+
+def _dataset(matrix, target, columns, categorical, max_bin, weight=None):
     # LightGBM refuses some characters in names; the bundle keeps the real ones in order.
     places = [j for j, name in enumerate(columns) if name in set(categorical)]
-    return lgb.Dataset(matrix, target, feature_name=[f"c{j}" for j in range(len(columns))], categorical_feature=places, free_raw_data=True,
+    return lgb.Dataset(matrix, target, weight=weight, feature_name=[f"c{j}" for j in range(len(columns))], categorical_feature=places, free_raw_data=True,
                        params={"max_bin": max_bin, "feature_pre_filter": False, "verbosity": -1})
 
 

@@ -9,3 +9,14 @@ def cluster_codes(groups):
     Sorted, so that a seeded draw of clusters does not depend on the rows' order. Codes of codes are the same codes.
     """
     return pd.factorize(np.asarray(groups), sort=True, use_na_sentinel=False)[0]
+
+
+def some_customers(groups, *, rows, seed=0):
+    """Positions, in order, of the rows of whole customers drawn until the next would make more than `rows` rows; all of them where they fit."""
+    code = cluster_codes(groups)
+    if len(code) <= rows:
+        return np.arange(len(code))
+    drawn = np.random.default_rng(seed).permutation(int(code.max()) + 1)
+    kept = np.zeros(len(drawn), dtype=bool)
+    kept[drawn[np.cumsum(np.bincount(code)[drawn]) <= rows]] = True
+    return np.flatnonzero(kept[code])

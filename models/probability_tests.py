@@ -51,10 +51,22 @@ def calibration_line(target, raw_score, *, groups=None, level=0.95):
     z = special.ndtri(0.5 + level / 2)
     design = np.column_stack([np.ones(len(target)), raw_score])
     joint, joint_se = _logistic(design, target, np.zeros(len(target)), groups)
-    offset, offset_se = _logistic(design[:, :1], target, raw_score, groups)
-    named = {"slope": (joint[1], joint_se[1]), "intercept": (joint[0], joint_se[0]), "offset": (offset[0], offset_se[0])}
+    named = {"slope": (joint[1], joint_se[1]), "intercept": (joint[0], joint_se[0])}
     ends = (("", 0), ("_low", -1), ("_high", 1))
-    return {f"{name}{end}": float(value + sign * z * se) for name, (value, se) in named.items() for end, sign in ends}
+    line = {f"{name}{end}": float(value + sign * z * se) for name, (value, se) in named.items() for end, sign in ends}
+    return line | calibration_offset(target, raw_score, groups=groups, level=level)
+
+
+def calibration_offset(target, log_odds, *, groups=None, level=0.95):
+    """The constant that, added to the predicted log-odds, makes as many defaults expected as happened, with its (clustered) interval.
+
+    Arguments as for `calibration_line`, which has more. Returns dict: offset, offset_low, offset_high. The sample needs both classes, or the
+    constant has no end.
+    """
+    log_odds, target = np.asarray(log_odds, dtype=np.float64), np.asarray(target, dtype=np.float64)
+    value, se = (found[0] for found in _logistic(np.ones((len(target), 1)), target, log_odds, groups))
+    half = special.ndtri(0.5 + level / 2) * se
+    return {"offset": float(value), "offset_low": float(value - half), "offset_high": float(value + half)}
 
 
 def hosmer_lemeshow(target, probability, *, bins=10):

@@ -153,6 +153,8 @@ class TrainParams(_Strict):
     max_bin: Annotated[int, msgspec.Meta(ge=2)]
     monotone: bool
     refit: Literal["none", "validation", "all"]
+    reject_inference: Literal["none", "parcelling", "fuzzy"]
+    reject_prudence: Annotated[float, msgspec.Meta(ge=1)]
     seed: int
     threads: Count
 
@@ -235,6 +237,35 @@ class ExplainParams(_Strict):
     seed: int
 
 
+class ValidateCaseParams(_Strict):
+    """What an outcome costs, and which grades are granted what was asked."""
+
+    amount: str
+    margin: Annotated[float, msgspec.Meta(ge=0)]
+    loss_given_default: Annotated[float, msgspec.Meta(gt=0)]
+    review_cost: Annotated[float, msgspec.Meta(ge=0)]
+    accepted_grades: Annotated[list[Literal["A", "B", "C", "D", "E"]], msgspec.Meta(min_length=1, max_length=4)]
+
+
+class ValidateParams(_Strict):
+    """Segments, costs, groups and effort of the validation beyond evaluate."""
+
+    segments: Literal["auto"] | list[str]
+    fairness: Literal["auto"] | list[str]
+    fewest_bad: Count
+    false_discovery_rate: Share
+    weak_columns: Count
+    noise: Annotated[list[Positive], msgspec.Meta(min_length=1)]
+    learning_draws: Count
+    learning_trees: Count
+    learning_rows: Count
+    rows: Count
+    repeats: Count
+    default: ValidateCaseParams
+    fraud: ValidateCaseParams
+    seed: int
+
+
 class GateParams(_Strict):
     """What a challenger must hold against the champion; see `models.gate.Margins`."""
 
@@ -302,6 +333,7 @@ class Params(_Strict):
     evaluate: EvaluateParams
     ship: ShipParams
     explain: ExplainParams
+    validate: ValidateParams
     gate: GateParams
     book: BookParams
     report: ReportParams
@@ -367,7 +399,7 @@ def change_params(changes, path=Path("params.yaml")):
         section = content
         for name in sections:
             section = section[name]
-        if isinstance(value, list) and section[last] is not None:
+        if isinstance(value, list) and isinstance(section[last], list):
             section[last][:] = value
         else:
             section[last] = value

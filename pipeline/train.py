@@ -7,7 +7,7 @@ from features.arrays import Category
 from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Column, Manifest, make_bundle, save_bundle
-from models.calibration import Points
+from models.calibration import Points, fit
 from models.classifier import Settings, audit_monotone, booster_text, candidates_for, choose, columns_of, freeze_levels, level_counts, out_of_fold, refitted
 from models.curves import fit_curves
 from models.grades import build_scale, checked_cuts, scale_of
@@ -19,6 +19,7 @@ from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing
 from pipeline.frames import read_frame
 from pipeline.params import load_params
+from pipeline.rejected import REJECTED, decision_columns, named_rejected, with_rejected
 from pipeline.stage import run_stage
 
 LEARNED = (DEVELOPMENT, VALIDATION, CALIBRATION)
@@ -29,8 +30,10 @@ def train(use_case):
     params = load_params()
     development = case_path(use_case, "development")
     catalogue = Catalogue.from_dict(read_json(development / "catalogue.json"))
-    rows = read_frame(development / "observations.parquet", ["observation_id", "customer_id", "target"])
+    path, inference = development / "observations.parquet", params.train.reject_inference
+    rows = read_frame(path, ["observation_id", "customer_id", "target", *(decision_columns(path) if inference != "none" else [])])
     rows = rows.assign(sample=read_frame(development / "samples.parquet")["sample"])
+    rows = rows if inference == "none" else named_rejected(rows)
     horizon = read_json(development / "maturity.json")["horizon_days"]
     kept = kept_features(catalogue, development, params)
     bundle = fit_bundle(development / "features.parquet", rows, catalogue=kept, use_case=use_case, horizon_days=horizon, params=params)
@@ -47,6 +50,10 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, rows["sample"].eq(DEVELOPMENT).to_numpy()))
     booster, about = grown(parts, described, params.train)
     raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
+    if params.train.reject_inference != "none":
+        rejected = laid_out(columns, described, rows["sample"].eq(REJECTED).to_numpy())
+        booster, about = _taught_by_rejected(booster, about, parts, described, rejected, raw_score, params)
+        raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
     curves, prior, probability = _curves(*raw_score, params=params)
     about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "prior": prior, "source": params.source.name, "warnings": told}
     base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
@@ -85,6 +92,20 @@ def grown(parts, described, given):
     return booster, {"settings": msgspec.to_builtins(settings), "trees": booster.num_trees(), "audit": audit}
 
 
+def _taught_by_rejected(booster, about, parts, described, rejected, judged, params):
+    """The booster grown again with the rejected rows beside the rows it learned from, and what to say of it; judged: as `raw_scores_to_calibrate`."""
+    settings = Settings(**about["settings"])
+    if settings.refit == "all":
+        raise RiskError("train.reject_inference needs accepted rows that teach no tree, and train.refit is all: set it to validation.")
+    raw_score, target, groups = judged
+    knots = fit(raw_score, target, method=params.calibrate.method, groups=groups, seed=settings.seed)
+    samples, how = [parts[name][:2] for name in LEARNED[: 1 + (settings.refit == "validation")]], columns_of(described)
+    booster, said = with_rejected(samples, rejected, raw_score=raw_score, target=target, rounds=booster.num_trees(), how=how, settings=settings,
+                                  method=params.train.reject_inference, prudence=params.train.reject_prudence, knots=knots)
+    audit = audit_monotone(booster, parts[DEVELOPMENT][0], columns=how["columns"], directions=how["directions"], seed=settings.seed)
+    return booster, {**about, "audit": audit, "reject_inference": said}
+
+
 def raw_scores_to_calibrate(booster, parts, described, settings):
     """Raw scores, targets and customers of rows that the trees did not grow on: the calibration sample, or where they grew on all rows, every row by
     trees grown without its customer."""
@@ -106,7 +127,8 @@ def kept_features(catalogue, development, params):
 
 def candidates(given, target, columns):
     """The Settings among which validation rows choose, by the development sample's targets and the number of columns; `given` are the train parameters."""
-    return candidates_for(len(target), int(target.sum()), columns, **msgspec.structs.asdict(given))
+    grow = {name: value for name, value in msgspec.structs.asdict(given).items() if name in Settings.__struct_fields__}
+    return candidates_for(len(target), int(target.sum()), columns, **grow)
 
 
 def _described(feature, values, development):

@@ -27,6 +27,7 @@ from pipeline.sample import sample
 from pipeline.score import score
 from pipeline.state import keep_bundle, point_to
 from pipeline.train import train
+from pipeline.validate import validate
 from pipeline.workspace import workspace
 from serving.current import Current
 from serving.scorer import Question
@@ -41,7 +42,7 @@ def digests(folder):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A run of every stage of the default use case that imports neither MLflow nor Evidently."""
-    with small_run(tmp_path_factory.mktemp("project"), [("report.customers", 3)]) as folder:
+    with small_run(tmp_path_factory.mktemp("project"), [("report.customers", 3), ("validate.learning_draws", 1), ("validate.repeats", 100)]) as folder:
         yield folder
 
 
@@ -87,6 +88,36 @@ def test_sub_scores_and_base_add_up_to_the_raw_score(project):
     base = contributions(bundle, encode(read_columns(case_path("default", "book", "features.parquet"), rows=[0]), bundle))[0, -1]
     parts = scores[["sub_financial", "sub_behavioural", "sub_cash_flow", "sub_background"]].sum(axis=1) + base
     np.testing.assert_allclose(parts, scores["raw_score"], rtol=0, atol=1e-10)
+
+
+def test_validation_answers_every_part_from_the_same_rows_and_again_the_same(project):
+    validate("default")
+    path = case_path("default", "validation", "validation.json")
+    first, found = path.read_bytes(), read_json(path)
+    judged = pd.read_parquet(case_path("default", "evaluation", "predictions.parquet"))
+    by_column = pd.DataFrame(found["segments"]).groupby("column")[["rows", "bad"]].sum()
+    assert (by_column == [len(judged), judged["target"].sum()]).all().all()
+    assert {"bg_industry", "stmt_log_assets", "bg_months_as_customer"} <= set(by_column.index)
+    assert set(found["fairness"]["columns"]) == {"region", "ownership"}
+    assert set(found["psi"]) == {"validation", "calibration", "out_of_time"}
+    amount = np.exp(pd.read_parquet(case_path("default", "development", "features.parquet"), columns=["observation_id", "exp_log_limit"]).set_index(
+        "observation_id")["exp_log_limit"]) / 100
+    amount = amount.fillna(amount.median()).loc[judged["observation_id"]].to_numpy()
+    earned = np.where(judged["target"] == 1, -0.6 * amount, 0.05 * amount)
+    assert found["profit"]["rules"]["all"]["profit"] == pytest.approx(earned.mean())
+    assert found["profit"]["rules"]["cut_off"]["profit"] == pytest.approx((earned * (judged["probability"] <= found["profit"]["cut_off"])).mean())
+    assert {"statements", "invoices", "payments", "transactions"} <= {each["table"] for each in found["sensitivity"]["missing"]}
+    assert [each["how"] for each in found["sensitivity"]["stale"]][0].endswith("days older")
+    assert found["learning_curve"]["points"][-1]["share"] == 1.0
+    validate("default")
+    assert path.read_bytes() == first
+
+
+def test_an_unknown_column_to_validate_by_is_named(project):
+    change_params([("validate.segments", ["nonsense"])])
+    with pytest.raises(RiskError, match="validate.segments: column nonsense is neither a feature of the model nor a column of the observations"):
+        validate("default")
+    change_params([("validate.segments", "auto")])
 
 
 def test_a_new_month_leaves_what_the_model_learns_from_as_it_was(project):

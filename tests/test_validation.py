@@ -71,6 +71,16 @@ def test_clusters_widen_the_interval_and_single_rows_do_not():
     assert single == pytest.approx(rank.auc_interval(target, score)["se"], rel=0.01)
 
 
+def test_the_clustered_error_is_that_of_drawing_customers():
+    rng, customers = np.random.default_rng(0), 300
+    raw = np.repeat(rng.normal(-1, 1, customers), 4) + rng.normal(0, 0.3, 4 * customers)
+    target = (np.repeat(rng.uniform(size=customers), 4) < 1 / (1 + np.exp(-raw))).astype(float)
+    rows, groups = np.arange(4 * customers).reshape(customers, 4), np.arange(4 * customers) // 4
+    draws = [rows[rng.integers(0, customers, customers)].ravel() for _ in range(600)]
+    drawn = np.std([sk.roc_auc_score(target[draw], raw[draw]) for draw in draws])
+    assert rank.auc_interval(target, raw, groups=groups)["se"] == pytest.approx(drawn, rel=0.1)
+
+
 def test_the_interval_covers_the_true_auc():
     truth_auc = stats.norm.cdf(1 / np.sqrt(2))
     rng = np.random.default_rng(0)
@@ -153,7 +163,8 @@ def test_its_clustered_interval_agrees_with_statsmodels():
     groups = np.arange(600) // 3
     model = sm.Logit(target, sm.add_constant(raw)).fit(disp=0, cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})
     found = truth.calibration_line(target, raw, groups=groups)
-    assert (found["slope_high"] - found["slope_low"]) / 2 / stats.norm.ppf(0.975) == pytest.approx(model.bse[1], rel=1e-6)
+    for name, error in zip(("intercept", "slope"), model.bse, strict=True):
+        assert (found[f"{name}_high"] - found[f"{name}_low"]) / 2 / stats.norm.ppf(0.975) == pytest.approx(error, rel=1e-6)
 
 
 def test_the_offset_agrees_with_a_fit_at_slope_one():
@@ -191,6 +202,14 @@ def test_tests_of_the_whole_agree_with_scipy():
     fit, z = truth.hosmer_lemeshow(target, p), truth.spiegelhalter(target, p)
     assert fit["p"] == pytest.approx(stats.chi2.sf(fit["statistic"], 10), abs=1e-12)
     assert z["p"] == pytest.approx(2 * stats.norm.sf(abs(z["z"])), abs=1e-12)
+
+
+def test_spiegelhalters_z_is_the_brier_scores_distance_from_what_its_own_probabilities_expect():
+    target, raw = scored(500, seed=3)
+    p = 1 / (1 + np.exp(-0.8 * raw))
+    drawn = (np.random.default_rng(0).uniform(size=(40_000, 500)) < p).astype(float)
+    briers = ((drawn - p) ** 2).mean(axis=1)
+    assert truth.spiegelhalter(target, p)["z"] == pytest.approx((truth.brier(target, p) - briers.mean()) / briers.std(), abs=0.05)
 
 
 def test_jeffreys_posterior_by_numerical_integration():
@@ -306,6 +325,7 @@ def test_bad_input_is_named(change, message):
 
 def test_what_the_stages_import_stays_light():
     # scipy.stats alone costs more than most stages.
-    code = ("import sys, models.validation, models.stability, models.retrain, models.target, models.leaks; "
+    code = ("import sys, models.validation, models.stability, models.retrain, models.target, models.leaks, models.fairness, models.profit; "
+            "import models.weak_segments, models.learning_curve, models.sensitivity, models.sample_shift, models.reject_inference; "
             "sys.exit(any(name.startswith(('scipy.stats', 'sklearn')) for name in sys.modules))")
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

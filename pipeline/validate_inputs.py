@@ -1,0 +1,180 @@
+"""What the stage validate reads: scored rows, their columns, amounts, and which columns each part looks at."""
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from features.arrays import Category
+from features.catalogue import Catalogue
+from features.errors import RiskError
+from models.bundle import Bundle, load_bundle
+from models.classifier import Settings
+from models.sample import CALIBRATION, OUT_OF_TIME
+from models.scoring import encode, score
+from models.segments import slices, words
+from pipeline.columns import read_columns
+from pipeline.datasets import case_path, read_json
+from pipeline.frames import read_frame
+
+# What a customer's size and age are read from, where the source gives it.
+SIZE_AND_AGE = ("stmt_log_assets", "stmt_log_revenue", "bg_age_months", "bg_months_as_customer", "exp_log_limit", "txn_amount_log", "obs_age")
+# Groups that people may not be treated differently by, or that a supervisor asks about; the source's own names.
+ASKED_ABOUT = ("region", "ownership", "kind", "sex", "gender", "age", "age_band", "marital_status", "nationality")
+PREFIXES = ("", "bg_", "obs_", "txn_")
+FEW_LEVELS = 12
+MINOR_UNITS = 100
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All observations of a use case in the feature file's order: rows (customer_id, as_of, target, sample and the source's own), columns of the
+    bundle, and raw_score, probability and grade name of each; `bundle` scored them."""
+
+    rows: pd.DataFrame
+    columns: dict
+    bundle: Bundle
+    raw_score: np.ndarray
+    probability: np.ndarray
+    grade: np.ndarray
+
+    def where(self, sample):
+        """Positions of a sample's rows. Raises: RiskError when there is none."""
+        found = np.flatnonzero(self.rows["sample"].eq(sample))
+        if not len(found):
+            raise RiskError(f"no row is in sample {sample}, so nothing can be validated: shorten sample.out_of_time_days or bring a longer history.")
+        return found
+
+    def figures(self, places):
+        """(target, probability, raw_score, customer ids) of rows."""
+        rows = self.rows.iloc[places]
+        return rows["target"].to_numpy(dtype=np.float64), self.probability[places], self.raw_score[places], rows["customer_id"].to_numpy()
+
+    def taken(self, names, places):
+        """Named columns of rows."""
+        return {name: self.columns[name][places] for name in names}
+
+    def encoded(self, places):
+        """The bundle's matrix of rows."""
+        return encode(self.taken(self.bundle.names, places), self.bundle)
+
+
+def read_inputs(use_case, *, threads):
+    """Read and score everything the development branch observed."""
+    development = case_path(use_case, "development")
+    rows = read_frame(development / "observations.parquet").assign(sample=read_frame(development / "samples.parquet")["sample"].to_numpy())
+    bundle = load_bundle(case_path(use_case, "model"))
+    columns = read_columns(development / "features.parquet", bundle.names)
+    scores = score(bundle, encode(columns, bundle), threads=threads)
+    return Inputs(rows, columns, bundle, scores.raw_score, scores.probability, scores.grade_names())
+
+
+def segment_columns(inputs, asked, judged):
+    """The columns to cut into segments: those asked for, or the categories of few levels and what tells size and age."""
+    if asked != "auto":
+        return {name: found_column(inputs, name, "validate.segments")[judged] for name in asked}
+    categories = [name for name, values in inputs.columns.items() if isinstance(values, Category)]
+    values = inputs.taken([*categories, *(name for name in SIZE_AND_AGE if name in inputs.columns and name not in categories)], judged)
+    return {name: column for name, column in values.items() if _distinct(column) > 1 and (name not in categories or _distinct(column) <= FEW_LEVELS)}
+
+
+def fairness_columns(inputs, asked, judged):
+    """Groups to compare, as strings by column: those asked for, or those of ASKED_ABOUT that the source brings in more than one level. A number
+    of many values is compared in quarters."""
+    if asked != "auto":
+        return {name: _group_names(name, found_column(inputs, name, "validate.fairness")[judged]) for name in asked}
+    found = {name: _own_column(inputs, name) for name in ASKED_ABOUT}
+    strings = {name: _group_names(name, values[judged]) for name, values in found.items() if values is not None}
+    return {name: values for name, values in strings.items() if len({value for value in values if value is not None}) > 1}
+
+
+def found_column(inputs, name, parameter):
+    """A column of the bundle or of the source's observations. Raises: RiskError naming the parameter and the columns near by."""
+    values = _own_column(inputs, name)
+    if values is None:
+        raise RiskError(f"{parameter}: column {name} is neither a feature of the model nor a column of the observations: name one that docs/features.md or "
+                        "your observations list.")
+    return values
+
+
+def amounts(inputs, asked):
+    """What each row is about, in whole currency units, and where that is from; 1 where nobody knows any amount.
+
+    asked: auto (the transaction's amount, or the customer's limit), none, or a column. A missing amount is the median of the others.
+    """
+    values, source = _amounts(inputs, asked)
+    known = values[np.isfinite(values)]
+    middle = float(np.median(known)) if len(known) else 1.0
+    return np.where(np.isfinite(values), values, middle), source
+
+
+def tables_of(use_case, names):
+    """{table: names of the columns that read it} of the bundle's columns, from the catalogue they were computed by."""
+    catalogue = Catalogue.from_dict(read_json(case_path(use_case, "development", "catalogue.json")))
+    found = {}
+    for feature in catalogue.features:
+        for table in feature.needs if feature.name in names else ():
+            found.setdefault(table, []).append(feature.name)
+    return dict(sorted(found.items()))
+
+
+def important_columns(use_case, bundle, count):
+    """The model's `count` most important columns, and its categories."""
+    ranked = [row["column"] for row in read_json(case_path(use_case, "explanation", "importance.json"))["columns"]]
+    categories = [column.name for column in bundle.manifest.columns if column.levels is not None and len(column.levels) <= FEW_LEVELS]
+    return list(dict.fromkeys([*ranked[:count], *categories]))
+
+
+def judged_rows(inputs):
+    """Positions of the out-of-time and of the calibration rows."""
+    return inputs.where(OUT_OF_TIME), inputs.where(CALIBRATION)
+
+
+def grown_how(manifest, threads):
+    """(how, Settings) of a bundle's trees: columns, categorical, directions, and its own settings."""
+    described = manifest.columns
+    how = {"columns": [column.name for column in described], "categorical": [column.name for column in described if column.levels is not None],
+           "directions": {column.name: column.direction for column in described}}
+    return how, msgspec.convert({**manifest.training["settings"], "threads": threads}, Settings)
+
+
+def _own_column(inputs, name):
+    for prefix in PREFIXES:
+        if prefix + name in inputs.columns:
+            return inputs.columns[prefix + name]
+    if name not in inputs.rows:
+        return None
+    values = inputs.rows[name]
+    if pd.api.types.is_numeric_dtype(values):
+        return values.to_numpy(dtype=np.float64)
+    codes, levels = pd.factorize(values, sort=True)
+    return Category(codes.astype(np.int32), tuple(str(level) for level in levels))
+
+
+def _amounts(inputs, asked):
+    if asked == "none":
+        return np.ones(len(inputs.rows)), "one unit a row"
+    if asked != "auto":
+        return np.abs(np.asarray(found_column(inputs, asked, "validate.<use case>.amount"), dtype=np.float64)), asked
+    if "amount" in inputs.rows:
+        return np.abs(inputs.rows["amount"].to_numpy(dtype=np.float64)) / MINOR_UNITS, "the transaction's amount"
+    if "exp_log_limit" in inputs.columns:
+        return np.exp(inputs.columns["exp_log_limit"]) / MINOR_UNITS, "the customer's limit"
+    return np.ones(len(inputs.rows)), "one unit a row"
+
+
+def _group_names(name, values):
+    """Strings (None missing) of a column's levels, of its few numbers, or of its quarters in words."""
+    if isinstance(values, Category):
+        return values.strings()
+    if _distinct(values) <= FEW_LEVELS:
+        return np.array([None if np.isnan(value) else f"{value:g}" for value in values], dtype=object)
+    named = np.full(len(values), None, dtype=object)
+    for condition, mask in slices(name, values):
+        named[mask] = None if condition.get("missing") else words(condition)
+    return named
+
+
+def _distinct(values):
+    return len(np.unique(values.codes if isinstance(values, Category) else values[~np.isnan(values)]))
