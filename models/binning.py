@@ -9,9 +9,10 @@ RARE = "\x00rare"
 # The trees that propose cuts work in single precision; what lies beyond falls into the outer bins anyway.
 LARGEST = 1e30
 COARSE_BINS, CORRELATED_ROWS = 20, 10_000
-# optbinning's own limit of 100 s could end a search at another place on a slower machine. With 20 proposals a search takes milliseconds.
-NO_LIMIT = 86_400
-TRENDS = {1: "ascending", -1: "descending", 0: "auto"}
+# optbinning's own limit of 100 s could end a search at another place on a slower machine. Among so few proposals a search takes milliseconds.
+NO_LIMIT, PROPOSALS = 86_400, 12
+# Without a direction the better of the two: optbinning's own choice among peaks and valleys too follows noise (docs/experiments.md).
+TRENDS = {1: "ascending", -1: "descending", 0: "auto_asc_desc"}
 
 
 class Bins(msgspec.Struct, frozen=True):
@@ -68,11 +69,11 @@ def weight_of_evidence(rows, bad, *, least=1):
     return woe
 
 
-def optimal_bins(name, values, target, *, direction=0, levels=None, min_share=0.05, min_bad=5):
+def optimal_bins(name, values, target, *, direction=0, levels=None, min_share=0.05, min_bad=10):
     """Bins of the largest information value among those that optbinning's integer program allows (Navas-Palencia, arXiv 2001.08025).
 
     values: float array (NaN missing) or Category with its frozen `levels`; direction: 1 more is riskier, -1 safer (the bad rate then rises or
-    falls from bin to bin), 0 the trend that optbinning finds; every ordinary bin holds `min_share` of the rows and `min_bad` bad ones, and a special
+    falls from bin to bin), 0 whichever tells more; every ordinary bin holds `min_share` of the rows and `min_bad` bad ones, and a special
     or missing bin with fewer has WoE 0.
     """
     from optbinning import OptimalBinning
@@ -81,7 +82,8 @@ def optimal_bins(name, values, target, *, direction=0, levels=None, min_share=0.
     given = np.clip(values, -LARGEST, LARGEST) if levels is None else _strings(values, levels)
     if not _varies(given):
         return _counted(name, (), None if levels is None else (tuple(levels),), values, target, min_bad)
-    found = OptimalBinning(name=name, min_prebin_size=min_share, min_bin_n_event=min_bad, time_limit=NO_LIMIT, random_state=0, **kind)
+    found = OptimalBinning(name=name, max_n_prebins=PROPOSALS, min_prebin_size=min_share, min_bin_n_event=min_bad, time_limit=NO_LIMIT, random_state=0,
+                           **kind)
     found.fit(given, target)
     splits = () if levels is not None else tuple(float(split) for split in found.splits)
     groups = None if levels is None else tuple(tuple(map(str, group)) for group in found.splits)

@@ -18,10 +18,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     many standard errors, counted by customer, the next column must add.
     """
 
-    candidates: int = 60
+    candidates: int = 40
     characteristics: int = 15
     min_share: float = 0.05
-    min_bad: int = 5
+    min_bad: int = 10
     min_information: float = 0.02
     max_correlation: float = 0.8
     min_z: float = 2.0
@@ -137,7 +137,8 @@ def raw_scores(card, columns):
 
     Raises: RiskError naming columns that are missing or of the other kind.
     """
-    return card.intercept + sum(each.coefficient * -np.array(each.bins.woe)[place] for each, place in _placed(card, columns))
+    added = [each.coefficient * -np.array(each.bins.woe)[place] for each, place in _placed(card, columns)]
+    return sum(added, start=np.full(_length(columns), card.intercept))
 
 
 def points(card, columns):

@@ -207,6 +207,18 @@ class ScaleParams(_Strict):
     split_min_defaults: Positive
 
 
+class ChallengeParams(_Strict):
+    """What the scorecard beside the trees may hold; see `models.scorecard.Limits`."""
+
+    candidates: Count
+    characteristics: Count
+    min_share: Annotated[float, msgspec.Meta(gt=0, le=0.5)]
+    min_bad: Count
+    min_information: Annotated[float, msgspec.Meta(ge=0)]
+    max_correlation: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    min_z: Annotated[float, msgspec.Meta(ge=0)]
+
+
 class EvaluateParams(_Strict):
     """Intervals of the evaluation."""
 
@@ -290,6 +302,7 @@ class Params(_Strict):
     calibrate: CalibrateParams
     scale: ScaleParams
     evaluate: EvaluateParams
+    challenge: ChallengeParams
     explain: ExplainParams
     gate: GateParams
     book: BookParams

@@ -10,6 +10,8 @@ from pipeline.params import load_params
 NAMES = {"default": "Customers: default", "fraud": "Transactions: fraud"}
 # Rules of a book that a reader would not expect (pipeline/book.py).
 SAID = ("open", "latest")
+VERDICTS = {"level": "the scorecard ranks as well within the interval: the simpler model would do",
+            "worse": "the scorecard ranks better: use the simpler model, or look for what the trees learned that does not last"}
 UNITS = {"m": "month", "d": "day"}
 
 
@@ -39,7 +41,7 @@ def _case_lines(source, use_case):
     full, leaks = read_json(case_path(use_case, "evaluation", "full.json")), read_json(case_path(use_case, "development", "leaks.json"))
     other = full["bundle"] != in_force(source, use_case).bundle
     note = [f"  candidate    what follows describes the candidate {full['bundle'][:12]}, not the champion"] if other else []
-    figures = [*_performance_lines(full), *_capacity_lines(full), *_factor_lines(use_case)]
+    figures = [*_performance_lines(full), *_capacity_lines(full), *_challenge_lines(use_case), *_factor_lines(use_case)]
     return [*_book_lines(source, use_case), *note, *figures, *_leak_lines(leaks["findings"], use_case),
             *_warning_lines(leaks["warnings"] + read_json(case_path(use_case, "model", "model.json"))["training"]["warnings"])]
 
@@ -87,6 +89,19 @@ def _capacity_lines(full):
     found = f"{model['found']} of {model['compromised']} compromised customers found"
     precision = f"precision {_with_interval(model, 'precision', 'low', 'high')} of {model['best']:.3f} possible"
     return [f"  at capacity  {model['capacity']} customers a day: {precision}, {found}{against}"]
+
+
+def _challenge_lines(use_case):
+    """What the trees add over the scorecard, and whether it is more than chance."""
+    found = read_json(case_path(use_case, "challengers", "challengers.json"))
+    added, columns = found["comparison"], len(found["scorecard"]["columns"])
+    told = [f"  challenger   over a scorecard of {columns} column{'' if columns == 1 else 's'}: AUC {_added(added['auc'])}, "
+            f"average precision {_added(added['average_precision'])}"]
+    return told + ([f"               {VERDICTS[added['verdict']]}"] if added["verdict"] in VERDICTS else [])
+
+
+def _added(figure):
+    return f"{figure['difference']:+.3f} ({figure['low']:+.3f} to {figure['high']:+.3f})"
 
 
 def _factor_lines(use_case):

@@ -44,12 +44,12 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, rows["sample"].eq(DEVELOPMENT).to_numpy()))
     booster, about = grown(parts, described, params.train)
     raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
-    curves = _curves(*raw_score, params=params)
-    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "source": params.source.name, "warnings": told}
+    shapes = curves(*raw_score, params=params)
+    about |= {"counts": _counts(rows), "calibration": shapes["knots"].method, "source": params.source.name, "warnings": told}
     base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
     return make_bundle(booster_text(booster), Manifest(
         use_case=use_case, probability_name=probability_name(use_case, horizon_days), columns=tuple(described), base_raw_score=float(np.mean(base)),
-        training=about, **curves))
+        training=about, **shapes))
 
 
 def prepared(columns, rows, catalogue):
@@ -125,11 +125,17 @@ def _described(feature, values, development):
                   unit=feature.unit, levels=levels, typical=typical)
 
 
-def _curves(raw_score, target, groups, *, params):
+def curves(raw_score, target, groups, *, params):
+    """What turns raw scores into probabilities, points and grades: knots, points, points_knots and grades, as the bundle keeps them."""
     knots = fit(raw_score, target, method=params.calibrate.method, groups=groups, seed=params.train.seed)
-    scale = Points(base_score=params.scale.base_points, base_odds=params.scale.base_odds, points_to_double=params.scale.points_to_double)
+    scale = points_scale(params)
     grades = build_scale(apply(knots, raw_score), shares=tuple(params.scale.grade_shares), split_min_defaults=params.scale.split_min_defaults)
     return {"knots": knots, "points": scale, "points_knots": points_knots(knots, scale), "grades": grades}
+
+
+def points_scale(params):
+    """The scale of points that the parameters give."""
+    return Points(base_score=params.scale.base_points, base_odds=params.scale.base_odds, points_to_double=params.scale.points_to_double)
 
 
 def _counts(rows):
