@@ -18,7 +18,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     many standard errors, counted by customer, the next column must add.
     """
 
-    candidates: int = 40
+    candidates: int = 60
     characteristics: int = 15
     min_share: float = 0.05
     min_bad: int = 10
