@@ -95,6 +95,8 @@ def _challenge_lines(use_case):
     """What the trees add over the scorecard, and whether it is more than chance."""
     found = read_json(case_path(use_case, "challengers", "challengers.json"))
     added, columns = found["comparison"], len(found["scorecard"]["columns"])
+    if not columns:
+        return ["  challenger   none: no column tells enough for a scorecard"]
     told = [f"  challenger   over a scorecard of {columns} column{'' if columns == 1 else 's'}: AUC {_added(added['auc'])}, "
             f"average precision {_added(added['average_precision'])}"]
     return told + ([f"               {VERDICTS[added['verdict']]}"] if added["verdict"] in VERDICTS else [])

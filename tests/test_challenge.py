@@ -78,6 +78,12 @@ def test_the_summary_says_what_the_trees_add(tmp_path, monkeypatch, verdict, lin
     assert summary._challenge_lines("default") == [first, *lines]
 
 
+def test_the_summary_says_that_there_is_no_scorecard(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json(case_path("default", "challengers", "challengers.json"), challengers("better", columns=()))
+    assert summary._challenge_lines("default") == ["  challenger   none: no column tells enough for a scorecard"]
+
+
 @pytest.mark.parametrize(("language", "words"), [
     ("en", "Over a logistic scorecard of 2 columns, fitted on the same rows: AUC +0.021 (−0.010 to +0.032), average precision −0.004 (−0.020 to +0.010). "
            "Within the interval the scorecard ranks as well: the simpler model would do."),
