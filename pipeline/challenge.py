@@ -73,13 +73,24 @@ def constant(target, rate):
 
 
 def compare(judged, challenger, *, repeats, seed):
-    """The trees less the scorecard on the same rows, each figure with its interval by customer, and the verdict that the AUC's interval gives: better,
-    level (the interval holds 0) or worse."""
+    """The trees less the scorecard on the same rows, each figure with its interval by customer, and the `verdict` of `verdict`."""
     target, groups = judged["target"].to_numpy(), judged["customer_id"].to_numpy()
     ranks = compare_auc(target, judged["raw_score"], challenger["raw_score"], groups=groups)
     precision = compare_average_precision(target, judged["raw_score"], challenger["raw_score"], groups=groups, repeats=repeats, seed=seed)
     losses = {name: compare_losses(target, judged["probability"], challenger["probability"], loss=name, groups=groups) for name in LOSSES}
-    return {"auc": ranks, "average_precision": precision, **losses, "verdict": "better" if ranks["low"] > 0 else "worse" if ranks["high"] < 0 else "level"}
+    found = {"auc": ranks, "average_precision": precision, **losses}
+    return {**found, "verdict": verdict(found)}
+
+
+def verdict(found):
+    """better or worse where AUC, average precision or log-loss differs beyond its interval, all that do to the same side; mixed, or level where none does.
+
+    Not the AUC alone: among few bad rows it may be level while the riskiest rows, which are looked at, hold twice as many of them.
+    """
+    loss = {"low": -found["log_loss"]["high"], "high": -found["log_loss"]["low"]}
+    figures = (found["auc"], found["average_precision"], loss)
+    better, worse = any(figure["low"] > 0 for figure in figures), any(figure["high"] < 0 for figure in figures)
+    return "mixed" if better and worse else "better" if better else "worse" if worse else "level"
 
 
 def _scorecard(challenger, card, shapes, manifest, rules):

@@ -10,8 +10,9 @@ from pipeline.params import load_params
 NAMES = {"default": "Customers: default", "fraud": "Transactions: fraud"}
 # Rules of a book that a reader would not expect (pipeline/book.py).
 SAID = ("open", "latest")
-VERDICTS = {"level": "the scorecard ranks as well within the interval: the simpler model would do",
-            "worse": "the scorecard ranks better: use the simpler model, or look for what the trees learned that does not last"}
+VERDICTS = {"level": "within the intervals the scorecard is as good: the simpler model would do",
+            "mixed": "better in one figure and worse in another beyond chance: decide by which of them matters",
+            "worse": "the scorecard is better: use the simpler model, or look for what the trees learned that does not last"}
 UNITS = {"m": "month", "d": "day"}
 
 
@@ -98,12 +99,12 @@ def _challenge_lines(use_case):
     if not columns:
         return ["  challenger   none: no column tells enough for a scorecard"]
     told = [f"  challenger   over a scorecard of {columns} column{'' if columns == 1 else 's'}: AUC {_added(added['auc'])}, "
-            f"average precision {_added(added['average_precision'])}"]
+            f"average precision {_added(added['average_precision'])}, log-loss {_added(added['log_loss'], 4)}"]
     return told + ([f"               {VERDICTS[added['verdict']]}"] if added["verdict"] in VERDICTS else [])
 
 
-def _added(figure):
-    return f"{figure['difference']:+.3f} ({figure['low']:+.3f} to {figure['high']:+.3f})"
+def _added(figure, digits=3):
+    return "{:+.{digits}f} ({:+.{digits}f} to {:+.{digits}f})".format(*(figure[end] for end in ("difference", "low", "high")), digits=digits)
 
 
 def _factor_lines(use_case):

@@ -12,7 +12,7 @@ from models.discrimination import auc
 from models.probability_tests import brier, compare_losses, log_loss
 from models.scorecard import Scorecard, raw_scores
 from pipeline import summary, track
-from pipeline.challenge import compare, constant
+from pipeline.challenge import compare, constant, verdict
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.frames import read_frame
@@ -45,12 +45,20 @@ def test_a_difference_of_losses_has_the_error_of_a_mean_and_by_customer_that_of_
 
 
 @pytest.mark.parametrize(("first", "second", "verdict"), [("own", "other", "better"), ("other", "own", "worse"), ("own", "own", "level")])
-def test_the_verdict_is_that_of_the_aucs_interval(judged, first, second, verdict):
+def test_the_verdict_of_two_scores(judged, first, second, verdict):
     found = compare(judged[first], judged[second], repeats=20, seed=1)
     assert found["verdict"] == verdict
     assert found["auc"]["difference"] == pytest.approx(auc(judged[first]["target"], judged[first]["raw_score"])
                                                        - auc(judged[first]["target"], judged[second]["raw_score"]))
     assert np.sign(found["log_loss"]["difference"]) == -np.sign(found["auc"]["difference"])
+
+
+@pytest.mark.parametrize(("auc_ends", "precision_ends", "loss_ends", "expected"), [
+    ((-1, 1), (-1, 1), (-1, 1), "level"), ((-1, 1), (1, 2), (-1, 1), "better"), ((-1, 1), (-1, 1), (-2, -1), "better"),
+    ((-1, 1), (-1, 1), (1, 2), "worse"), ((1, 2), (-2, -1), (-1, 1), "mixed")])
+def test_every_figure_counts_in_the_verdict_and_less_loss_is_better(auc_ends, precision_ends, loss_ends, expected):
+    ends = {"auc": auc_ends, "average_precision": precision_ends, "log_loss": loss_ends}
+    assert verdict({name: {"low": low, "high": high} for name, (low, high) in ends.items()}) == expected
 
 
 def test_a_constant_ranks_nothing_and_loses_the_entropy_of_its_rate():
@@ -61,20 +69,21 @@ def test_a_constant_ranks_nothing_and_loses_the_entropy_of_its_rate():
 
 def challengers(verdict, *, columns=("a", "b")):
     added = {"auc": {"difference": 0.021, "low": -0.010, "high": 0.0321, "p": 0.2, "se": 0.01}, "verdict": verdict,
-             "average_precision": {"difference": -0.004, "low": -0.02, "high": 0.01}}
+             "average_precision": {"difference": -0.004, "low": -0.02, "high": 0.01}, "log_loss": {"difference": -0.001, "low": -0.003, "high": 0.001}}
     return {"scorecard": {"auc": 0.8, "columns": list(columns), "table": [{"points": 3.0}], "calibration": "beta"}, "constant": {"log_loss": 0.1},
             "comparison": added, "bundle": "ab"}
 
 
 @pytest.mark.parametrize(("verdict", "lines"), [
     ("better", []),
-    ("level", ["               the scorecard ranks as well within the interval: the simpler model would do"]),
-    ("worse", ["               the scorecard ranks better: use the simpler model, or look for what the trees learned that does not last"]),
+    ("level", ["               within the intervals the scorecard is as good: the simpler model would do"]),
+    ("worse", ["               the scorecard is better: use the simpler model, or look for what the trees learned that does not last"]),
 ])
 def test_the_summary_says_what_the_trees_add(tmp_path, monkeypatch, verdict, lines):
     monkeypatch.chdir(tmp_path)
     write_json(case_path("default", "challengers", "challengers.json"), challengers(verdict))
-    first = "  challenger   over a scorecard of 2 columns: AUC +0.021 (-0.010 to +0.032), average precision -0.004 (-0.020 to +0.010)"
+    first = "  challenger   over a scorecard of 2 columns: AUC +0.021 (-0.010 to +0.032), average precision -0.004 (-0.020 to +0.010), " \
+            "log-loss -0.0010 (-0.0030 to +0.0010)"
     assert summary._challenge_lines("default") == [first, *lines]
 
 
@@ -85,17 +94,17 @@ def test_the_summary_says_that_there_is_no_scorecard(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("language", "words"), [
-    ("en", "Over a logistic scorecard of 2 columns, fitted on the same rows: AUC +0.021 (−0.010 to +0.032), average precision −0.004 (−0.020 to +0.010). "
-           "Within the interval the scorecard ranks as well: the simpler model would do."),
-    ("zh", "与用相同样本建立的 2 个字段的逻辑回归评分卡相比：AUC +0.021（−0.010 至 +0.032），平均精确率 −0.004（−0.020 至 +0.010）。"
-           "在区间范围内评分卡的排序能力与模型相当：更简单的模型即可满足需要。"),
+    ("en", "Over a logistic scorecard of 2 columns, fitted on the same rows: AUC +0.021 (−0.010 to +0.032), average precision −0.004 (−0.020 to +0.010), "
+           "log-loss −0.0010 (−0.0030 to +0.0010) (less is better). Within the intervals the scorecard is as good: the simpler model would do."),
+    ("zh", "与用相同样本建立的 2 个字段的逻辑回归评分卡相比：AUC +0.021（−0.010 至 +0.032），平均精确率 −0.004（−0.020 至 +0.010），"
+           "对数损失 −0.0010（−0.0030 至 +0.0010）（越小越好）。在区间范围内评分卡与模型相当：更简单的模型即可满足需要。"),
 ])
 def test_the_page_says_what_the_trees_add(language, words):
     assert _challenger(challengers("level"), Words(language)) == words
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("verdict", ["better", "worse"])
+@pytest.mark.parametrize("verdict", ["better", "mixed", "worse"])
 def test_every_verdict_has_words(language, verdict):
     words = Words(language)
     assert _challenger(challengers(verdict), words).endswith(words(f"challenger.{verdict}"))
@@ -108,7 +117,7 @@ def test_mlflow_gets_the_figures_and_nothing_else(tmp_path, monkeypatch):
     found = track._challengers("default")
     assert found["over_scorecard.auc.difference"] == 0.021
     assert set(found) == {"scorecard.auc", "constant.log_loss", *(f"over_scorecard.auc.{end}" for end in ("difference", "low", "high", "p", "se")),
-                          *(f"over_scorecard.average_precision.{end}" for end in ("difference", "low", "high"))}
+                          *(f"over_scorecard.{name}.{end}" for name in ("average_precision", "log_loss") for end in ("difference", "low", "high"))}
 
 
 @pytest.fixture(scope="module")

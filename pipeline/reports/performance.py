@@ -32,9 +32,9 @@ def capture_at(evaluation, share):
 
 
 def over_scorecard(challengers):
-    """What the trees add over the scorecard: number of its columns, the verdict, and (difference, low, high) of AUC and average precision."""
+    """What the trees add over the scorecard: number of its columns, the verdict, and (difference, low, high) of AUC, average precision and log-loss."""
     added = challengers["comparison"]
-    figures = {name: tuple(added[name][end] for end in ("difference", "low", "high")) for name in ("auc", "average_precision")}
+    figures = {name: tuple(added[name][end] for end in ("difference", "low", "high")) for name in ("auc", "average_precision", "log_loss")}
     return len(challengers["scorecard"]["columns"]), added["verdict"], figures
 
 

@@ -144,7 +144,8 @@ def _performance(book, words):
 def _challenger(challengers, words):
     """What the trees add over the scorecard, and whether a simpler model would do."""
     columns, verdict, figures = performance.over_scorecard(challengers)
-    added = {name: words("challenger.added", **dict(zip(("value", "low", "high"), map(words.signed, ends), strict=True))) for name, ends in figures.items()}
+    added = {name: words("challenger.added", **{end: words.signed(value, 4 if name == "log_loss" else 3)
+                                                for end, value in zip(("value", "low", "high"), ends, strict=True)}) for name, ends in figures.items()}
     return words("challenger.none") if not columns else words("challenger", columns=columns, **added) + words(f"challenger.{verdict}")
 
 
