@@ -213,6 +213,18 @@ class ScaleParams(_Strict):
     names: list[str] | None
 
 
+class ChallengeParams(_Strict):
+    """What the scorecard beside the trees may hold; see `models.scorecard.Limits`."""
+
+    candidates: Count
+    characteristics: Count
+    min_share: Annotated[float, msgspec.Meta(gt=0, le=0.5)]
+    min_bad: Count
+    min_information: Annotated[float, msgspec.Meta(ge=0)]
+    max_correlation: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    min_z: Annotated[float, msgspec.Meta(ge=0)]
+
+
 class EvaluateParams(_Strict):
     """Intervals of the evaluation."""
 
@@ -332,6 +344,7 @@ class Params(_Strict):
     scale: ScaleParams
     evaluate: EvaluateParams
     ship: ShipParams
+    challenge: ChallengeParams
     explain: ExplainParams
     validate: ValidateParams
     gate: GateParams

@@ -10,6 +10,9 @@ from pipeline.params import load_params
 NAMES = {"default": "Customers: default", "fraud": "Transactions: fraud"}
 # Rules of a book that a reader would not expect (pipeline/book.py).
 SAID = ("open", "latest")
+VERDICTS = {"level": "within the intervals the scorecard is as good: the simpler model would do",
+            "mixed": "better in one figure and worse in another beyond chance: decide by which of them matters",
+            "worse": "the scorecard is better: use the simpler model, or look for what the trees learned that does not last"}
 UNITS = {"m": "month", "d": "day"}
 
 
@@ -41,7 +44,7 @@ def _case_lines(source, use_case):
     other, refitted = full["bundle"] != scoring.validated, scoring.hash != scoring.validated
     note = [f"  candidate    what follows describes the candidate {full['bundle'][:12]}, not the champion"] if other else []
     note += [f"  refitted     what scores was grown again on every matured row; judged was {scoring.validated[:12]}"] if refitted else []
-    figures = [*_performance_lines(full), *_capacity_lines(full), *_factor_lines(use_case)]
+    figures = [*_performance_lines(full), *_capacity_lines(full), *_challenge_lines(use_case), *_factor_lines(use_case)]
     return [*_book_lines(source, use_case), *note, *figures, *_leak_lines(leaks["findings"], use_case),
             *_warning_lines(leaks["warnings"] + read_json(case_path(use_case, "model", "model.json"))["training"]["warnings"])]
 
@@ -89,6 +92,21 @@ def _capacity_lines(full):
     found = f"{model['found']} of {model['compromised']} compromised customers found"
     precision = f"precision {_with_interval(model, 'precision', 'low', 'high')} of {model['best']:.3f} possible"
     return [f"  at capacity  {model['capacity']} customers a day: {precision}, {found}{against}"]
+
+
+def _challenge_lines(use_case):
+    """What the trees add over the scorecard, and whether it is more than chance."""
+    found = read_json(case_path(use_case, "challengers", "challengers.json"))
+    added, columns = found["comparison"], len(found["scorecard"]["columns"])
+    if not columns:
+        return ["  challenger   none: no column tells enough for a scorecard"]
+    told = [f"  challenger   over a scorecard of {columns} column{'' if columns == 1 else 's'}: AUC {_added(added['auc'])}, "
+            f"average precision {_added(added['average_precision'])}, log-loss {_added(added['log_loss'], 4)}"]
+    return told + ([f"               {VERDICTS[added['verdict']]}"] if added["verdict"] in VERDICTS else [])
+
+
+def _added(figure, digits=3):
+    return "{:+.{digits}f} ({:+.{digits}f} to {:+.{digits}f})".format(*(figure[end] for end in ("difference", "low", "high")), digits=digits)
 
 
 def _factor_lines(use_case):

@@ -20,10 +20,11 @@ def track(use_case):
     gate = read_json(case_path(use_case, "gate.json"))
     logged = log_bundle(
         bundle.hash, folder, source=params.source.name, use_case=use_case, parameters=_flat(bundle.manifest.training),
-        metrics=read_json(case_path(use_case, "evaluation", "metrics.json")),
+        metrics=read_json(case_path(use_case, "evaluation", "metrics.json")) | _challengers(use_case),
         tags={"gate": gate["verdict"], "validated": bundle.validated, "code": code_hash(),
               **{f"data.{path}": digest for path, digest in data_hashes(use_case).items()}},
-        artifacts={"evaluation": case_path(use_case, "evaluation"), "explanation": case_path(use_case, "explanation")})
+        artifacts={"evaluation": case_path(use_case, "evaluation"), "explanation": case_path(use_case, "explanation"),
+                   "challengers": case_path(use_case, "challengers"), "validation": case_path(use_case, "validation")})
     # The run's id would change what later stages read; the bundle finds it again.
     write_json(case_path(use_case, "tracking.json"), {"bundle": bundle.hash, "model": logged["model"], "version": logged["version"]})
 
@@ -32,6 +33,13 @@ def code_hash():
     """sha256 of the Python of the layers that decide a score."""
     files = sorted(file for folder in CODE for file in Path(folder).rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _challengers(use_case):
+    """The challengers' figures and what the trees add to them, as metrics: scorecard.auc, constant.log_loss, over_scorecard.auc.low, …"""
+    found = read_json(case_path(use_case, "challengers", "challengers.json"))
+    flat = _flat({"scorecard": found["scorecard"], "constant": found["constant"], "over_scorecard": found["comparison"]})
+    return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
 
 
 def _flat(tree, prefix=""):

@@ -44,7 +44,8 @@ def train(use_case):
 def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order. Returns a Bundle."""
     # A scale that is no scale is refused before the trees take their time.
-    cuts = None if params.scale.cuts is None else checked_cuts(params.scale.cuts, params.scale.names)
+    # A wrong scale is refused before an hour of training, not after.
+    own_cuts(params.scale)
     columns = read_columns(path, [feature.name for feature in catalogue])
     described, parts = prepared(columns, rows, catalogue)
     told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, rows["sample"].eq(DEVELOPMENT).to_numpy()))
@@ -54,12 +55,12 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
         rejected = laid_out(columns, described, rows["sample"].eq(REJECTED).to_numpy())
         booster, about = _taught_by_rejected(booster, about, parts, described, rejected, raw_score, params)
         raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
-    curves, prior, probability = _curves(*raw_score, params=params)
+    curves, prior, probability = curves_of(*raw_score, params=params)
     about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "prior": prior, "source": params.source.name, "warnings": told}
     base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
     return make_bundle(booster_text(booster), Manifest(
         use_case=use_case, probability_name=probability_name(use_case, horizon_days), columns=tuple(described), base_raw_score=float(np.mean(base)),
-        training=about, grades=_grades(probability, cuts, params.scale), **curves))
+        training=about, grades=graded(probability, params.scale), **curves))
 
 
 def prepared(columns, rows, catalogue):
@@ -144,17 +145,27 @@ def _described(feature, values, development):
                   unit=feature.unit, levels=levels, typical=typical)
 
 
-def _curves(raw_score, target, groups, *, params):
-    points = Points(base_score=params.scale.base_points, base_odds=params.scale.base_odds, points_to_double=params.scale.points_to_double)
+def curves_of(raw_score, target, groups, *, params):
+    """What turns raw scores into probabilities and points, as `models.curves.fit_curves` gives it by the parameters."""
     return fit_curves(raw_score, target, groups, method=params.calibrate.method, prior_rate=params.calibrate.prior_rate, level=params.calibrate.interval,
-                      points=points, seed=params.train.seed)
+                      points=points_scale(params), seed=params.train.seed)
 
 
-def _grades(probability, cuts, scale):
+def own_cuts(scale):
+    """The company's own grades as (name, upper PD), checked; None where the scale has none."""
+    return None if scale.cuts is None else checked_cuts(scale.cuts, scale.names)
+
+
+def graded(probability, scale):
     """The company's own grades where it has cuts, else those that the shares cut."""
-    if cuts is not None:
+    if (cuts := own_cuts(scale)) is not None:
         return scale_of(cuts, probability)
     return build_scale(probability, shares=tuple(scale.grade_shares), split_min_defaults=scale.split_min_defaults)
+
+
+def points_scale(params):
+    """The scale of points that the parameters give."""
+    return Points(base_score=params.scale.base_points, base_odds=params.scale.base_odds, points_to_double=params.scale.points_to_double)
 
 
 def _counts(rows):

@@ -3,6 +3,7 @@
 import contextlib
 
 from pipeline.book import book
+from pipeline.challenge import challenge
 from pipeline.evaluate import evaluate
 from pipeline.explain import explain
 from pipeline.featurize import featurize
@@ -23,6 +24,6 @@ def small_run(folder, changes=()):
     """Work in `folder` after the run; `changes` are (dotted key, value) of the parameters beyond SMALL."""
     with workspace(folder, [*SMALL, *changes]) as place:
         ingest()
-        for stage in (observe, featurize, sample, train, evaluate, explain, ship, gate, book, score):
+        for stage in (observe, featurize, sample, train, evaluate, challenge, explain, ship, gate, book, score):
             stage("default")
         yield place

@@ -82,7 +82,11 @@ def write_model(use_case, *, suspects=()):
                    for name, _, middle in GRADES] + [{"grade": "E2", "rows": 0, "bad": 0, "expected": 0.0, "low": 0, "high": 0, "inside": True}]}
     importance = {"rows": 900, "factors": [{"factor": "solvency", "share": 0.6}, {"factor": "disputes", "share": 0.0}],
                   "columns": [{"column": COLUMNS[0][0], "share": 0.4}]}
-    for place, content in (("shipped/model.json", model), ("evaluation/full.json", evaluation), ("explanation/importance.json", importance)):
+    challengers = {"scorecard": {"columns": ["a", "b"]}, "comparison": {
+        "verdict": "level", "auc": {"difference": 0.021, "low": -0.01, "high": 0.052}, "average_precision": {"difference": -0.004, "low": -0.02, "high": 0.01},
+        "log_loss": {"difference": -0.001, "low": -0.003, "high": 0.001}}}
+    for place, content in (("shipped/model.json", model), ("evaluation/full.json", evaluation), ("explanation/importance.json", importance),
+                           ("challengers/challengers.json", challengers)):
         path = Path("data") / use_case / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = [("simulated.customers", 700), ("simulated.reference_every_months", 12), ("use_cases", ["default"]), ("train.max_trees", 80),
          ("report.customers", 2), ("explain.rows", 300), ("validate.learning_draws", 1)]
-LEARN = {"train", "evaluate", "explain", "validate", "ship", "gate", "track"}
+LEARN = {"train", "evaluate", "challenge", "explain", "validate", "ship", "gate", "track"}
 FOLLOW = {"score", "report", "monitor", "decide"}
 
 

@@ -23,7 +23,7 @@ class Book:
 
     arrays: {column: array}, one place per row of the book, with probability, grade, route (for fraud the action), and exposure or
     amount in minor units (NaN missing); about: ingest.json; model: model.json of the bundle that scored; evaluation: full.json; importance:
-    importance.json.
+    importance.json; challengers: challengers.json.
     """
 
     use_case: str
@@ -35,6 +35,7 @@ class Book:
     model: dict
     evaluation: dict
     importance: dict
+    challengers: dict
 
     def __len__(self):
         return len(self.arrays["probability"])
@@ -76,7 +77,8 @@ def read_book(use_case):
         use_case=use_case, arrays=_arrays(scores, own, use_case, model["probability_name"]), as_of=first["as_of"], bundle=first["bundle"],
         policy_hash=first["policy"], about=read_json(INGEST), model=model,
         evaluation=read_json(case_path(use_case, "evaluation", "full.json")),
-        importance=read_json(case_path(use_case, "explanation", "importance.json")))
+        importance=read_json(case_path(use_case, "explanation", "importance.json")),
+        challengers=read_json(case_path(use_case, "challengers", "challengers.json")))
 
 
 def riskiest(book, limit, *, size=1000, one_each=False):

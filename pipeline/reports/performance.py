@@ -31,6 +31,13 @@ def capture_at(evaluation, share):
     return next((line for line in evaluation["discrimination"]["capture"] if abs(line["share"] - share) < 1e-9), None)
 
 
+def over_scorecard(challengers):
+    """What the trees add over the scorecard: number of its columns, the verdict, and (difference, low, high) of AUC, average precision and log-loss."""
+    added = challengers["comparison"]
+    figures = {name: tuple(added[name][end] for end in ("difference", "low", "high")) for name in ("auc", "average_precision", "log_loss")}
+    return len(challengers["scorecard"]["columns"]), added["verdict"], figures
+
+
 def span(evaluation):
     """First and last as_of of the judged rows, as days."""
     return tuple(date.fromisoformat(evaluation["as_of"][name]) for name in ("first", "last"))

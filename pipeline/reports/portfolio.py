@@ -137,7 +137,15 @@ def _performance(book, words):
     return {"lines": lines, "sample": words(f"performance.sample.{case}", **counts, when=_when(evaluation, words)),
             "judged": _judged(evaluation, words), "doubt": _doubt(evaluation, words),
             "other": evaluation.get("bundle") not in (None, book.validated), "refitted": book.bundle != book.validated,
-            "caught": _caught(evaluation, case, words), "reviewed": _reviewed(evaluation, words)}
+            "caught": _caught(evaluation, case, words), "reviewed": _reviewed(evaluation, words), "challenger": _challenger(book.challengers, words)}
+
+
+def _challenger(challengers, words):
+    """What the trees add over the scorecard, and whether a simpler model would do."""
+    columns, verdict, figures = performance.over_scorecard(challengers)
+    added = {name: words("challenger.added", **{end: words.signed(value, 4 if name == "log_loss" else 3)
+                                                for end, value in zip(("value", "low", "high"), ends, strict=True)}) for name, ends in figures.items()}
+    return words("challenger.none") if not columns else words("challenger", columns=columns, **added) + words(f"challenger.{verdict}")
 
 
 def _when(evaluation, words):

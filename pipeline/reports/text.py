@@ -96,6 +96,10 @@ class Words:
         """A number, or a dash where it is missing."""
         return "–" if _missing(value) else f"{value:,.{decimals}f}".replace("-", "−")
 
+    def signed(self, value, decimals=3):
+        """A difference with its sign."""
+        return f"{value:+.{decimals}f}".replace("-", "−")
+
     def percent(self, value, decimals=1):
         """A share in per cent."""
         return "–" if _missing(value) else f"{value * 100:,.{decimals}f}%".replace("-", "−")
