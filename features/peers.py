@@ -24,9 +24,11 @@ COMPARED = (
     "stmt_equity_growth_12m",
     "stmt_market_to_liabilities",
     "stmt_market_value_to_assets",
+    "stmt_market_value_log",
+    "stmt_market_value_growth_12m",
     "stmt_log_assets",
 )
-NAMED = {"stmt_log_assets": "peer_size_rank"}
+NAMED = {"stmt_log_assets": "peer_size_rank", "stmt_market_value_log": "peer_market_value_rank"}
 
 
 def declare(columns, declared):

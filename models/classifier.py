@@ -74,6 +74,8 @@ def settings_for(rows, bad, columns, **given):
         sized = {} if rows < MANY_ROWS else {"num_leaves": 8, "learning_rate": 0.1, "extra_trees": False}
     else:
         sized = {"num_leaves": 31, "min_child_samples": 200, "learning_rate": 0.04, "l2": 20.0, "extra_trees": False}
+    # A refit on the validation rows too takes as long as the growing, and an eighth more of very many rows teaches nothing that is seen.
+    sized["refit"] = "validation" if rows < MANY_ROWS else "none"
     sized["min_child_samples"] = max(10, min(sized.get("min_child_samples", Settings().min_child_samples), rows // 50))
     sized["colsample"] = min(1.0, max(LEAST_SHARE, COLUMNS_A_TREE / columns))
     return msgspec.convert(sized | {name: value for name, value in given.items() if value is not None}, Settings)
@@ -84,8 +86,8 @@ def train(matrix, target, *, validation, columns, categorical, directions, setti
     `settings`, one Settings or several to choose among. The returned booster predicts log-odds with raw_score."""
     how = {"columns": columns, "categorical": categorical, "directions": directions}
     candidates = settings if isinstance(settings, tuple) else (settings,)
-    chosen, rounds = choose(matrix, target, validation=validation, candidates=candidates, groups=groups, **how)
-    return refitted(matrix, target, validation=validation, calibration=calibration, rounds=rounds, settings=chosen, **how)
+    chosen, rounds, stopped_at = choose(matrix, target, validation=validation, candidates=candidates, groups=groups, **how)
+    return refitted(matrix, target, validation=validation, calibration=calibration, rounds=rounds, settings=chosen, stopped_at=stopped_at, **how)
 
 
 def choose(matrix, target, *, validation, columns, categorical, directions, candidates, groups=None):
@@ -97,33 +99,41 @@ def choose(matrix, target, *, validation, columns, categorical, directions, cand
 
     With fewer than FEW_BAD bad validation rows the log-loss is the mean over FOLDS folds of customers, development and validation together.
 
-    Raises: RiskError when a sample has one class, shapes disagree, or no column varies.
+    Returns (settings, number of trees, the booster that was stopped, or None where folds chose). Raises: RiskError when a sample has one class, shapes
+    disagree, or no column varies.
     """
     how = {"columns": columns, "categorical": categorical, "directions": directions, "groups": groups}
-    tried = [(*stopped(matrix, target, validation=validation, settings=each, **how), each) for each in candidates]
-    _, rounds, settings = min(tried, key=lambda found: found[0])
-    return settings, rounds
+    best = None
+    for settings in candidates:
+        loss, rounds, booster = stopped(matrix, target, validation=validation, settings=settings, **how)
+        # One booster is kept at a time: those of many rows hold their binned copy.
+        if best is None or loss < best[0]:
+            best = loss, settings, rounds, booster
+    return best[1:]
 
 
 def stopped(matrix, target, *, validation, columns, categorical, directions, settings, groups=None):
-    """The lowest log-loss on the validation rows that trees grown with these settings on the development rows reach, and how many trees reach it.
-    Arguments and errors as for `choose`, which compares these losses."""
+    """The lowest log-loss on the validation rows that trees grown with these settings on the development rows reach, how many trees reach it, and the
+    booster (None where folds were asked). Arguments and errors as for `choose`, which compares these losses."""
     _refuse_unfit(matrix, target, columns, "development")
     _refuse_unfit(*validation, columns, "validation")
     how = {"columns": columns, "categorical": categorical, "directions": directions, "settings": settings}
     if validation[1].sum() < FEW_BAD:
-        return _rounds_by_folds(*_stacked((matrix, target), validation), groups=groups, **how)
+        return *_rounds_by_folds(*_stacked((matrix, target), validation), groups=groups, **how), None
     return _best_rounds(matrix, target, validation, **how)
 
 
-def refitted(matrix, target, *, validation, calibration, rounds, columns, categorical, directions, settings):
+def refitted(matrix, target, *, validation, calibration, rounds, columns, categorical, directions, settings, stopped_at=None):
     """The final trees, so many `rounds` of them, on what `settings.refit` says: none (the development rows), validation (and those) or all (and the
-    calibration rows too, which are (matrix, target) or None). Other arguments as for `choose`. The returned booster holds these trees only.
+    calibration rows too, which are (matrix, target) or None). Other arguments as for `choose`, whose booster `stopped_at` holds the trees of the
+    development rows already. The returned booster holds these trees only.
 
     Raises: RiskError when the refit is unknown or its rows are not there.
     """
     if settings.refit not in REFITS or (settings.refit == "all" and calibration is None):
         raise RiskError(f"train.refit {settings.refit} is unknown or lacks its rows; use {', '.join(REFITS)}")
+    if settings.refit == "none" and stopped_at is not None and stopped_at.current_iteration() >= rounds:
+        return normalised(stopped_at, rounds)
     samples = ((matrix, target), validation, calibration)[: REFITS.index(settings.refit) + 1]
     return fit_trees(*_stacked(*samples), rounds=rounds, columns=columns, categorical=categorical, directions=directions, settings=settings)
 
@@ -201,21 +211,35 @@ def audit_monotone(booster, matrix, *, columns, directions, rows=100, steps=9, s
     return [_swept(booster, base, j, name, directions[name], _grid(matrix[:, j], steps), threads) for j, name in watched]
 
 
-def normalised(booster):
-    """The booster as its own text read back, without the block of training parameters: what is saved is then what was measured."""
-    return lgb.Booster(model_str=booster_text(booster))
+def normalised(booster, rounds=-1):
+    """The booster as its own text read back, without the block of training parameters: what is saved is then what was measured. `rounds`: its first so
+    many trees, all of them unless given."""
+    return lgb.Booster(model_str=booster_text(booster, rounds))
 
 
-def booster_text(booster):
+def booster_text(booster, rounds=-1):
     """The booster's text without its parameters block, whose thread count would change the bundle's hash and nothing else."""
-    text = booster.model_to_string(num_iteration=-1)
+    text = booster.model_to_string(num_iteration=rounds)
     head, found, tail = text.partition("\nparameters:\n")
     return head + tail.partition("end of parameters\n")[2] if found else text
 
 
 def _stacked(*samples):
-    """(matrix, target) of samples one after the other."""
-    return samples[0] if len(samples) == 1 else (np.vstack([each[0] for each in samples]), np.concatenate([each[1] for each in samples]))
+    """(matrix, target) of samples one after the other; parts that lie one behind the other in one matrix are read where they are."""
+    matrix = joined([each[0] for each in samples])
+    return matrix, samples[0][1] if len(samples) == 1 else np.concatenate([each[1] for each in samples])
+
+
+def joined(parts):
+    """Row blocks as one matrix: a view where they are neighbours in one, which spares the copy that would be the peak of the memory; else a copy."""
+    whole, ends = parts[0].base, [part.ctypes.data + part.nbytes for part in parts]
+    whole_rows = whole is not None and whole.ndim == 2 and whole.flags.c_contiguous and all(
+        part.base is whole and part.shape[1] == whole.shape[1] for part in parts)
+    neighbours = whole_rows and all(part.ctypes.data == end for part, end in zip(parts[1:], ends, strict=False))
+    if len(parts) == 1 or not neighbours:
+        return parts[0] if len(parts) == 1 else np.vstack(parts)
+    first = (parts[0].ctypes.data - whole.ctypes.data) // whole.strides[0]
+    return whole[first : first + sum(map(len, parts))]
 
 
 def _rounds_by_folds(matrix, target, *, groups, columns, categorical, directions, settings):
@@ -231,10 +255,10 @@ def _rounds_by_folds(matrix, target, *, groups, columns, categorical, directions
 
 
 def _best_rounds(matrix, target, validation, *, columns, categorical, directions, settings):
-    """The lowest log-loss on the validation rows, and the number of trees that has it."""
+    """The lowest log-loss on the validation rows, the number of trees that has it, and the booster."""
     booster = stopped_trees(matrix, target, validation, columns=columns, categorical=categorical, directions=directions, settings=settings)
     loss = booster.best_score["valid_0"]["binary_logloss"]
-    return loss, max(booster.best_iteration, min(settings.min_trees, settings.max_trees))
+    return loss, max(booster.best_iteration, min(settings.min_trees, settings.max_trees)), booster
 
 
 def stopped_trees(matrix, target, validation, *, columns, categorical, directions, settings):

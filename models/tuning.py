@@ -106,7 +106,7 @@ def fold_scores(ground, number, settings):
     masks = {name: train & (ground.sample == name) for name in (DEVELOPMENT, VALIDATION, CALIBRATION)}
     development, validation, calibration = ((ground.matrix[mask], ground.target[mask]) for mask in masks.values())
     both = np.concatenate([ground.groups[masks[name]] for name in (DEVELOPMENT, VALIDATION)])
-    loss, rounds = stopped(*development, validation=validation, settings=settings, groups=both, **ground.how)
+    loss, rounds, _ = stopped(*development, validation=validation, settings=settings, groups=both, **ground.how)
     booster = refitted(*development, validation=validation, calibration=calibration, rounds=rounds, settings=settings, **ground.how)
     return loss, booster.predict(ground.matrix[judged], raw_score=True, num_threads=settings.threads)
 

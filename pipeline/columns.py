@@ -1,5 +1,7 @@
 """Feature files as the named columns that scoring encodes, without a detour over objects."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +19,29 @@ def read_columns(path, names=None, *, rows=None):
     `names` chooses columns (all but the keys without it), `rows` is a mask or positions.
     Raises RiskError naming the columns that the file lacks.
     """
+    names = _present(path, names)
+    table = pq.read_table(path, columns=names)
+    return {name: as_column(table[name], rows) for name in names}
+
+
+class ColumnFile(Mapping):
+    """The columns of `read_columns`, each read when it is asked for: a book of a million rows then needs a column's memory, not the file's."""
+
+    def __init__(self, path, names=None):
+        self._names, self._file = _present(path, names), pq.ParquetFile(path)
+
+    def __getitem__(self, name):
+        return as_column(self._file.read(columns=[name])[name])
+
+    def __iter__(self):
+        return iter(self._names)
+
+    def __len__(self):
+        return len(self._names)
+
+
+def _present(path, names):
+    """The names asked for, or all but the keys. Raises RiskError as `read_columns`."""
     try:
         present = pq.read_schema(path).names
     except (OSError, pa.ArrowInvalid) as error:
@@ -25,8 +50,7 @@ def read_columns(path, names=None, *, rows=None):
     lacking = [name for name in names if name not in present]
     if lacking:
         raise RiskError(f"{path} lacks {len(lacking)} of the columns asked for, first {lacking[0]}: compute the features with the catalogue of the bundle.")
-    table = pq.read_table(path, columns=names)
-    return {name: as_column(table[name], rows) for name in names}
+    return names
 
 
 def as_column(chunked, rows=None):

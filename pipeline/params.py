@@ -152,7 +152,7 @@ class TrainParams(_Strict):
     extra_trees: bool | None
     max_bin: Annotated[int, msgspec.Meta(ge=2)]
     monotone: bool
-    refit: Literal["none", "validation", "all"]
+    refit: Literal["none", "validation", "all"] | None
     reject_inference: Literal["none", "parcelling", "fuzzy"]
     reject_prudence: Annotated[float, msgspec.Meta(ge=1)]
     seed: int

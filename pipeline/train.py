@@ -8,14 +8,26 @@ from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Column, Manifest, make_bundle, save_bundle
 from models.calibration import Points, fit
-from models.classifier import Settings, audit_monotone, booster_text, candidates_for, choose, columns_of, freeze_levels, level_counts, out_of_fold, refitted
+from models.classifier import (
+    Settings,
+    audit_monotone,
+    booster_text,
+    candidates_for,
+    choose,
+    columns_of,
+    freeze_levels,
+    joined,
+    level_counts,
+    out_of_fold,
+    refitted,
+)
 from models.curves import fit_curves
 from models.grades import build_scale, checked_cuts, scale_of
 from models.horizon import probability_name
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from models.scoring import lay_out
 from models.sufficiency import told_columns
-from pipeline.columns import read_columns
+from pipeline.columns import ColumnFile
 from pipeline.datasets import case_path, read_json, replacing
 from pipeline.frames import read_frame
 from pipeline.params import load_params
@@ -46,9 +58,9 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     # A scale that is no scale is refused before the trees take their time.
     # A wrong scale is refused before an hour of training, not after.
     own_cuts(params.scale)
-    columns = read_columns(path, [feature.name for feature in catalogue])
+    columns = ColumnFile(path, [feature.name for feature in catalogue])
     described, parts = prepared(columns, rows, catalogue)
-    told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, rows["sample"].eq(DEVELOPMENT).to_numpy()))
+    told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, described, rows["sample"].eq(DEVELOPMENT).to_numpy()))
     booster, about = grown(parts, described, params.train)
     raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
     if params.train.reject_inference != "none":
@@ -64,17 +76,27 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
 
 
 def prepared(columns, rows, catalogue):
-    """What the trees take of named columns (as `read_columns` gives them) in the rows' order: the columns described as the bundle keeps them, and
-    {sample: (matrix, target, customer ids)} of the samples that learn."""
-    used = {name: rows["sample"].eq(name).to_numpy() for name in LEARNED}
-    described = [_described(feature, columns[feature.name], used[DEVELOPMENT]) for feature in catalogue]
-    target, groups = rows["target"].to_numpy(), rows["customer_id"].to_numpy()
-    return described, {name: (laid_out(columns, described, mask), target[mask], groups[mask]) for name, mask in used.items()}
+    """What the trees take of named columns (as `read_columns` or `ColumnFile` gives them) in the rows' order: the columns described as the bundle keeps
+    them, and {sample: (matrix, target, customer ids)} of the samples that learn.
+
+    The matrices are neighbouring views of one, filled a column at a time: of a million rows a second copy would be the peak of the memory.
+    """
+    places = {name: np.flatnonzero(rows["sample"].eq(name)) for name in LEARNED}
+    learned = np.concatenate(list(places.values()))
+    matrix, described = np.empty((len(learned), len(catalogue))), []
+    for place, feature in enumerate(catalogue):
+        values = columns[feature.name]
+        described.append(_described(feature, values, places[DEVELOPMENT]))
+        matrix[:, place : place + 1] = lay_out({feature.name: values[learned]}, [feature.name], [described[-1].levels])
+    target, groups = rows["target"].to_numpy()[learned], rows["customer_id"].to_numpy()[learned]
+    ends = np.cumsum([0, *map(len, places.values())])
+    parts = {name: slice(*ends[number : number + 2]) for number, name in enumerate(places)}
+    return described, {name: (matrix[part], target[part], groups[part]) for name, part in parts.items()}
 
 
-def _levels(columns, development):
+def _levels(columns, described, development):
     """{name: levels seen on the development rows} of the categories."""
-    return {name: len(level_counts(values[development])) for name, values in columns.items() if isinstance(values, Category)}
+    return {column.name: len(level_counts(columns[column.name][development])) for column in described if column.levels is not None}
 
 
 def laid_out(columns, described, mask):
@@ -87,8 +109,9 @@ def grown(parts, described, given):
     how = columns_of(described)
     development, validation, calibration = (parts[name] for name in LEARNED)
     both = np.concatenate([development[2], validation[2]])
-    settings, rounds = choose(*development[:2], validation=validation[:2], groups=both, candidates=candidates(given, development[1], len(described)), **how)
-    booster = refitted(*development[:2], validation=validation[:2], calibration=calibration[:2], rounds=rounds, settings=settings, **how)
+    tried = candidates(given, development[1], len(described))
+    settings, rounds, stopped_at = choose(*development[:2], validation=validation[:2], groups=both, candidates=tried, **how)
+    booster = refitted(*development[:2], validation=validation[:2], calibration=calibration[:2], rounds=rounds, settings=settings, stopped_at=stopped_at, **how)
     audit = audit_monotone(booster, development[0], columns=how["columns"], directions=how["directions"], seed=settings.seed)
     return booster, {"settings": msgspec.to_builtins(settings), "trees": booster.num_trees(), "audit": audit}
 
@@ -113,7 +136,8 @@ def raw_scores_to_calibrate(booster, parts, described, settings):
     if settings.refit != "all":
         matrix, target, groups = parts[CALIBRATION]
         return booster.predict(matrix, raw_score=True, num_threads=settings.threads), target, groups
-    matrix, target, groups = (np.concatenate([parts[name][place] for name in LEARNED]) for place in range(3))
+    matrix = joined([parts[name][0] for name in LEARNED])
+    target, groups = (np.concatenate([parts[name][place] for name in LEARNED]) for place in (1, 2))
     return out_of_fold(matrix, target, groups, rounds=booster.num_trees(), settings=settings, **columns_of(described)), target, groups
 
 

@@ -14,8 +14,10 @@ from models.classifier import (
     choose,
     freeze_levels,
     grouped_folds,
+    joined,
     normalised,
     out_of_fold,
+    refitted,
     settings_for,
     train,
 )
@@ -154,7 +156,7 @@ def test_the_shape_is_the_one_that_the_validation_rows_like_best(bold, deep):
     target = (rng.uniform(size=4000) < 1 / (1 + np.exp(2.0 - bold * together - matrix[:, 3]))).astype(float)
     candidates = tuple(msgspec.structs.replace(Settings(max_trees=150, early_stopping_rounds=30, colsample=1.0), num_leaves=leaves, extra_trees=False, l2=0.0)
                        for leaves in (2, 31))
-    chosen, _ = choose(matrix[:3000], target[:3000], validation=(matrix[3000:], target[3000:]), columns=list("abcdef"), categorical=(), directions={},
+    chosen, *_ = choose(matrix[:3000], target[:3000], validation=(matrix[3000:], target[3000:]), columns=list("abcdef"), categorical=(), directions={},
                        candidates=candidates)
     assert (chosen.num_leaves == 31) == deep
 
@@ -195,3 +197,35 @@ def test_names_that_lightgbm_would_refuse_are_fine():
     names = ("a,b", "名称", 'quo"te', "x y")
     booster = train(matrix, target, validation=(matrix, target), columns=names, categorical=(), directions={}, settings=Settings(max_trees=2))
     assert isinstance(booster, lgb.Booster)
+
+
+def test_neighbouring_rows_are_joined_without_a_copy():
+    whole = np.arange(40.0).reshape(10, 4).copy()
+    joined_rows = joined([whole[2:5], whole[5:9]])
+    assert np.shares_memory(joined_rows, whole)
+    np.testing.assert_array_equal(joined_rows, whole[2:9])
+
+
+@pytest.mark.parametrize("parts", [lambda whole: [whole[2:5], whole[6:9]], lambda whole: [whole[5:9], whole[2:5]], lambda whole: [whole[:5, :3], whole[5:, :3]],
+                                   lambda whole: [whole.copy()[:5], whole[5:]], lambda whole: [whole.copy(), whole.copy()]])
+def test_other_rows_are_joined_by_copying(parts):
+    given = parts(np.arange(40.0).reshape(10, 4).copy())
+    np.testing.assert_array_equal(joined(given), np.vstack(given))
+
+
+def test_without_a_refit_the_trees_that_were_stopped_are_the_final_ones():
+    matrix, target = rows()
+    development, validation = (matrix[:2000], target[:2000]), (matrix[2000:], target[2000:])
+    settings = msgspec.structs.replace(QUICK, refit="none", max_trees=500)
+    how = {"columns": NAMES, "categorical": (), "directions": {}}
+    chosen, rounds, stopped_at = choose(*development, validation=validation, candidates=(settings,), **how)
+    kept = refitted(*development, validation=validation, calibration=None, rounds=rounds, settings=chosen, stopped_at=stopped_at, **how)
+    grown = refitted(*development, validation=validation, calibration=None, rounds=rounds, settings=chosen, **how)
+    assert booster_text(kept) == booster_text(grown)
+    assert kept.num_trees() == rounds > settings.min_trees
+
+
+@pytest.mark.parametrize(("rows", "refit"), [(99_999, "validation"), (100_000, "none")])
+def test_very_many_rows_are_not_refitted_on_an_eighth_more(rows, refit):
+    assert settings_for(rows, 4000, 50).refit == refit
+    assert settings_for(rows, 4000, 50, refit="all").refit == "all"

@@ -98,7 +98,7 @@ def test_today_s_choice_in_a_fold_is_the_one_that_training_makes(ground):
     train = ground.folds.pairs[0][0]
     development, validation = (train & (ground.sample == name) for name in ("development", "validation"))
     both = np.concatenate([ground.groups[development], ground.groups[validation]])
-    chosen, _ = choose(ground.matrix[development], ground.target[development], validation=(ground.matrix[validation], ground.target[validation]),
+    chosen, *_ = choose(ground.matrix[development], ground.target[development], validation=(ground.matrix[validation], ground.target[validation]),
                        candidates=candidates[::-1], groups=both, **HOW)
     today = composed(ground, scores, np.array(losses))
     assert chosen == QUICK
