@@ -66,6 +66,10 @@ bench-leaks: setup ## the leak screen: planted and honest columns, the real sets
 bench-scenarios: setup ## what each simulated scenario does to rates and to a calm world's ranking
 	@$(BIN)/python -m benchmarks.scenarios
 
+.PHONY: bench-training
+bench-training: setup ## training against bare LightGBM on the same matrix: seconds and memory
+	@$(BIN)/python -m benchmarks.training
+
 bench-models: setup ## every shipped source against the reference script on the same rows: one table
 	@$(BIN)/python -m benchmarks.models
 

@@ -142,7 +142,7 @@ def fit_trees(matrix, target, *, rounds, columns, categorical, directions, setti
     """Grow exactly `rounds` trees on all given rows, without stopping. Arguments as for `train`; weight: (rows,) or None for 1 each. Returns
     the normalised booster."""
     grown = _dataset(matrix, target, columns, categorical, settings.max_bin, weight)
-    return normalised(lgb.train(_parameters(columns, directions, settings), grown, num_boost_round=rounds))
+    return normalised(lgb.train(parameters(columns, directions, settings), grown, num_boost_round=rounds))
 
 
 def out_of_fold(matrix, target, groups, *, rounds, columns, categorical, directions, settings, folds=5):
@@ -248,7 +248,7 @@ def _rounds_by_folds(matrix, target, *, groups, columns, categorical, directions
     parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(FOLDS)]
     parts = [(kept, away) for kept, away in parts if 0 < target[kept].sum() < len(kept) and len(away)]
     stop = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
-    found = lgb.cv(_parameters(columns, directions, settings), _dataset(matrix, target, columns, categorical, settings.max_bin),
+    found = lgb.cv(parameters(columns, directions, settings), _dataset(matrix, target, columns, categorical, settings.max_bin),
                    settings.max_trees, folds=parts, callbacks=[stop])
     losses = found["valid binary_logloss-mean"]
     return losses[-1], max(len(losses), min(settings.min_trees, settings.max_trees))
@@ -268,7 +268,7 @@ def stopped_trees(matrix, target, validation, *, columns, categorical, direction
     watched = lgb.Dataset(validation[0], validation[1], reference=grown)
     # Log-loss, not AUC: with some dozens of bad validation rows the AUC's maximum is luck.
     stop = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
-    return lgb.train(_parameters(columns, directions, settings), grown, settings.max_trees, valid_sets=[watched], callbacks=[stop])
+    return lgb.train(parameters(columns, directions, settings), grown, settings.max_trees, valid_sets=[watched], callbacks=[stop])
 
 
 def _dataset(matrix, target, columns, categorical, max_bin, weight=None):
@@ -278,7 +278,8 @@ def _dataset(matrix, target, columns, categorical, max_bin, weight=None):
                        params={"max_bin": max_bin, "feature_pre_filter": False, "verbosity": -1})
 
 
-def _parameters(columns, directions, settings):
+def parameters(columns, directions, settings):
+    """LightGBM's own parameters of some Settings; arguments as for `choose`."""
     # Bagging and column sampling are off in LightGBM unless a frequency or share below 1 is given.
     chosen = {"learning_rate": settings.learning_rate, "num_leaves": settings.num_leaves, "min_child_samples": settings.min_child_samples,
               "bagging_fraction": settings.subsample, "bagging_freq": 1 if settings.subsample < 1 else 0,
