@@ -72,9 +72,9 @@ def grade_table(frame, grades, *, asset_correlation=0.0, estimated_from=None):
 
 
 def periods(frame, *, months=3):
-    """Rows, bad rows, rate, mean probability and AUC per period of as_of (`months` calendar months, named by its first day).
+    """Rows, bad rows, rate, mean probability and AUC with its interval per period of as_of (`months` calendar months, named by its first day).
 
-    AUC is None where a period has one class. Returns a list of dict in order of time.
+    auc, auc_low and auc_high are None where a period has one class. Returns a list of dict in order of time.
     """
     as_of = pd.to_datetime(frame["as_of"])
     start = (as_of.dt.year * 12 + as_of.dt.month - 1) // months * months
@@ -94,9 +94,9 @@ def _grade_row(grade, rows, repeats, asset_correlation, estimated_from):
 
 def _period_row(key, rows):
     bad = int(rows["target"].sum())
-    both = 0 < bad < len(rows)
+    ranked = rank.auc_interval(rows["target"], rows["raw_score"], groups=rows["customer_id"]) if 0 < bad < len(rows) else {}
     return {"period": f"{key // 12:04d}-{key % 12 + 1:02d}-01", "rows": len(rows), "bad": bad, "rate": bad / len(rows),
-            "mean_probability": float(rows["probability"].mean()), "auc": rank.auc(rows["target"], rows["raw_score"]) if both else None}
+            "mean_probability": float(rows["probability"].mean()), **{f"auc{end}": ranked.get(name) for end, name in (("", "auc"), ("_low", "low"), ("_high", "high"))}}
 
 
 def _need(frame):

@@ -16,8 +16,6 @@ import pandas as pd  # noqa: E402
 from mlflow.entities import Metric, Param  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
-from pipeline.datasets import DATA  # noqa: E402
-
 URI = "sqlite:///var/mlflow.db"
 ARTIFACTS = Path("var/mlartifacts")
 ALIAS = "champion"
@@ -147,13 +145,3 @@ def _log_model(folder, name):
         name="model", python_model=str(MODEL_CODE), artifacts={"bundle": str(folder)}, code_paths=["features", "models"],
         pip_requirements=["lightgbm", "msgspec", "numpy", "pandas"],
         registered_model_name=name)
-
-
-def data_hashes(use_case):
-    """DVC's hashes of what the bundle was trained on, by path, from `dvc.lock`; empty while the lock is not there."""
-    import yaml
-
-    lock = Path("dvc.lock")
-    stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.exists() else {}
-    wanted = (f"featurize@{use_case}", f"sample@{use_case}", "ingest")
-    return {out["path"]: out["md5"] for stage in wanted for out in stages.get(stage, {}).get("outs", []) if str(out["path"]).startswith(str(DATA))}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from models.bundle import load_bundle
 from pipeline.datasets import case_path, read_json, write_json
+from pipeline.lock import data_hashes
 from pipeline.params import load_params
-from pipeline.registry import data_hashes, log_bundle
+from pipeline.registry import log_bundle
 from pipeline.stage import run_stage
 
 CODE = ("features", "models")

@@ -15,9 +15,10 @@ _LONGEST = 120
 class Site:
     """Renders the pages of one book in every language."""
 
-    def __init__(self, book):
+    def __init__(self, book, *, more=()):
+        """more: names of files of words that these pages need beside their own, as `Words` takes them."""
         self.book = book
-        self.words = {language: Words(language, horizon=book.horizon or (12, "m")) for language in LANGUAGES}
+        self.words = {language: Words(language, horizon=book.horizon or (12, "m"), more=more) for language in LANGUAGES}
 
     def page(self, template, view, *, language, addresses, home):
         """One page as text; addresses: {language: address of this page}, home: the address of the portfolio page, or None on it."""

@@ -12,17 +12,17 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _STEPS = {"en": ((1e12, " tn"), (1e9, " bn"), (1e6, " m"), (1e3, " k")), "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万"))}
 
 # Kinds of words that a category of the model may hold.
-_LEVELS = ("transaction", "channel", "industry", "region", "event", "status")
+_LEVELS = ("transaction", "channel", "industry", "region", "ownership", "event", "status")
 
 
 class Words:
     """The words of one language; templates call it with an id."""
 
-    def __init__(self, language, *, horizon=(12, "m")):
-        """horizon: how far probabilities look ahead, (count, "m" or "d"), said wherever a text asks for {horizon}."""
+    def __init__(self, language, *, horizon=(12, "m"), more=()):
+        """horizon: how far probabilities look ahead, (count, "m" or "d"), said wherever a text asks for {horizon}; more: names of further files of words."""
         self.language = language
         self.html_language = {"en": "en", "zh": "zh-CN"}[language]
-        self._own = json.loads((files("pipeline.reports") / "templates" / f"{language}.json").read_text(encoding="utf-8"))
+        self._own = {key: text for name in ("", *(f"{each}." for each in more)) for key, text in _texts(f"{name}{language}.json").items()}
         count, unit = horizon
         self.horizon = self._own[f"horizon.{unit}{'.one' if count == 1 else ''}"].format(count=count)
 
@@ -68,9 +68,9 @@ class Words:
         """One reason as a sentence, with the value and what is typical; `columns`: the bundle's description of its columns by name."""
         strongest = reason["features"][0]
         about = columns.get(strongest["name"], {})
-        value = strongest["value"] if strongest["text"] is None else self._category(strongest["text"])
+        value = strongest["value"] if strongest["text"] is None else self.level(strongest["text"])
         unit, typical = about.get("unit", ""), about.get("typical")
-        typical = self._category(typical) if isinstance(typical, str) else typical
+        typical = self.level(typical) if isinstance(typical, str) else typical
         sentence = reason_sentence(strongest["name"], value, unit=unit, contribution=reason["contribution"], language=self.language)
         if typical is None or value is None or typical == value:
             return sentence
@@ -78,9 +78,9 @@ class Words:
 
     def value(self, value, unit):
         """A feature's value in its unit; a category in words, a missing one as not known."""
-        return format_value(self._category(value) if isinstance(value, str) else value, unit, language=self.language)
+        return format_value(self.level(value) if isinstance(value, str) else value, unit, language=self.language)
 
-    def _category(self, level):
+    def level(self, level):
         """The words for a level of a category, whatever column it stands in; a level without words is shown as it is."""
         return next((self._own[f"{kind}.{level}"] for kind in _LEVELS if f"{kind}.{level}" in self._own), level)
 
@@ -150,6 +150,10 @@ class Words:
         if unit == "days":
             return self.number(value, 0)
         return self.number(value, 2 if not _missing(value) and abs(value) < 10 else 1)
+
+
+def _texts(name):
+    return json.loads((files("pipeline.reports") / "templates" / name).read_text(encoding="utf-8"))
 
 
 def tone_of(grade):

@@ -1,0 +1,31 @@
+"""Stage dossier: everything a validator asks of the candidate, on one page in every language, from what the stages measured."""
+
+from pathlib import Path
+
+from models.policy import load_policy
+from pipeline.datasets import case_path, replacing
+from pipeline.lock import data_hashes
+from pipeline.params import load_params
+from pipeline.reports.dossier import dossier_view, read_artefacts
+from pipeline.reports.pages import Site, index_name
+from pipeline.reports.text import LANGUAGES
+from pipeline.stage import run_stage
+
+POLICY = Path("policy.yaml")
+
+
+def dossier(use_case):
+    """Write `dossier/`: `index.html` and `index.zh.html`."""
+    made = read_artefacts(use_case, policy=load_policy(POLICY), params=load_params(), hashes=data_hashes(use_case))
+    site = Site(made, more=("dossier",))
+    addresses = {language: index_name(language) for language in LANGUAGES}
+    with replacing(case_path(use_case, "dossier")) as folder:
+        folder.mkdir(parents=True)
+        for language in LANGUAGES:
+            view = dossier_view(made, site.words[language])
+            page = site.page("dossier.html", view, language=language, addresses=addresses, home=None)
+            (folder / index_name(language)).write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(dossier)

@@ -1,0 +1,94 @@
+"""What the dossier is made of: sections of paragraphs, facts, lists, tables, tests and figures. What is empty is left out, never shown empty."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Block:
+    """One part of a section: `kind` names the macro of dossier.html that draws it; head: (words, whether numbers stand in it) by column of a table."""
+
+    kind: str
+    content: tuple
+    title: str = ""
+    note: str = ""
+    head: tuple = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A numbered part of the dossier; `key` is its address on the page."""
+
+    key: str
+    title: str
+    lead: str
+    blocks: tuple
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test: the question it answers, its figure and interval, what they say in a sentence, and whether that is as it should be (None: no opinion)."""
+
+    name: str
+    question: str
+    figure: str
+    interval: str
+    reading: str
+    good: bool | None = None
+
+    __test__ = False
+
+
+def section(words, key, *blocks, **values):
+    """The section of the blocks that are there, titled "section.<key>" and led by "lead.<key>"; None where there is none."""
+    kept = tuple(block for block in blocks if block is not None)
+    return Section(key, words(f"section.{key}"), words(f"lead.{key}", **values), kept) if kept else None
+
+
+def prose(*sentences, title=""):
+    """A paragraph of the sentences that are there."""
+    said = tuple(sentence for sentence in sentences if sentence)
+    return Block("prose", said, title) if said else None
+
+
+def listed(items, *, title="", note=""):
+    """A list of sentences."""
+    return Block("listed", tuple(items), title, note) if items else None
+
+
+def facts(pairs, *, title=""):
+    """Labels with their values; a pair without a value is left out."""
+    known = tuple(pair for pair in pairs if pair[1] not in (None, ""))
+    return Block("facts", known, title) if known else None
+
+
+def table(head, rows, *, title="", note=""):
+    """A table of written cells; head: column labels, a label that begins with "#" being of a column of numbers."""
+    columns = tuple((label.removeprefix("#"), label.startswith("#")) for label in head)
+    return Block("table", tuple(tuple(row) for row in rows), title, note, columns) if rows else None
+
+
+def tests(rows, *, title="", note=""):
+    """Tests with their readings, those that could be done."""
+    done = tuple(row for row in rows if row is not None)
+    return Block("tests", done, title, note) if done else None
+
+
+def figures(*drawn):
+    """Figures side by side."""
+    shown = tuple(figure for figure in drawn if figure is not None)
+    return Block("figures", shown) if shown else None
+
+
+def span(words, low, high, decimals=3):
+    """An interval as it is written in a table."""
+    return "" if low is None or high is None else f"{words.number(low, decimals)} – {words.number(high, decimals)}"
+
+
+def span_percent(words, low, high, decimals=1):
+    """An interval of shares."""
+    return "" if low is None or high is None else f"{words.percent(low, decimals)} – {words.percent(high, decimals)}"
+
+
+def p_value(words, p):
+    """A p-value; very small ones by their bound."""
+    return "p < 0.001" if p < 0.001 else f"p = {words.number(p, 3)}"

@@ -1,0 +1,134 @@
+"""Sections of the dossier on what the model is worth: over simpler models, in money, to reviewers; and how it treats groups of customers."""
+
+from pipeline.reports.dossier_charts import Line, curves
+from pipeline.reports.dossier_parts import Test, facts, figures, listed, section, span, span_percent, table, tests
+
+AMOUNTS = {"the customer's limit": "limit", "the transaction's amount": "amount", "one unit a row": "unit"}
+
+
+def challengers(made, words):
+    """What the trees add over a scorecard and over one rate for all, paired on the same rows."""
+    found = made.challengers
+    if found is None:
+        return None
+    compared, full = found["comparison"], made.evaluation
+    rows = [Test(words("test.over.auc"), words("test.over.asks"), words.number(compared["auc"]["difference"], 4),
+                 span(words, compared["auc"]["low"], compared["auc"]["high"], 4), words(f"over.{_side(compared['auc'])}"), compared["auc"]["high"] >= 0),
+            Test(words("test.over.precision"), words("test.over.precision.asks"), words.number(compared["average_precision"]["difference"], 4),
+                 span(words, compared["average_precision"]["low"], compared["average_precision"]["high"], 4),
+                 words(f"over.{_side(compared['average_precision'])}"), compared["average_precision"]["high"] >= 0),
+            Test(words("test.over.loss"), words("test.over.loss.asks"), words.number(compared["log_loss"]["difference"], 5),
+                 span(words, compared["log_loss"]["low"], compared["log_loss"]["high"], 5), words(f"over.{_side(_turned(compared['log_loss']))}"),
+                 compared["log_loss"]["low"] <= 0)]
+    return section(words, "challengers", tests(rows), _beside(found, full, words) if full else None, _card(found["scorecard"], words),
+                   columns=words.count(len(found["scorecard"]["columns"])))
+
+
+def _turned(compared):
+    """A difference of losses as one of gains."""
+    return {"low": -compared["high"], "high": -compared["low"]}
+
+
+def _side(compared):
+    return "better" if compared["low"] > 0 else "worse" if compared["high"] < 0 else "level"
+
+
+def _beside(found, full, words):
+    trees = {"auc": full["discrimination"]["auc"], "gini": full["discrimination"]["gini"], "brier": full["probability"]["brier"],
+             "average_precision": full["discrimination"]["average_precision"]["average_precision"], "log_loss": full["probability"]["log_loss"],
+             "predicted_over_observed": full["probability"]["mean"] / full["probability"]["observed"]}
+    rows = [(words(f"model.{name}"), *(words.number(each[figure], digits) for figure, digits in
+                                       (("gini", 3), ("auc", 3), ("average_precision", 3), ("log_loss", 4), ("brier", 4), ("predicted_over_observed", 2))))
+            for name, each in (("trees", trees), ("scorecard", found["scorecard"]), ("constant", found["constant"]))]
+    head = (words("column.model"), "#Gini", "#AUC", *(f"#{words(f'column.{name}')}" for name in ("average_precision", "log_loss")), "#Brier",
+            "#" + words("column.ratio"))
+    return table(head, rows, title=words("challengers.beside"))
+
+
+def _card(card, words):
+    rows = [(words.feature(line["column"]), line["bin"], words.count(line["rows"]), words.count(line["bad"]), words.number(line["woe"], 2),
+             words.number(line["points"], 0)) for line in card["table"]]
+    head = (words("column.column"), words("column.bin"), *(f"#{words(f'column.{name}')}" for name in ("rows", "bad", "woe", "points")))
+    return table(head, rows, title=words("challengers.card"), note=words("challengers.card.note"))
+
+
+def usefulness(made, words):
+    """What a cut-off earns, and for fraud what reviewers find at their capacity."""
+    earned, capacity = (made.validation or {}).get("profit"), (made.evaluation or {}).get("capacity")
+    return section(words, "usefulness", *_profit(earned, words) if earned else (), *_reviewers(capacity, words) if capacity else ())
+
+
+def _profit(earned, words):
+    costs, rules = earned["costs"], earned["rules"]
+    amount = AMOUNTS.get(earned["amount"])
+    pairs = [(words("fact.amount"), words(f"amount.{amount}") if amount else earned["amount"]), (words("fact.margin"), words.percent(costs["margin"])),
+             (words("fact.lgd"), words.percent(costs["loss_given_default"], 0)), (words("fact.review_cost"), words.amount(costs["review_cost"])),
+             (words("fact.cut_off"), words.probability(earned["cut_off"]))]
+    over = rules["cut_off"]["over_all"]
+    test = Test(words("test.profit"), words("test.profit.asks"), words.number(over["difference"], 2), span(words, over["low"], over["high"], 2),
+                words(f"profit.{_side(over)}"), over["high"] >= 0)
+    rows = [(words(f"rule.{name}"), words.percent(each["accepted"]), words.number(each["profit"], 2), span(words, each["low"], each["high"], 2))
+            for name, each in rules.items()]
+    head = (words("column.rule_used"), *(f"#{words(f'column.{name}')}" for name in ("accepted", "profit", "interval")))
+    return (tests([test]), facts(pairs), figures(_profit_curve(earned, words)), table(head, rows, title=words("profit.rules"), note=words("profit.note")))
+
+
+def _profit_curve(earned, words):
+    points = earned["curve"]
+    if len(points) < 2:
+        return None
+    line = Line("main", words("column.profit"), [point["profit"] for point in points])
+    labels = [words.percent(point["accepted"], 0) if place % max(len(points) // 6, 1) == 0 else "" for place, point in enumerate(points)]
+    nearest = min(points, key=lambda point: abs(point["cut_off"] - earned["cut_off"]))
+    return curves([line], labels, at=[point["accepted"] for point in points], axis=words.amount, words=lambda value: words.number(value, 2), rule=0.0,
+                  mark=nearest["accepted"], **words.caption("profit", description=words("figure.profit.text", cut_off=words.probability(earned["cut_off"]))))
+
+
+def _reviewers(found, words):
+    mine = found["model"]
+    rows = [Test(words("test.capacity"), words("test.capacity.asks", capacity=words.count(mine["capacity"]), days=words.count(mine["days"])),
+                 words.percent(mine["precision"], 2), span_percent(words, mine["low"], mine["high"], 2),
+                 words("test.capacity.reading", best=words.percent(mine["best"], 2), found=words.count(mine["found"]), compromised=words.count(mine["compromised"])))]
+    if "difference" in found:
+        over = found["difference"]
+        rows.append(Test(words("test.capacity.over"), words("test.capacity.over.asks"), words.percent(over["difference"], 2),
+                         span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{_side(over)}"), over["high"] >= 0))
+    return (tests(rows, title=words("capacity.title")), _found(found, words))
+
+
+def _found(found, words):
+    kinds = [name for name in ("model", "rules") if name in found]
+    rows = [(words(f"capacity.{name}"), words.percent(found[name]["precision"], 2), words.count(found[name]["found"]), words.percent(found[name]["recall"], 0),
+             words.money(found[name].get("found_amount")), words.money(found[name].get("saved_amount"))) for name in kinds]
+    head = (words("column.score"), *(f"#{words(f'column.{name}')}" for name in ("precision", "found", "recall", "found_amount", "saved_amount")))
+    return table(head, rows)
+
+
+def fairness(made, words):
+    """How a rule that accepts by grade treats groups: measured with intervals and with what chance gives, and not judged."""
+    found = (made.validation or {}).get("fairness")
+    if not found or not found["columns"]:
+        return None
+    blocks = [block for name, each in found["columns"].items() for block in (_differences(name, each, words), _groups(name, each, words))]
+    return section(words, "fairness", listed([words("fairness.statement")]), *blocks, grades=", ".join(found["accepted_grades"]))
+
+
+def _differences(name, each, words):
+    gaps = each["differences"]
+    rows = [] if gaps is None else [_gap(gaps, kind, words) for kind in ("demographic_parity_difference", "equalized_odds_difference")]
+    return tests(rows, title=words.named("own", name))
+
+
+def _gap(gaps, kind, words):
+    beyond = gaps[kind] > gaps[f"{kind}_chance"]
+    return Test(words(f"test.{kind}"), words(f"test.{kind}.asks"), words.percent(gaps[kind]), span_percent(words, gaps[f"{kind}_low"], gaps[f"{kind}_high"]),
+                words("test.gap.beyond" if beyond else "test.gap.chance", chance=words.percent(gaps[f"{kind}_chance"])), not beyond)
+
+
+def _groups(name, each, words):
+    rows = [((words("none") if line["group"] == "missing" else words.level(line["group"])) + ("*" if line["too_small"] else ""), words.count(line["rows"]), words.count(line["bad"]), words.percent(line["rate"], 2),
+             words.percent(line["mean_probability"], 2), words.percent(line["selection_rate"]), words.percent(line["true_positive_rate"]),
+             words.percent(line["false_positive_rate"]), words.number(line["auc"], 3)) for line in each["groups"]]
+    head = (words("column.group"), *(f"#{words(f'column.{name}')}" for name in
+                                     ("rows", "bad", "rate", "mean_pd", "selection", "good_accepted", "bad_accepted", "auc")))
+    return table(head, rows, title="" if each["differences"] else words.named("own", name), note=words("fairness.note"))

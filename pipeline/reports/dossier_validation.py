@@ -1,0 +1,128 @@
+"""Sections of the dossier on where the model is weak, what worse inputs do to it, and whether more customers would help."""
+
+import math
+import re
+
+from pipeline.reports.charts import Bar, ranked
+from pipeline.reports.dossier_charts import Line, curves
+from pipeline.reports.dossier_parts import Test, figures, p_value, section, span, table, tests
+
+AGE = re.compile(r"(\d+) days older")
+
+
+def condition_words(condition, words):
+    """A segment's condition as it is said: a level, a range of a number, or a missing value."""
+    name = words.feature(condition["column"])
+    if condition.get("missing"):
+        return words("segment.missing", column=name)
+    if "level" in condition:
+        return words("segment.level", column=name, level=words.level(condition["level"]))
+    low, high = (None if condition[end] is None else f"{condition[end]:.4g}" for end in ("above", "up_to"))
+    if low is None and high is None:
+        return words("segment.known", column=name)
+    kind = "up_to" if low is None else "above" if high is None else "between"
+    return words(f"segment.{kind}", column=name, low=low, high=high)
+
+
+def where(made, words):
+    """Figures by segment, and the segments in which the model is worse beyond chance."""
+    found = made.validation
+    if found is None:
+        return None
+    weak = found["weak_segments"]
+    faults, harder = (_weak_table(weak[name], words, words(f"weak.{name}")) for name in ("found", "harder"))
+    return section(words, "segments", tests([_weak_test(weak, words)]), faults, harder, _segments(found["segments"], words))
+
+
+def _weak_test(weak, words):
+    if not weak["searched"]:
+        return None
+    count, rate = len(weak["found"]), words.percent(weak["false_discovery_rate"], 0)
+    reading = words("test.weak.some", count=words.count(count)) if count else words("test.weak.none")
+    return Test(words("test.weak"), words("test.weak.asks", searched=words.count(weak["searched"]), rate=rate), words("test.weak.figure", count=count), "", reading,
+                not count)
+
+
+def _weak_table(found, words, title):
+    rows = [(words("segment.and").join(condition_words(each, words) for each in line["conditions"]), words(f"weak.{line['kind']}"), words.count(line["rows"]),
+             words.count(line["bad"]), words.percent(line["figures"]["rate"], 2), words.percent(line["figures"]["mean_probability"], 2),
+             words.number(line["figures"]["auc"], 3), words.number(line["elsewhere"]["auc"], 3), p_value(words, line["p"])) for line in found]
+    head = (words("column.segment"), words("column.reason"), *(f"#{words(f'column.{name}')}" for name in
+                                                                ("rows", "bad", "rate", "mean_pd", "auc", "auc_elsewhere", "p")))
+    return table(head, rows, title=title, note=words("weak.note"))
+
+
+def _segments(segments, words):
+    rows = [(condition_words(line["condition"], words), words.count(line["rows"]), words.count(line["bad"]) + ("*" if line["few"] else ""),
+             words.percent(line["rate"], 2), words.percent(line["mean_probability"], 2), words.number(line["auc"], 3),
+             span(words, line["auc_low"], line["auc_high"]) or "–", _times(line, words)) for line in segments]
+    head = (words("column.segment"), *(f"#{words(f'column.{name}')}" for name in ("rows", "bad", "rate", "mean_pd", "auc", "interval", "odds_ratio")))
+    return table(head, rows, title=words("segments.all"), note=words("segments.note"))
+
+
+def _times(line, words):
+    """Observed over predicted odds with their interval."""
+    if line["offset"] is None:
+        return "–"
+    return f"{words.number(math.exp(line['offset']), 2)} ({span(words, math.exp(line['offset_low']), math.exp(line['offset_high']), 2)})"
+
+
+def sensitivity(made, words):
+    """What noisy, missing and old inputs do to ranking and grades."""
+    found = (made.validation or {}).get("sensitivity")
+    if found is None:
+        return None
+    lines = [(words("sensitivity.noise", share=words.percent(each["share"], 0)), each) for each in found["noise"]]
+    lines += [(words("sensitivity.missing", table=words.named("table", each["table"])), each) for each in found["missing"]]
+    lines += [(_stale(words, place, each["how"]), each) for place, each in enumerate(found["stale"], start=1)]
+    rows = [(label, words.count(each["rows"]), words.number(each["auc"], 3), words.number(each["difference"], 3),
+             span(words, each["difference_low"], each["difference_high"]) or "–", words.percent(each["grades_changed"], 0), words.percent(each["grades_worse"], 0),
+             f"{words.percent(each['mean_before'], 2)} → {words.percent(each['mean'], 2)}") for label, each in lines]
+    head = (words("column.inputs"), *(f"#{words(f'column.{name}')}" for name in
+                                      ("rows", "auc", "auc_change", "interval", "grades_changed", "grades_worse", "mean_pd")))
+    return section(words, "sensitivity", tests([_worst_input(lines, words)]), figures(_losses(lines, words)), table(head, rows))
+
+
+def _stale(words, place, how):
+    age = AGE.search(how)
+    return words("sensitivity.stale", back=place, days=age[1]) if age else how
+
+
+def _worst_input(lines, words):
+    known = [line for line in lines if line[1]["difference"] is not None]
+    if not known:
+        return None
+    label, each = min(known, key=lambda line: line[1]["difference"])
+    return Test(words("test.inputs"), words("test.inputs.asks"), words.number(each["difference"], 3), span(words, each["difference_low"], each["difference_high"]),
+                words("test.inputs.reading", label=label, auc=words.number(each["auc"], 3)))
+
+
+def _losses(lines, words):
+    bars = [Bar(label, max(-each["difference"], 0.0), words.number(each["difference"], 3), "adverse") for label, each in lines if each["difference"] is not None]
+    said = ", ".join(f"{bar.label}: {bar.words}" for bar in bars)
+    return ranked(bars, **words.caption("sensitivity", description=said)) if bars else None
+
+
+def learning(made, words):
+    """AUC by the number of customers learned from, and whether more of them would help."""
+    found = (made.validation or {}).get("learning_curve")
+    if not found or not found["points"]:
+        return None
+    points, step = found["points"], found["last_step"]
+    line = Line("main", "AUC", *([point[name] for point in points] for name in ("auc", "low", "high")))
+    labels = [words.count(point["customers"]) for point in points]
+    said = ", ".join(f"{label}: {words.number(point['auc'], 3)}" for label, point in zip(labels, points, strict=True))
+    drawn = curves([line], labels, at=[math.log(point["customers"]) for point in points], axis=lambda value: f"{value:.2f}",
+                   words=lambda value: words.number(value, 3), **words.caption("learning", description=said)) if len(points) > 1 else None
+    rows = [(words.percent(point["share"], 0), words.count(point["customers"]), words.count(point["bad_customers"]), words.count(point["draws"]),
+             words.number(point["auc"], 3), span(words, point["low"], point["high"])) for point in points]
+    head = tuple(f"#{words(f'column.{name}')}" for name in ("share", "customers", "bad_customers", "draws", "auc", "interval"))
+    return section(words, "learning", tests([_step(step, words)]), figures(drawn), table(head, rows))
+
+
+def _step(step, words):
+    if step is None:
+        return None
+    reading = "more" if step["low"] > 0 else "enough" if step["high"] < 0.005 else "open"
+    return Test(words("test.learning"), words("test.learning.asks", start=words.percent(step["from"], 0), end=words.percent(step["to"], 0)),
+                words.number(step["difference"], 4), span(words, step["low"], step["high"], 4), words(f"test.learning.{reading}"))
