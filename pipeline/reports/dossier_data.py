@@ -76,8 +76,9 @@ def _cohorts(made, words):
 
 def _rates(made, words):
     cohorts = made.maturity["cohorts"]
+    # The matured line is drawn over the naive one, which is the same until it falls.
     lines = [Line(tone, words(f"column.{name}"), [each[key] for each in cohorts])
-             for tone, name, key in (("favourable", "rate", "matured_rate"), ("adverse", "naive", "naive_rate"))]
+             for tone, name, key in (("adverse", "naive", "naive_rate"), ("favourable", "rate", "matured_rate"))]
     if len(cohorts) < 2:
         return None
     return curves(lines, [words.month(date.fromisoformat(each["cohort"])) for each in cohorts], axis=words.tick, words=words.percent,

@@ -4,7 +4,7 @@ from models.sample import IN_SAMPLE, OUT_OF_TIME
 from models.sufficiency import FEW_BAD
 from pipeline.reports.dossier_data import shared_customers
 from pipeline.reports.dossier_parts import listed, section
-from pipeline.reports.dossier_validation import condition_words
+from pipeline.reports.dossier_validation import rule_words
 
 SHOWN = 8
 
@@ -71,7 +71,7 @@ def _directions(made, words):
 
 def _weak(made, words):
     found = made.validation["weak_segments"]["found"] if made.validation else []
-    return [words("limit.weak", segment=words("segment.and").join(condition_words(each, words) for each in line["conditions"]),
+    return [words("limit.weak", segment=rule_words(line["conditions"], made, words),
                   kind=words(f"weak.{line['kind']}")) for line in found]
 
 

@@ -72,7 +72,7 @@ def _shap(made, words):
     if made.check is None:
         return None
     difference = made.check["largest_difference"]
-    return Test(words("test.shap"), words("test.shap.asks", rows=words.count(made.check["rows"])), f"{difference:.1e}", "",
+    return Test(words("test.shap"), words("test.shap.asks", rows=words.count(made.check["rows"])), f"{difference:.1e}" if difference else "0", "",
                 words("test.shap.reading"), difference < 1e-6)
 
 

@@ -79,6 +79,16 @@ def figures(*drawn):
     return Block("figures", shown) if shown else None
 
 
+def side(compared):
+    """Which of two a difference with its interval says is better: better, worse, or level where the interval holds 0."""
+    return "better" if compared["low"] > 0 else "worse" if compared["high"] < 0 else "level"
+
+
+def good_of(compared):
+    """Whether that is as it should be: no opinion where it is level."""
+    return {"better": True, "level": None, "worse": False}[side(compared)]
+
+
 def span(words, low, high, decimals=3):
     """An interval as it is written in a table."""
     return "" if low is None or high is None else f"{words.number(low, decimals)} – {words.number(high, decimals)}"

@@ -6,7 +6,8 @@ from datetime import date
 from pipeline.reports import performance
 from pipeline.reports.charts import calibration as by_grade
 from pipeline.reports.dossier_charts import Line, curves, predicted_observed
-from pipeline.reports.dossier_parts import Test, figures, p_value, prose, section, span, span_percent, table, tests
+from pipeline.reports.dossier_data import ORDER
+from pipeline.reports.dossier_parts import Test, figures, good_of, p_value, prose, section, side, span, span_percent, table, tests
 
 LEVEL = 0.05
 
@@ -43,11 +44,7 @@ def _champion(made, words):
     if not compared or made.evaluation["champion"]["bundle"] == made.bundle:
         return None
     return Test(words("test.champion"), words("test.champion.asks"), words.number(compared["difference"], 4), span(words, compared["low"], compared["high"], 4),
-                words(f"compared.{_side(compared)}"), compared["high"] >= 0)
-
-
-def _side(compared):
-    return "better" if compared["low"] > 0 else "worse" if compared["high"] < 0 else "level"
+                words(f"compared.{side(compared)}"), good_of(compared))
 
 
 def _capture(full, words):
@@ -140,7 +137,8 @@ def stability(made, words):
 
 
 def _samples_compared(made, words):
-    found = (made.validation or {}).get("psi") or {}
+    measured = (made.validation or {}).get("psi") or {}
+    found = {name: measured[name] for name in ORDER if name in measured}
     rows = [(words(f"sample.{name}"), words.count(each["rows"]), words.count(each["customers"]), words.number(each["score"]["psi"], 3),
              words.number(each["score"]["psi_noise"], 3), f"{words.count(each['moved'])} / {words.count(each['columns'])}", words(f"drift.{each['verdict']}"))
             for name, each in found.items()]

@@ -1,9 +1,10 @@
 """Sections of the dossier on what the model is worth: over simpler models, in money, to reviewers; and how it treats groups of customers."""
 
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import Test, facts, figures, listed, section, span, span_percent, table, tests
+from pipeline.reports.dossier_parts import Test, facts, figures, good_of, prose, section, side, span, span_percent, table, tests
 
 AMOUNTS = {"the customer's limit": "limit", "the transaction's amount": "amount", "one unit a row": "unit"}
+RULES = ("cut_off", "break_even", "all", "none")
 
 
 def challengers(made, words):
@@ -13,13 +14,13 @@ def challengers(made, words):
         return None
     compared, full = found["comparison"], made.evaluation
     rows = [Test(words("test.over.auc"), words("test.over.asks"), words.number(compared["auc"]["difference"], 4),
-                 span(words, compared["auc"]["low"], compared["auc"]["high"], 4), words(f"over.{_side(compared['auc'])}"), compared["auc"]["high"] >= 0),
+                 span(words, compared["auc"]["low"], compared["auc"]["high"], 4), words(f"over.{side(compared['auc'])}"), good_of(compared["auc"])),
             Test(words("test.over.precision"), words("test.over.precision.asks"), words.number(compared["average_precision"]["difference"], 4),
                  span(words, compared["average_precision"]["low"], compared["average_precision"]["high"], 4),
-                 words(f"over.{_side(compared['average_precision'])}"), compared["average_precision"]["high"] >= 0),
+                 words(f"over.{side(compared['average_precision'])}"), good_of(compared["average_precision"])),
             Test(words("test.over.loss"), words("test.over.loss.asks"), words.number(compared["log_loss"]["difference"], 5),
-                 span(words, compared["log_loss"]["low"], compared["log_loss"]["high"], 5), words(f"over.{_side(_turned(compared['log_loss']))}"),
-                 compared["log_loss"]["low"] <= 0)]
+                 span(words, compared["log_loss"]["low"], compared["log_loss"]["high"], 5), words(f"over.{side(_turned(compared['log_loss']))}"),
+                 good_of(_turned(compared["log_loss"])))]
     return section(words, "challengers", tests(rows), _beside(found, full, words) if full else None, _card(found["scorecard"], words),
                    columns=words.count(len(found["scorecard"]["columns"])))
 
@@ -27,10 +28,6 @@ def challengers(made, words):
 def _turned(compared):
     """A difference of losses as one of gains."""
     return {"low": -compared["high"], "high": -compared["low"]}
-
-
-def _side(compared):
-    return "better" if compared["low"] > 0 else "worse" if compared["high"] < 0 else "level"
 
 
 def _beside(found, full, words):
@@ -46,8 +43,9 @@ def _beside(found, full, words):
 
 
 def _card(card, words):
-    rows = [(words.feature(line["column"]), line["bin"], words.count(line["rows"]), words.count(line["bad"]), words.number(line["woe"], 2),
-             words.number(line["points"], 0)) for line in card["table"]]
+    seen = ["", *(line["column"] for line in card["table"])]
+    rows = [("" if line["column"] == before else words.feature(line["column"]), line["bin"], words.count(line["rows"]), words.count(line["bad"]), words.number(line["woe"], 2),
+             words.number(line["points"], 0)) for before, line in zip(seen, card["table"], strict=False)]
     head = (words("column.column"), words("column.bin"), *(f"#{words(f'column.{name}')}" for name in ("rows", "bad", "woe", "points")))
     return table(head, rows, title=words("challengers.card"), note=words("challengers.card.note"))
 
@@ -66,9 +64,9 @@ def _profit(earned, words):
              (words("fact.cut_off"), words.probability(earned["cut_off"]))]
     over = rules["cut_off"]["over_all"]
     test = Test(words("test.profit"), words("test.profit.asks"), words.number(over["difference"], 2), span(words, over["low"], over["high"], 2),
-                words(f"profit.{_side(over)}"), over["high"] >= 0)
+                words(f"profit.{side(over)}"), good_of(over))
     rows = [(words(f"rule.{name}"), words.percent(each["accepted"]), words.number(each["profit"], 2), span(words, each["low"], each["high"], 2))
-            for name, each in rules.items()]
+            for name, each in ((name, rules[name]) for name in RULES)]
     head = (words("column.rule_used"), *(f"#{words(f'column.{name}')}" for name in ("accepted", "profit", "interval")))
     return (tests([test]), facts(pairs), figures(_profit_curve(earned, words)), table(head, rows, title=words("profit.rules"), note=words("profit.note")))
 
@@ -92,7 +90,7 @@ def _reviewers(found, words):
     if "difference" in found:
         over = found["difference"]
         rows.append(Test(words("test.capacity.over"), words("test.capacity.over.asks"), words.percent(over["difference"], 2),
-                         span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{_side(over)}"), over["high"] >= 0))
+                         span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{side(over)}"), good_of(over)))
     return (tests(rows, title=words("capacity.title")), _found(found, words))
 
 
@@ -110,7 +108,7 @@ def fairness(made, words):
     if not found or not found["columns"]:
         return None
     blocks = [block for name, each in found["columns"].items() for block in (_differences(name, each, words), _groups(name, each, words))]
-    return section(words, "fairness", listed([words("fairness.statement")]), *blocks, grades=", ".join(found["accepted_grades"]))
+    return section(words, "fairness", prose(words("fairness.statement")), *blocks, grades=", ".join(found["accepted_grades"]))
 
 
 def _differences(name, each, words):

@@ -10,14 +10,20 @@ from pipeline.reports.dossier_parts import Test, figures, p_value, section, span
 AGE = re.compile(r"(\d+) days older")
 
 
-def condition_words(condition, words):
-    """A segment's condition as it is said: a level, a range of a number, or a missing value."""
+def rule_words(conditions, made, words):
+    """The conditions of a segment as they are said."""
+    return words("segment.and").join(_condition(each, made, words) for each in conditions)
+
+
+def _condition(condition, made, words):
+    """One condition: a level, a range of a number in its unit, or a missing value."""
     name = words.feature(condition["column"])
     if condition.get("missing"):
         return words("segment.missing", column=name)
     if "level" in condition:
         return words("segment.level", column=name, level=words.level(condition["level"]))
-    low, high = (None if condition[end] is None else f"{condition[end]:.4g}" for end in ("above", "up_to"))
+    unit = next((each["unit"] for each in made.model["columns"] if each["name"] == condition["column"]), "")
+    low, high = (None if condition[end] is None else words.value(condition[end], unit) for end in ("above", "up_to"))
     if low is None and high is None:
         return words("segment.known", column=name)
     kind = "up_to" if low is None else "above" if high is None else "between"
@@ -30,8 +36,8 @@ def where(made, words):
     if found is None:
         return None
     weak = found["weak_segments"]
-    faults, harder = (_weak_table(weak[name], words, words(f"weak.{name}")) for name in ("found", "harder"))
-    return section(words, "segments", tests([_weak_test(weak, words)]), faults, harder, _segments(found["segments"], words))
+    faults, harder = (_weak_table(weak[name], made, words, words(f"weak.{name}")) for name in ("found", "harder"))
+    return section(words, "segments", tests([_weak_test(weak, words)]), faults, harder, _segments(found["segments"], made, words))
 
 
 def _weak_test(weak, words):
@@ -43,8 +49,8 @@ def _weak_test(weak, words):
                 not count)
 
 
-def _weak_table(found, words, title):
-    rows = [(words("segment.and").join(condition_words(each, words) for each in line["conditions"]), words(f"weak.{line['kind']}"), words.count(line["rows"]),
+def _weak_table(found, made, words, title):
+    rows = [(rule_words(line["conditions"], made, words), words(f"weak.{line['kind']}"), words.count(line["rows"]),
              words.count(line["bad"]), words.percent(line["figures"]["rate"], 2), words.percent(line["figures"]["mean_probability"], 2),
              words.number(line["figures"]["auc"], 3), words.number(line["elsewhere"]["auc"], 3), p_value(words, line["p"])) for line in found]
     head = (words("column.segment"), words("column.reason"), *(f"#{words(f'column.{name}')}" for name in
@@ -52,8 +58,8 @@ def _weak_table(found, words, title):
     return table(head, rows, title=title, note=words("weak.note"))
 
 
-def _segments(segments, words):
-    rows = [(condition_words(line["condition"], words), words.count(line["rows"]), words.count(line["bad"]) + ("*" if line["few"] else ""),
+def _segments(segments, made, words):
+    rows = [(_condition(line["condition"], made, words), words.count(line["rows"]), words.count(line["bad"]) + ("*" if line["few"] else ""),
              words.percent(line["rate"], 2), words.percent(line["mean_probability"], 2), words.number(line["auc"], 3),
              span(words, line["auc_low"], line["auc_high"]) or "–", _times(line, words)) for line in segments]
     head = (words("column.segment"), *(f"#{words(f'column.{name}')}" for name in ("rows", "bad", "rate", "mean_pd", "auc", "interval", "odds_ratio")))
@@ -74,7 +80,7 @@ def sensitivity(made, words):
         return None
     lines = [(words("sensitivity.noise", share=words.percent(each["share"], 0)), each) for each in found["noise"]]
     lines += [(words("sensitivity.missing", table=words.named("table", each["table"])), each) for each in found["missing"]]
-    lines += [(_stale(words, place, each["how"]), each) for place, each in enumerate(found["stale"], start=1)]
+    lines += [(_stale(words, each["how"]), each) for each in found["stale"]]
     rows = [(label, words.count(each["rows"]), words.number(each["auc"], 3), words.number(each["difference"], 3),
              span(words, each["difference_low"], each["difference_high"]) or "–", words.percent(each["grades_changed"], 0), words.percent(each["grades_worse"], 0),
              f"{words.percent(each['mean_before'], 2)} → {words.percent(each['mean'], 2)}") for label, each in lines]
@@ -83,9 +89,9 @@ def sensitivity(made, words):
     return section(words, "sensitivity", tests([_worst_input(lines, words)]), figures(_losses(lines, words)), table(head, rows))
 
 
-def _stale(words, place, how):
+def _stale(words, how):
     age = AGE.search(how)
-    return words("sensitivity.stale", back=place, days=age[1]) if age else how
+    return words("sensitivity.stale", days=age[1]) if age else how
 
 
 def _worst_input(lines, words):
@@ -98,7 +104,8 @@ def _worst_input(lines, words):
 
 
 def _losses(lines, words):
-    bars = [Bar(label, max(-each["difference"], 0.0), words.number(each["difference"], 3), "adverse") for label, each in lines if each["difference"] is not None]
+    known = sorted((line for line in lines if line[1]["difference"] is not None), key=lambda line: line[1]["difference"])
+    bars = [Bar(label, max(-each["difference"], 0.0), words.number(each["difference"], 3), "adverse") for label, each in known]
     said = ", ".join(f"{bar.label}: {bar.words}" for bar in bars)
     return ranked(bars, **words.caption("sensitivity", description=said)) if bars else None
 

@@ -94,7 +94,8 @@ class Words:
 
     def number(self, value, decimals=1):
         """A number, or a dash where it is missing."""
-        return "–" if _missing(value) else f"{value:,.{decimals}f}".replace("-", "−")
+        # Adding zero turns the −0 that a small loss rounds to into 0.
+        return "–" if _missing(value) else f"{round(value, decimals) + 0.0:,.{decimals}f}".replace("-", "−")
 
     def signed(self, value, decimals=3):
         """A difference with its sign."""
