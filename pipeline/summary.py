@@ -119,6 +119,6 @@ def _with_interval(figures, name, low, high):
 
 
 def _where(use_cases):
-    pages = [str(case_path(use_case, "reports", "index.html")) for use_case in use_cases]
-    return ["reports      " + ", ".join(pages), "experiments  .venv/bin/mlflow ui --backend-store-uri sqlite:///var/mlflow.db",
+    pages = {name: ", ".join(str(case_path(use_case, name, "index.html")) for use_case in use_cases) for name in ("reports", "dossier")}
+    return [*(f"{name:<12} {where}" for name, where in pages.items()), "experiments  .venv/bin/mlflow ui --backend-store-uri sqlite:///var/mlflow.db",
             "service      .venv/bin/risk serve, then http://127.0.0.1:8000/docs"]

@@ -1,5 +1,6 @@
 """Every stage of dvc.yaml depends on what its module imports, so an edit re-runs exactly what it can change."""
 
+import re
 from pathlib import Path
 
 import grimp
@@ -49,7 +50,12 @@ def test_the_champion_is_moved_by_no_stage():
 
 
 def test_templates_and_wording_of_the_reports_are_deps():
-    deps = set(declared("report")["deps"])
     templates = {str(file.relative_to(ROOT)) for file in (ROOT / "pipeline" / "reports" / "templates").iterdir()}
-    assert templates - deps == set()
-    assert {"serving/messages/en.json", "serving/messages/zh.json"} <= deps
+    stages = {stage: set(declared(stage)["deps"]) for stage in ("report", "dossier")}
+    assert templates - set().union(*stages.values()) == set()
+    both = {f"{folder}/{language}.json" for folder in ("serving/messages", "pipeline/reports/templates") for language in ("en", "zh")}
+    for deps in stages.values():
+        # What a page extends, includes or asks for words is a dep of its stage.
+        shown = [ROOT / dep for dep in deps if dep.endswith(".html")]
+        included = {f"pipeline/reports/templates/{name}" for page in shown for name in re.findall(r"'([a-z]+\.(?:html|css|js))'", page.read_text(encoding="utf-8"))}
+        assert (included | both) - deps == set()

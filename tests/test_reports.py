@@ -276,14 +276,23 @@ def test_two_ids_never_share_a_file():
     assert len({report_name(name, "en") for name in names}) == len(names)
 
 
-def test_both_languages_have_the_same_messages_with_the_same_places():
-    catalogues = [json.loads((ROOT / f"pipeline/reports/templates/{language}.json").read_text(encoding="utf-8")) for language in LANGUAGES]
-    places = [{name: {field for _, field, _, _ in Formatter().parse(words) if field} for name, words in catalogue.items()} for catalogue in catalogues]
+def catalogue(name):
+    return json.loads((ROOT / "pipeline/reports/templates" / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["", "dossier."])
+def test_both_languages_have_the_same_messages_with_the_same_places(name):
+    catalogues = [catalogue(f"{name}{language}.json") for language in LANGUAGES]
+    places = [{name: {field for _, field, _, _ in Formatter().parse(words) if field} for name, words in each.items()} for each in catalogues]
     assert places[0] == places[1]
 
 
+def test_no_message_of_the_dossier_hides_one_of_the_reports():
+    assert set(catalogue("en.json")) & set(catalogue("dossier.en.json")) == set()
+
+
 def test_every_message_of_the_templates_and_modules_has_words():
-    known_ids = set(json.loads((ROOT / "pipeline/reports/templates/en.json").read_text(encoding="utf-8")))
+    known_ids = set(catalogue("en.json")) | set(catalogue("dossier.en.json"))
     source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "pipeline/reports").rglob("*")) if path.suffix in (".py", ".html"))
     asked = set(re.findall(r"""\b(?:t|words|self)\(\s*["']([a-z_.]+)["']\s*[,)]""", source)) - {"day"}
     asked |= {f"{stem}{case}" for stem in re.findall(r"""t\('([a-z_.]+\.)' ~ case""", source) for case in ("default", "fraud")}

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = [("simulated.customers", 700), ("simulated.reference_every_months", 12), ("use_cases", ["default"]), ("train.max_trees", 80),
          ("report.customers", 2), ("explain.rows", 300), ("validate.learning_draws", 1)]
-LEARN = {"train", "evaluate", "challenge", "explain", "validate", "ship", "gate", "track"}
+LEARN = {"train", "evaluate", "challenge", "explain", "validate", "ship", "gate", "dossier", "track"}
 FOLLOW = {"score", "report", "monitor", "decide"}
 
 
@@ -71,14 +71,14 @@ NEW_FEATURE = '\n\n_declared_before = declare\n\n\ndef declare(columns):\n    ""
 
 CHANGES = {
     "nothing": (None, set()),
-    "the gate's margins": (("gate.auc_margin", 0.02), {"gate"}),
+    "the gate's margins": (("gate.auc_margin", 0.02), {"gate", "dossier"}),
     "the number of officer reports": (("report.customers", 3), {"report"}),
-    "a drift threshold": (("monitor.min_effect", 0.2), {"monitor", "decide"}),
-    "the policy": (("policy.yaml", append("# a remark\n")), {"score", "report"}),
-    "a month more of data": (("simulated.months", 85), {"ingest", "observe", "featurize", "book"} | FOLLOW),
+    "a drift threshold": (("monitor.min_effect", 0.2), {"dossier", "monitor", "decide"}),
+    "the policy": (("policy.yaml", append("# a remark\n")), {"dossier", "score", "report"}),
+    "a month more of data": (("simulated.months", 85), {"ingest", "observe", "featurize", "dossier", "book"} | FOLLOW),
     "a learning rate": (("train.learning_rate", 0.11), LEARN | FOLLOW),
     "the way calibration is chosen": (("calibrate.method", "logistic"), LEARN | FOLLOW),
-    "what is refitted": (("ship.refit_on", "all_matured"), {"ship", "gate", "track"} | FOLLOW),
+    "what is refitted": (("ship.refit_on", "all_matured"), {"ship", "gate", "dossier", "track"} | FOLLOW),
     "a new feature": (("features/background.py", append(NEW_FEATURE)), {"featurize", "sample", "book"} | LEARN | FOLLOW),
 }
 

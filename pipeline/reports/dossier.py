@@ -10,6 +10,7 @@ from pipeline.frames import read_frame
 from pipeline.reports.dossier_data import columns, data, features, samples, target
 from pipeline.reports.dossier_limits import limits
 from pipeline.reports.dossier_method import calibration_method, drivers, method
+from pipeline.reports.dossier_parts import span
 from pipeline.reports.dossier_purpose import identity, monitoring, purpose, verdict
 from pipeline.reports.dossier_tests import calibration, ranking, stability
 from pipeline.reports.dossier_use import challengers, fairness, usefulness
@@ -86,9 +87,26 @@ def read_artefacts(use_case, *, policy, params, hashes):
 
 
 def dossier_view(made, words):
-    """Everything the page shows, in one language: its title, and the sections for which there is something to say, numbered."""
-    made_of = [each for each in (build(made, words) for build in SECTIONS) if each is not None]
-    return {"title": words(f"dossier.title.{made.use_case}"), "sections": list(enumerate(made_of, start=1))}
+    """Everything the page shows, in one language: title, the figures asked for first, the tests that need a look as (section's number, its key, test), and
+    the sections for which there is something to say, numbered."""
+    sections = list(enumerate((each for each in (build(made, words) for build in SECTIONS) if each is not None), start=1))
+    done = [(number, each.key, test) for number, each in sections for test in each.tests]
+    look = [line for line in done if line[2].good is False]
+    return {"title": words(f"dossier.title.{made.use_case}"), "sections": sections, "look": look, "tiles": _tiles(made, words, done, look)}
+
+
+def _tiles(made, words, done, look):
+    """(label, figure, note) of what is asked for first."""
+    full, gate = made.evaluation, made.gate
+    shown = []
+    if full is not None:
+        ranks, truth = full["discrimination"], full["probability"]
+        shown += [("Gini", words.number(ranks["gini"], 3), span(words, ranks["gini_low"], ranks["gini_high"])),
+                  (words("tile.level"), words.percent(truth["mean"], 2), words("tile.level.note", observed=words.percent(truth["observed"], 2)))]
+    if gate is not None:
+        shown.append((words("section.gate"), words("passed" if gate["verdict"] == "promote" else "failed"), ""))
+    judged = sum(test.good is not None for _, _, test in done)
+    return [*shown, (words("tile.tests"), words.count(judged - len(look)), words("tile.tests.note", judged=words.count(judged)))] if judged else shown
 
 
 def _observations(development):

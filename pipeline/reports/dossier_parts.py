@@ -23,6 +23,11 @@ class Section:
     lead: str
     blocks: tuple
 
+    @property
+    def tests(self):
+        """All tests of the section."""
+        return [test for block in self.blocks if block.kind == "tests" for test in block.content]
+
 
 @dataclass(frozen=True)
 class Test:

@@ -43,7 +43,7 @@ def _champion(made, words):
     compared = (made.evaluation["champion"] or {}).get("comparison")
     if not compared or made.evaluation["champion"]["bundle"] == made.bundle:
         return None
-    return Test(words("test.champion"), words("test.champion.asks"), words.number(compared["difference"], 4), span(words, compared["low"], compared["high"], 4),
+    return Test(words("test.champion"), words("test.champion.asks"), words.signed(compared["difference"], 4), span(words, compared["low"], compared["high"], 4),
                 words(f"compared.{side(compared)}"), good_of(compared))
 
 

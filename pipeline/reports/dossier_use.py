@@ -13,12 +13,12 @@ def challengers(made, words):
     if found is None:
         return None
     compared, full = found["comparison"], made.evaluation
-    rows = [Test(words("test.over.auc"), words("test.over.asks"), words.number(compared["auc"]["difference"], 4),
+    rows = [Test(words("test.over.auc"), words("test.over.asks"), words.signed(compared["auc"]["difference"], 4),
                  span(words, compared["auc"]["low"], compared["auc"]["high"], 4), words(f"over.{side(compared['auc'])}"), good_of(compared["auc"])),
-            Test(words("test.over.precision"), words("test.over.precision.asks"), words.number(compared["average_precision"]["difference"], 4),
+            Test(words("test.over.precision"), words("test.over.precision.asks"), words.signed(compared["average_precision"]["difference"], 4),
                  span(words, compared["average_precision"]["low"], compared["average_precision"]["high"], 4),
                  words(f"over.{side(compared['average_precision'])}"), good_of(compared["average_precision"])),
-            Test(words("test.over.loss"), words("test.over.loss.asks"), words.number(compared["log_loss"]["difference"], 5),
+            Test(words("test.over.loss"), words("test.over.loss.asks"), words.signed(compared["log_loss"]["difference"], 5),
                  span(words, compared["log_loss"]["low"], compared["log_loss"]["high"], 5), words(f"over.{side(_turned(compared['log_loss']))}"),
                  good_of(_turned(compared["log_loss"])))]
     return section(words, "challengers", tests(rows), _beside(found, full, words) if full else None, _card(found["scorecard"], words),
@@ -63,7 +63,7 @@ def _profit(earned, words):
              (words("fact.lgd"), words.percent(costs["loss_given_default"], 0)), (words("fact.review_cost"), words.amount(costs["review_cost"])),
              (words("fact.cut_off"), words.probability(earned["cut_off"]))]
     over = rules["cut_off"]["over_all"]
-    test = Test(words("test.profit"), words("test.profit.asks"), words.number(over["difference"], 2), span(words, over["low"], over["high"], 2),
+    test = Test(words("test.profit"), words("test.profit.asks"), words.signed(over["difference"], 2), span(words, over["low"], over["high"], 2),
                 words(f"profit.{side(over)}"), good_of(over))
     rows = [(words(f"rule.{name}"), words.percent(each["accepted"]), words.number(each["profit"], 2), span(words, each["low"], each["high"], 2))
             for name, each in ((name, rules[name]) for name in RULES)]

@@ -81,7 +81,7 @@ def sensitivity(made, words):
     lines = [(words("sensitivity.noise", share=words.percent(each["share"], 0)), each) for each in found["noise"]]
     lines += [(words("sensitivity.missing", table=words.named("table", each["table"])), each) for each in found["missing"]]
     lines += [(_stale(words, each["how"]), each) for each in found["stale"]]
-    rows = [(label, words.count(each["rows"]), words.number(each["auc"], 3), words.number(each["difference"], 3),
+    rows = [(label, words.count(each["rows"]), words.number(each["auc"], 3), words.signed(each["difference"]) if each["difference"] is not None else "–",
              span(words, each["difference_low"], each["difference_high"]) or "–", words.percent(each["grades_changed"], 0), words.percent(each["grades_worse"], 0),
              f"{words.percent(each['mean_before'], 2)} → {words.percent(each['mean'], 2)}") for label, each in lines]
     head = (words("column.inputs"), *(f"#{words(f'column.{name}')}" for name in
@@ -99,13 +99,13 @@ def _worst_input(lines, words):
     if not known:
         return None
     label, each = min(known, key=lambda line: line[1]["difference"])
-    return Test(words("test.inputs"), words("test.inputs.asks"), words.number(each["difference"], 3), span(words, each["difference_low"], each["difference_high"]),
+    return Test(words("test.inputs"), words("test.inputs.asks"), words.signed(each["difference"]), span(words, each["difference_low"], each["difference_high"]),
                 words("test.inputs.reading", label=label, auc=words.number(each["auc"], 3)))
 
 
 def _losses(lines, words):
     known = sorted((line for line in lines if line[1]["difference"] is not None), key=lambda line: line[1]["difference"])
-    bars = [Bar(label, max(-each["difference"], 0.0), words.number(each["difference"], 3), "adverse") for label, each in known]
+    bars = [Bar(label, max(-each["difference"], 0.0), words.signed(each["difference"]), "adverse") for label, each in known]
     said = ", ".join(f"{bar.label}: {bar.words}" for bar in bars)
     return ranked(bars, **words.caption("sensitivity", description=said)) if bars else None
 
@@ -132,4 +132,4 @@ def _step(step, words):
         return None
     reading = "more" if step["low"] > 0 else "enough" if step["high"] < 0.005 else "open"
     return Test(words("test.learning"), words("test.learning.asks", start=words.percent(step["from"], 0), end=words.percent(step["to"], 0)),
-                words.number(step["difference"], 4), span(words, step["low"], step["high"], 4), words(f"test.learning.{reading}"))
+                words.signed(step["difference"], 4), span(words, step["low"], step["high"], 4), words(f"test.learning.{reading}"))
