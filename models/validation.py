@@ -95,8 +95,9 @@ def _grade_row(grade, rows, repeats, asset_correlation, estimated_from):
 def _period_row(key, rows):
     bad = int(rows["target"].sum())
     ranked = rank.auc_interval(rows["target"], rows["raw_score"], groups=rows["customer_id"]) if 0 < bad < len(rows) else {}
+    figures = {f"auc{end}": ranked.get(name) for end, name in (("", "auc"), ("_low", "low"), ("_high", "high"))}
     return {"period": f"{key // 12:04d}-{key % 12 + 1:02d}-01", "rows": len(rows), "bad": bad, "rate": bad / len(rows),
-            "mean_probability": float(rows["probability"].mean()), **{f"auc{end}": ranked.get(name) for end, name in (("", "auc"), ("_low", "low"), ("_high", "high"))}}
+            "mean_probability": float(rows["probability"].mean()), **figures}
 
 
 def _need(frame):

@@ -84,5 +84,5 @@ def predicted_observed(rows, *, axis, words, height=260, **about):
     for row in rows:
         x, hint = on(scale_x, row["predicted"]), element("title", f"{words(row['predicted'])} → {words(row['observed'])}")
         marks.append(line(x, on(scale_y, row["low"]), x, on(scale_y, row["high"]), css="whisker t-adverse"))
-        marks.append(element("circle", hint, cx=x, cy=on(scale_y, row["observed"]), r=4.5, class_="observed" if row["observed"] >= floor else "observed hollow"))
+        marks.append(element("circle", hint, cx=x, cy=on(scale_y, row["observed"]), r=4.5, class_=f"observed{'' if row['observed'] >= floor else ' hollow'}"))
     return drawing(*marks, height=height, **about)

@@ -6,7 +6,7 @@ from datetime import date
 from models.sample import IN_SAMPLE, OUT_OF_TIME
 from pipeline.reports.charts import Bar, ranked
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import facts, figures, listed, prose, section, table
+from pipeline.reports.dossier_parts import facts, figures, listed, numbers, prose, section, table
 
 # Splits set apart by their own names; in the order in which a reader meets them.
 ORDER = ("development", "validation", "calibration", "embargo", "compromised", OUT_OF_TIME, "unused")
@@ -70,7 +70,7 @@ def _thresholds(made, words):
 def _cohorts(made, words):
     rows = [(words.month(date.fromisoformat(each["cohort"])), *(words.count(each[name]) for name in ("rows", "matured", "immature", "indeterminate", "bad")),
              words.percent(each["matured_rate"], 2), words.percent(each["naive_rate"], 2)) for each in made.maturity["cohorts"]]
-    head = (words("column.cohort"), *(f"#{words(f'column.{name}')}" for name in ("rows", "matured", "immature", "indeterminate", "bad", "rate", "naive")))
+    head = (words("column.cohort"), *numbers(words, "rows", "matured", "immature", "indeterminate", "bad", "rate", "naive"))
     return table(head, rows, title=words("target.cohorts"), note=words("target.cohorts.note"))
 
 
@@ -92,7 +92,7 @@ def samples(made, words):
     rows = made.observations
     parts = [(name, rows[rows["sample"] == name]) for name in ORDER if (rows["sample"] == name).any()]
     lines = [_sample_line(words, name, part) for name, part in parts]
-    head = (words("column.sample"), words("column.purpose"), *(f"#{words(f'column.{name}')}" for name in ("rows", "customers", "bad", "bad_customers", "rate")),
+    head = (words("column.sample"), words("column.purpose"), *numbers(words, "rows", "customers", "bad", "bad_customers", "rate"),
             words("column.observed"))
     return section(words, "samples", prose(words(f"samples.{made.leaks['judged_by']['kind']}"), words("samples.checked"), _shared(words, rows)),
                    table(head, lines), listed(made.leaks["notes"], title=words("samples.notes")))

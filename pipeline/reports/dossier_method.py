@@ -5,7 +5,7 @@ import msgspec
 from models.classifier import Settings, candidates_for
 from models.sample import DEVELOPMENT
 from pipeline.reports.charts import Bar, ranked
-from pipeline.reports.dossier_parts import Test, facts, figures, prose, section, table, tests
+from pipeline.reports.dossier_parts import Test, facts, figures, good_of, prose, rate, readings, section, side, span, table
 
 TOP = 12
 
@@ -15,7 +15,7 @@ def method(made, words):
     trained, rules = made.training, made.params.train
     chosen = prose(words("method.trees", trees=words.count(trained["trees"])), words("method.stopped"), _tried(made, words),
                    words(f"method.refit.{trained['settings']['refit']}"))
-    rows = [(words(f"setting.{name}"), name, _written(words, value), words("setting.given") if getattr(rules, name, None) is not None else words("setting.chosen"))
+    rows = [(words(f"setting.{name}"), name, _written(words, value), words("setting.chosen" if getattr(rules, name, None) is None else "setting.given"))
             for name, value in sorted(trained["settings"].items()) if name not in ("threads", "refit")]
     head = (words("column.setting"), words("column.name"), "#" + words("column.value"), words("column.from"))
     return section(words, "method", chosen, _rejected(made, words), table(head, rows, title=words("method.settings")))
@@ -38,20 +38,27 @@ def _written(words, value):
 
 
 def _rejected(made, words):
-    """How rejected applications were taken in, where they were."""
-    kind = made.training.get("reject_inference")
-    return prose(words("method.rejected")) if kind else None
+    """What taking rejected applications in changed, where they were."""
+    found = (made.validation or {}).get("reject_inference")
+    if found is None:
+        return None
+    ranks = found["auc"]
+    reading = words(f"compared.{side(ranks)}") + words("test.rejected.mean", before=words.percent(found["rejected_mean_before"], 2),
+                                                       after=words.percent(found["rejected_mean_after"], 2))
+    asks = words("test.rejected.asks", rows=words.count(found["rejected"]))
+    return readings([Test(words("test.rejected"), asks, words.signed(ranks["difference"], 4), span(words, ranks["low"], ranks["high"], 4), reading, good_of(ranks))])
 
 
 def drivers(made, words):
     """What the model looks at by factor and column, whether this is right to the digit, and whether it keeps its directions."""
     if made.importance is None:
         return None
-    bars = [Bar(words.named("factor", each["factor"]), each["share"], words.percent(each["share"], 0)) for each in made.importance["factors"] if each["share"] > 0]
-    top = [Bar(words.feature(each["column"]), each["share"], words.percent(each["share"])) for each in made.importance["columns"][:TOP] if each["share"] > 0]
+    used = {kind: [each for each in made.importance[kind] if each["share"] > 0] for kind in ("factors", "columns")}
+    bars = [Bar(words.named("factor", each["factor"]), each["share"], words.percent(each["share"], 0)) for each in used["factors"]]
+    top = [Bar(words.feature(each["column"]), each["share"], words.percent(each["share"])) for each in used["columns"][:TOP]]
     drawn = (ranked(bars, **words.caption("factors", description=_said(bars), rows=words.count(made.importance["rows"]))),
              ranked(top, **words.caption("columns", description=_said(top), count=len(top))))
-    return section(words, "drivers", tests([_directions(made, words), _shap(made, words)]), figures(*drawn), _broken(made, words))
+    return section(words, "drivers", readings([_directions(made, words), _shap(made, words)]), figures(*drawn), _broken(made, words))
 
 
 def _directions(made, words):
@@ -103,8 +110,8 @@ def _interval(made, words):
 
 def _grades(made, words):
     starts = [0.0, *(grade["upper"] for grade in made.model["grades"][:-1])]
-    rows = [(grade["name"], words.named("grade", grade["name"][:1]), f"{words.percent(start, 2)} – {words.percent(grade['upper'], 2)}",
-             words.percent(grade["probability"], 2)) for start, grade in zip(starts, made.model["grades"], strict=True)]
+    rows = [(grade["name"], words.named("grade", grade["name"][:1]), f"{rate(words, start)} – {rate(words, grade['upper'])}",
+             rate(words, grade["probability"])) for start, grade in zip(starts, made.model["grades"], strict=True)]
     head = (words("column.grade"), words("column.meaning"), "#" + words("column.range"), "#" + words("column.pd"))
     return table(head, rows, title=words("scale.grades"))
 

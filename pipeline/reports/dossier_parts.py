@@ -13,6 +13,11 @@ class Block:
     note: str = ""
     head: tuple = ()
 
+    @property
+    def narrow(self):
+        """Whether a table is so small that across the page its cells would stand too far apart."""
+        return len(self.head) < 4 and all(sum(map(len, row)) < 60 for row in self.content)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -72,7 +77,17 @@ def table(head, rows, *, title="", note=""):
     return Block("table", tuple(tuple(row) for row in rows), title, note, columns) if rows else None
 
 
-def tests(rows, *, title="", note=""):
+def numbers(words, *names):
+    """Labels "column.<name>" of columns of numbers, as `table` takes them."""
+    return tuple(f"#{words(f'column.{name}')}" for name in names)
+
+
+def counted(words, line, *names):
+    """Counts of a mapping as they are written."""
+    return tuple(words.count(line[name]) for name in names)
+
+
+def readings(rows, *, title="", note=""):
     """Tests with their readings, those that could be done."""
     done = tuple(row for row in rows if row is not None)
     return Block("tests", done, title, note) if done else None
@@ -102,6 +117,11 @@ def span(words, low, high, decimals=3):
 def span_percent(words, low, high, decimals=1):
     """An interval of shares."""
     return "" if low is None or high is None else f"{words.percent(low, decimals)} – {words.percent(high, decimals)}"
+
+
+def rate(words, value):
+    """A rate in per cent, with more digits where it is small."""
+    return words.percent(value, 4 if 0 < value < 0.001 else 2)
 
 
 def p_value(words, p):

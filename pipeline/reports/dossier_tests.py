@@ -7,7 +7,7 @@ from pipeline.reports import performance
 from pipeline.reports.charts import calibration as by_grade
 from pipeline.reports.dossier_charts import Line, curves, predicted_observed
 from pipeline.reports.dossier_data import ORDER
-from pipeline.reports.dossier_parts import Test, figures, good_of, p_value, prose, section, side, span, span_percent, table, tests
+from pipeline.reports.dossier_parts import Test, counted, figures, good_of, numbers, p_value, prose, rate, readings, section, side, span, span_percent, table
 
 LEVEL = 0.05
 
@@ -24,10 +24,10 @@ def ranking(made, words):
         Test("AUC", words("test.auc.asks"), words.number(ranks["auc"], 3), span(words, ranks["low"], ranks["high"]),
              words("test.auc.reading", share=words.percent(ranks["auc"], 0))),
         Test("KS", words("test.ks.asks"), words.number(ranks["ks"], 3), "", words("test.ks.reading", points=words.number(100 * ranks["ks"], 0))),
-        Test(words("test.precision"), words("test.precision.asks"), words.number(precision["average_precision"], 3), span(words, precision["low"], precision["high"]),
-             words("test.precision.reading", times=words.number(precision["average_precision"] / full["rate"]), rate=words.percent(full["rate"], 2))),
+        Test(words("test.precision"), words("test.precision.asks"), words.number(precision["average_precision"], 3),
+             span(words, precision["low"], precision["high"]), words("test.precision.reading", times=words.number(precision["average_precision"] / full["rate"]), rate=words.percent(full["rate"], 2))),
         _champion(made, words)]
-    return section(words, "ranking", prose(judged(full, words)), tests(rows), figures(_periods(full, words)), _capture(full, words))
+    return section(words, "ranking", prose(judged(full, words)), readings(rows), figures(_periods(full, words)), _capture(full, words))
 
 
 def judged(full, words):
@@ -48,9 +48,9 @@ def _champion(made, words):
 
 
 def _capture(full, words):
-    rows = [(words.percent(line["share"], 0), words.count(line["rows"]), words.percent(line["captured"]), words.percent(line["precision"]), words.number(line["lift"]))
-            for line in full["discrimination"]["capture"]]
-    head = tuple(f"#{words(f'column.{name}')}" for name in ("looked", "rows", "captured", "precision", "lift"))
+    rows = [(words.percent(line["share"], 0), words.count(line["rows"]), *(words.percent(line[name]) for name in ("captured", "precision")),
+             words.number(line["lift"])) for line in full["discrimination"]["capture"]]
+    head = numbers(words, "looked", "rows", "captured", "precision", "lift")
     return table(head, rows, title=words("ranking.capture"))
 
 
@@ -77,32 +77,43 @@ def calibration(made, words):
     bins = full["probability"]["reliability"]
     said = ", ".join(f"{words.probability(row['predicted'])} → {words.probability(row['observed'])}" for row in bins)
     drawn = predicted_observed(bins, axis=words.tick, words=words.probability, **words.caption("reliability", description=said))
-    return section(words, "calibration", tests(_calibration_tests(full, words), note=words("calibration.note")), figures(grades, drawn), _grade_table(full, words),
+    done = [*_line_tests(full["probability"], words), _grades_test(rows, words), *_fit_tests(full, words)]
+    return section(words, "calibration", readings(done, note=words("calibration.note")), figures(grades, drawn), _grade_table(full, words),
                    _period_table(full, words))
 
 
-def _calibration_tests(full, words):
-    truth = full["probability"]
-    line, fit, z = truth["line"], truth["hosmer_lemeshow"], truth["spiegelhalter"]
-    rows = [row for row in full["grades"] if row["rows"]]
-    inside = sum(row["inside"] for row in rows)
-    large = line["offset_low"] <= 0 <= line["offset_high"]
-    straight = line["slope_low"] <= 1 <= line["slope_high"]
+def _line_tests(truth, words):
+    """Level and slope of the calibration line."""
+    line = truth["line"]
+    large, straight = line["offset_low"] <= 0 <= line["offset_high"], line["slope_low"] <= 1 <= line["slope_high"]
+    level = "right" if large else "low" if line["offset"] > 0 else "high"
     return [
         Test(words("test.large"), words("test.large.asks"), f"{words.percent(truth['mean'], 2)} / {words.percent(truth['observed'], 2)}",
              span(words, math.exp(line["offset_low"]), math.exp(line["offset_high"]), 2),
-             words("test.large.right" if large else "test.large.low" if line["offset"] > 0 else "test.large.high", times=words.number(math.exp(line["offset"]), 2)), large),
+             words(f"test.large.{level}", times=words.number(math.exp(line["offset"]), 2)), large),
         Test(words("test.slope"), words("test.slope.asks"), words.number(line["slope"], 2), span(words, line["slope_low"], line["slope_high"], 2),
-             words("test.slope.right" if straight else "test.slope.far" if line["slope"] < 1 else "test.slope.near"), straight),
-        Test(words("test.grades"), words("test.grades.asks"), words("test.grades.figure", inside=inside, grades=len(rows)), "",
-             words("test.grades.right" if inside == len(rows) else "test.grades.wrong", outside=len(rows) - inside), inside == len(rows)),
+             words("test.slope.right" if straight else "test.slope.far" if line["slope"] < 1 else "test.slope.near"), straight)]
+
+
+def _grades_test(rows, words):
+    """In how many grades the observed count lies where it was expected."""
+    inside = sum(row["inside"] for row in rows)
+    reading = words("test.grades.right" if inside == len(rows) else "test.grades.wrong", outside=len(rows) - inside)
+    return Test(words("test.grades"), words("test.grades.asks"), words("test.grades.figure", inside=inside, grades=len(rows)), "", reading, inside == len(rows))
+
+
+def _fit_tests(full, words):
+    """Tests of the fit over the whole scale, and its errors."""
+    truth, base = full["probability"], full["rate"] * (1 - full["rate"])
+    fit, z = truth["hosmer_lemeshow"], truth["spiegelhalter"]
+    return [
         Test("Hosmer-Lemeshow", words("test.hl.asks"), f"{words.number(fit['statistic'])} ({fit['degrees']})", p_value(words, fit["p"]),
              words("test.p.calm" if fit["p"] >= LEVEL else "test.p.alarm"), fit["p"] >= LEVEL),
         Test("Spiegelhalter", words("test.spiegelhalter.asks"), f"z = {words.number(z['z'], 2)}", p_value(words, z["p"]),
              words("test.p.calm" if z["p"] >= LEVEL else "test.p.alarm"), z["p"] >= LEVEL),
         Test(words("test.ece"), words("test.ece.asks"), words.percent(truth["ece"], 2), "", words("test.ece.reading", value=words.percent(truth["ece"], 2))),
-        Test("Brier", words("test.brier.asks"), words.number(truth["brier"], 4), "", words(
-            "test.brier.reading", base=words.number(full["rate"] * (1 - full["rate"]), 4)), truth["brier"] < full["rate"] * (1 - full["rate"]))]
+        Test("Brier", words("test.brier.asks"), words.number(truth["brier"], 4), "", words("test.brier.reading", base=words.number(base, 4)),
+             truth["brier"] < base)]
 
 
 def _grades_said(rows, words):
@@ -111,19 +122,20 @@ def _grades_said(rows, words):
 
 
 def _grade_table(full, words):
-    rows = [(row["grade"], words.count(row["rows"]), words.percent(row["expected"] / row["rows"], 2), words.number(row["expected"]), words.count(row["bad"]),
-             f"{words.count(row['low'])} – {words.count(row['high'])}", words("yes.inside" if row["inside"] else "no.inside"), words.percent(row["observed"], 2),
+    rows = [(row["grade"], words.count(row["rows"]), rate(words, row["expected"] / row["rows"]), words.number(row["expected"]), words.count(row["bad"]),
+             " – ".join(counted(words, row, "low", "high")), words("yes.inside" if row["inside"] else "no.inside"), words.percent(row["observed"], 2),
              span_percent(words, row["rate_low"], row["rate_high"], 2), words.number(row["binomial_p"], 3), words.number(row["jeffreys_p"], 3))
             for row in full["grades"] if row["rows"]]
-    head = (words("column.grade"), *(f"#{words(f'column.{name}')}" for name in ("rows", "mean_pd", "expected", "bad", "expected_interval")), words("column.inside"),
-            *(f"#{words(f'column.{name}')}" for name in ("rate", "jeffreys_interval", "binomial", "jeffreys")))
+    head = (words("column.grade"), *numbers(words, "rows", "mean_pd", "expected", "bad", "expected_interval"), words("column.inside"),
+            *numbers(words, "rate", "jeffreys_interval", "binomial", "jeffreys"))
     return table(head, rows, title=words("calibration.grades"), note=words("calibration.grades.note"))
 
 
 def _period_table(full, words):
-    rows = [(words.month(date.fromisoformat(row["period"])), words.count(row["rows"]), words.count(row["bad"]), words.percent(row["rate"], 2),
-             words.percent(row["mean_probability"], 2), words.number(row["auc"], 3), span(words, row["auc_low"], row["auc_high"]) or "–") for row in full["periods"]]
-    head = (words("column.period"), *(f"#{words(f'column.{name}')}" for name in ("rows", "bad", "rate", "mean_pd", "auc", "interval")))
+    rows = [(words.month(date.fromisoformat(row["period"])), *counted(words, row, "rows", "bad"), words.percent(row["rate"], 2),
+             words.percent(row["mean_probability"], 2), words.number(row["auc"], 3), span(words, row["auc_low"], row["auc_high"]) or "–")
+            for row in full["periods"]]
+    head = (words("column.period"), *numbers(words, "rows", "bad", "rate", "mean_pd", "auc", "interval"))
     return table(head, rows, title=words("calibration.periods"))
 
 
@@ -133,7 +145,7 @@ def stability(made, words):
     moved = None if full is None else full["stability"]
     score = Test(words("test.psi"), words("test.psi.asks"), words.number(moved["psi"], 3), "", words(f"drift.{moved['verdict']}"),
                  moved["verdict"] == "none") if moved else None
-    return section(words, "stability", tests([score]), *_samples_compared(made, words))
+    return section(words, "stability", readings([score]), *_samples_compared(made, words))
 
 
 def _samples_compared(made, words):
@@ -142,8 +154,8 @@ def _samples_compared(made, words):
     rows = [(words(f"sample.{name}"), words.count(each["rows"]), words.count(each["customers"]), words.number(each["score"]["psi"], 3),
              words.number(each["score"]["psi_noise"], 3), f"{words.count(each['moved'])} / {words.count(each['columns'])}", words(f"drift.{each['verdict']}"))
             for name, each in found.items()]
-    head = (words("column.sample"), *(f"#{words(f'column.{name}')}" for name in ("rows", "customers", "score_psi", "psi_noise", "moved")), words("column.reading"))
-    worst = [(words(f"sample.{name}"), words.feature(shift["column"]), words.number(shift["psi"], 3), words.number(shift["psi_noise"], 3), p_value(words, shift["p"]))
+    head = (words("column.sample"), *numbers(words, "rows", "customers", "score_psi", "psi_noise", "moved"), words("column.reading"))
+    worst = [(words(f"sample.{name}"), words.feature(shift["column"]), *(words.number(shift[key], 3) for key in ("psi", "psi_noise")), p_value(words, shift["p"]))
              for name, each in found.items() for shift in each["worst"] if shift["severity"] != "none"]
     return (table(head, rows, title=words("stability.samples"), note=words("stability.samples.note")),
             table((words("column.sample"), words("column.column"), "#PSI", "#" + words("column.psi_noise"), "#" + words("column.p")), worst,

@@ -1,9 +1,10 @@
 """Sections of the dossier on what the model is worth: over simpler models, in money, to reviewers; and how it treats groups of customers."""
 
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import Test, facts, figures, good_of, prose, section, side, span, span_percent, table, tests
+from pipeline.reports.dossier_parts import Test, counted, facts, figures, good_of, numbers, prose, readings, section, side, span, span_percent, table
 
 AMOUNTS = {"the customer's limit": "limit", "the transaction's amount": "amount", "one unit a row": "unit"}
+RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 RULES = ("cut_off", "break_even", "all", "none")
 
 
@@ -21,7 +22,7 @@ def challengers(made, words):
             Test(words("test.over.loss"), words("test.over.loss.asks"), words.signed(compared["log_loss"]["difference"], 5),
                  span(words, compared["log_loss"]["low"], compared["log_loss"]["high"], 5), words(f"over.{side(_turned(compared['log_loss']))}"),
                  good_of(_turned(compared["log_loss"])))]
-    return section(words, "challengers", tests(rows), _beside(found, full, words) if full else None, _card(found["scorecard"], words),
+    return section(words, "challengers", readings(rows), _beside(found, full, words) if full else None, _card(found["scorecard"], words),
                    columns=words.count(len(found["scorecard"]["columns"])))
 
 
@@ -37,16 +38,16 @@ def _beside(found, full, words):
     rows = [(words(f"model.{name}"), *(words.number(each[figure], digits) for figure, digits in
                                        (("gini", 3), ("auc", 3), ("average_precision", 3), ("log_loss", 4), ("brier", 4), ("predicted_over_observed", 2))))
             for name, each in (("trees", trees), ("scorecard", found["scorecard"]), ("constant", found["constant"]))]
-    head = (words("column.model"), "#Gini", "#AUC", *(f"#{words(f'column.{name}')}" for name in ("average_precision", "log_loss")), "#Brier",
+    head = (words("column.model"), "#Gini", "#AUC", *numbers(words, "average_precision", "log_loss"), "#Brier",
             "#" + words("column.ratio"))
     return table(head, rows, title=words("challengers.beside"))
 
 
 def _card(card, words):
     seen = ["", *(line["column"] for line in card["table"])]
-    rows = [("" if line["column"] == before else words.feature(line["column"]), line["bin"], words.count(line["rows"]), words.count(line["bad"]), words.number(line["woe"], 2),
+    rows = [("" if line["column"] == before else words.feature(line["column"]), line["bin"], *counted(words, line, "rows", "bad"), words.number(line["woe"], 2),
              words.number(line["points"], 0)) for before, line in zip(seen, card["table"], strict=False)]
-    head = (words("column.column"), words("column.bin"), *(f"#{words(f'column.{name}')}" for name in ("rows", "bad", "woe", "points")))
+    head = (words("column.column"), words("column.bin"), *numbers(words, "rows", "bad", "woe", "points"))
     return table(head, rows, title=words("challengers.card"), note=words("challengers.card.note"))
 
 
@@ -67,8 +68,8 @@ def _profit(earned, words):
                 words(f"profit.{side(over)}"), good_of(over))
     rows = [(words(f"rule.{name}"), words.percent(each["accepted"]), words.number(each["profit"], 2), span(words, each["low"], each["high"], 2))
             for name, each in ((name, rules[name]) for name in RULES)]
-    head = (words("column.rule_used"), *(f"#{words(f'column.{name}')}" for name in ("accepted", "profit", "interval")))
-    return (tests([test]), facts(pairs), figures(_profit_curve(earned, words)), table(head, rows, title=words("profit.rules"), note=words("profit.note")))
+    head = (words("column.rule_used"), *numbers(words, "accepted", "profit", "interval"))
+    return (readings([test]), facts(pairs), figures(_profit_curve(earned, words)), table(head, rows, title=words("profit.rules"), note=words("profit.note")))
 
 
 def _profit_curve(earned, words):
@@ -86,19 +87,19 @@ def _reviewers(found, words):
     mine = found["model"]
     rows = [Test(words("test.capacity"), words("test.capacity.asks", capacity=words.count(mine["capacity"]), days=words.count(mine["days"])),
                  words.percent(mine["precision"], 2), span_percent(words, mine["low"], mine["high"], 2),
-                 words("test.capacity.reading", best=words.percent(mine["best"], 2), found=words.count(mine["found"]), compromised=words.count(mine["compromised"])))]
+                 words("test.capacity.reading", best=words.percent(mine["best"], 2), **{name: words.count(mine[name]) for name in ("found", "compromised")}))]
     if "difference" in found:
         over = found["difference"]
         rows.append(Test(words("test.capacity.over"), words("test.capacity.over.asks"), words.percent(over["difference"], 2),
                          span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{side(over)}"), good_of(over)))
-    return (tests(rows, title=words("capacity.title")), _found(found, words))
+    return (readings(rows, title=words("capacity.title")), _found(found, words))
 
 
 def _found(found, words):
     kinds = [name for name in ("model", "rules") if name in found]
     rows = [(words(f"capacity.{name}"), words.percent(found[name]["precision"], 2), words.count(found[name]["found"]), words.percent(found[name]["recall"], 0),
              words.money(found[name].get("found_amount")), words.money(found[name].get("saved_amount"))) for name in kinds]
-    head = (words("column.score"), *(f"#{words(f'column.{name}')}" for name in ("precision", "found", "recall", "found_amount", "saved_amount")))
+    head = (words("column.score"), *numbers(words, "precision", "found", "recall", "found_amount", "saved_amount"))
     return table(head, rows)
 
 
@@ -114,7 +115,7 @@ def fairness(made, words):
 def _differences(name, each, words):
     gaps = each["differences"]
     rows = [] if gaps is None else [_gap(gaps, kind, words) for kind in ("demographic_parity_difference", "equalized_odds_difference")]
-    return tests(rows, title=words.named("own", name))
+    return readings(rows, title=words.named("own", name))
 
 
 def _gap(gaps, kind, words):
@@ -124,9 +125,8 @@ def _gap(gaps, kind, words):
 
 
 def _groups(name, each, words):
-    rows = [((words("none") if line["group"] == "missing" else words.level(line["group"])) + ("*" if line["too_small"] else ""), words.count(line["rows"]), words.count(line["bad"]), words.percent(line["rate"], 2),
-             words.percent(line["mean_probability"], 2), words.percent(line["selection_rate"]), words.percent(line["true_positive_rate"]),
-             words.percent(line["false_positive_rate"]), words.number(line["auc"], 3)) for line in each["groups"]]
-    head = (words("column.group"), *(f"#{words(f'column.{name}')}" for name in
-                                     ("rows", "bad", "rate", "mean_pd", "selection", "good_accepted", "bad_accepted", "auc")))
+    named = {line["group"]: words("none") if line["group"] == "missing" else words.level(line["group"]) for line in each["groups"]}
+    rows = [(named[line["group"]] + ("*" if line["too_small"] else ""), *counted(words, line, "rows", "bad"), words.percent(line["rate"], 2),
+             words.percent(line["mean_probability"], 2), *(words.percent(line[rate]) for rate in RATES), words.number(line["auc"], 3)) for line in each["groups"]]
+    head = (words("column.group"), *numbers(words, "rows", "bad", "rate", "mean_pd", "selection", "good_accepted", "bad_accepted", "auc"))
     return table(head, rows, title="" if each["differences"] else words.named("own", name), note=words("fairness.note"))

@@ -5,7 +5,7 @@ import re
 
 from pipeline.reports.charts import Bar, ranked
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import Test, figures, p_value, section, span, table, tests
+from pipeline.reports.dossier_parts import Test, figures, numbers, p_value, readings, section, span, table
 
 AGE = re.compile(r"(\d+) days older")
 
@@ -37,7 +37,7 @@ def where(made, words):
         return None
     weak = found["weak_segments"]
     faults, harder = (_weak_table(weak[name], made, words, words(f"weak.{name}")) for name in ("found", "harder"))
-    return section(words, "segments", tests([_weak_test(weak, words)]), faults, harder, _segments(found["segments"], made, words))
+    return section(words, "segments", readings([_weak_test(weak, words)]), faults, harder, _segments(found["segments"], made, words))
 
 
 def _weak_test(weak, words):
@@ -45,16 +45,15 @@ def _weak_test(weak, words):
         return None
     count, rate = len(weak["found"]), words.percent(weak["false_discovery_rate"], 0)
     reading = words("test.weak.some", count=words.count(count)) if count else words("test.weak.none")
-    return Test(words("test.weak"), words("test.weak.asks", searched=words.count(weak["searched"]), rate=rate), words("test.weak.figure", count=count), "", reading,
-                not count)
+    asks = words("test.weak.asks", searched=words.count(weak["searched"]), rate=rate)
+    return Test(words("test.weak"), asks, words("test.weak.figure", count=count), "", reading, not count)
 
 
 def _weak_table(found, made, words, title):
     rows = [(rule_words(line["conditions"], made, words), words(f"weak.{line['kind']}"), words.count(line["rows"]),
              words.count(line["bad"]), words.percent(line["figures"]["rate"], 2), words.percent(line["figures"]["mean_probability"], 2),
              words.number(line["figures"]["auc"], 3), words.number(line["elsewhere"]["auc"], 3), p_value(words, line["p"])) for line in found]
-    head = (words("column.segment"), words("column.reason"), *(f"#{words(f'column.{name}')}" for name in
-                                                                ("rows", "bad", "rate", "mean_pd", "auc", "auc_elsewhere", "p")))
+    head = (words("column.segment"), words("column.reason"), *numbers(words, "rows", "bad", "rate", "mean_pd", "auc", "auc_elsewhere", "p"))
     return table(head, rows, title=title, note=words("weak.note"))
 
 
@@ -62,7 +61,7 @@ def _segments(segments, made, words):
     rows = [(_condition(line["condition"], made, words), words.count(line["rows"]), words.count(line["bad"]) + ("*" if line["few"] else ""),
              words.percent(line["rate"], 2), words.percent(line["mean_probability"], 2), words.number(line["auc"], 3),
              span(words, line["auc_low"], line["auc_high"]) or "–", _times(line, words)) for line in segments]
-    head = (words("column.segment"), *(f"#{words(f'column.{name}')}" for name in ("rows", "bad", "rate", "mean_pd", "auc", "interval", "odds_ratio")))
+    head = (words("column.segment"), *numbers(words, "rows", "bad", "rate", "mean_pd", "auc", "interval", "odds_ratio"))
     return table(head, rows, title=words("segments.all"), note=words("segments.note"))
 
 
@@ -82,11 +81,10 @@ def sensitivity(made, words):
     lines += [(words("sensitivity.missing", table=words.named("table", each["table"])), each) for each in found["missing"]]
     lines += [(_stale(words, each["how"]), each) for each in found["stale"]]
     rows = [(label, words.count(each["rows"]), words.number(each["auc"], 3), words.signed(each["difference"]) if each["difference"] is not None else "–",
-             span(words, each["difference_low"], each["difference_high"]) or "–", words.percent(each["grades_changed"], 0), words.percent(each["grades_worse"], 0),
+             span(words, each["difference_low"], each["difference_high"]) or "–", *(words.percent(each[f"grades_{kind}"], 0) for kind in ("changed", "worse")),
              f"{words.percent(each['mean_before'], 2)} → {words.percent(each['mean'], 2)}") for label, each in lines]
-    head = (words("column.inputs"), *(f"#{words(f'column.{name}')}" for name in
-                                      ("rows", "auc", "auc_change", "interval", "grades_changed", "grades_worse", "mean_pd")))
-    return section(words, "sensitivity", tests([_worst_input(lines, words)]), figures(_losses(lines, words)), table(head, rows))
+    head = (words("column.inputs"), *numbers(words, "rows", "auc", "auc_change", "interval", "grades_changed", "grades_worse", "mean_pd"))
+    return section(words, "sensitivity", readings([_worst_input(lines, words)]), figures(_losses(lines, words)), table(head, rows))
 
 
 def _stale(words, how):
@@ -123,8 +121,8 @@ def learning(made, words):
                    words=lambda value: words.number(value, 3), **words.caption("learning", description=said)) if len(points) > 1 else None
     rows = [(words.percent(point["share"], 0), words.count(point["customers"]), words.count(point["bad_customers"]), words.count(point["draws"]),
              words.number(point["auc"], 3), span(words, point["low"], point["high"])) for point in points]
-    head = tuple(f"#{words(f'column.{name}')}" for name in ("share", "customers", "bad_customers", "draws", "auc", "interval"))
-    return section(words, "learning", tests([_step(step, words)]), figures(drawn), table(head, rows))
+    head = numbers(words, "share", "customers", "bad_customers", "draws", "auc", "interval")
+    return section(words, "learning", readings([_step(step, words)]), figures(drawn), table(head, rows))
 
 
 def _step(step, words):
