@@ -308,9 +308,18 @@ def test_metrics_are_complete_plain_and_repeatable():
     assert sum(row["rows"] for row in found["periods"]) == 2000
 
 
+def test_the_interval_of_a_period_is_that_of_its_rows_by_customer():
+    frame = judged()
+    first = frame[frame["as_of"] < "2022-04-01"]
+    alone = rank.auc_interval(first["target"], first["raw_score"], groups=first["customer_id"])
+    row = periods(frame)[0]
+    assert (row["auc"], row["auc_low"], row["auc_high"]) == (alone["auc"], alone["low"], alone["high"])
+    assert row["auc_low"] < row["auc"] < row["auc_high"]
+
+
 def test_a_period_with_one_class_has_no_auc():
     frame = judged(40).assign(target=[0] * 39 + [1], as_of=[pd.Timestamp("2022-01-01")] * 39 + [pd.Timestamp("2022-07-01")])
-    assert [(row["period"], row["auc"]) for row in periods(frame)] == [("2022-01-01", None), ("2022-07-01", None)]
+    assert [(row["period"], row["auc"], row["auc_low"]) for row in periods(frame)] == [("2022-01-01", None, None), ("2022-07-01", None, None)]
 
 
 @pytest.mark.parametrize(("change", "message"), [

@@ -46,7 +46,8 @@ def _rejected(made, words):
     reading = words(f"compared.{side(ranks)}") + words("test.rejected.mean", before=words.percent(found["rejected_mean_before"], 2),
                                                        after=words.percent(found["rejected_mean_after"], 2))
     asks = words("test.rejected.asks", rows=words.count(found["rejected"]))
-    return readings([Test(words("test.rejected"), asks, words.signed(ranks["difference"], 4), span(words, ranks["low"], ranks["high"], 4), reading, good_of(ranks))])
+    interval = span(words, ranks["low"], ranks["high"], 4)
+    return readings([Test(words("test.rejected"), asks, words.signed(ranks["difference"], 4), interval, reading, good_of(ranks))])
 
 
 def drivers(made, words):

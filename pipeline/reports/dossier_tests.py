@@ -25,7 +25,8 @@ def ranking(made, words):
              words("test.auc.reading", share=words.percent(ranks["auc"], 0))),
         Test("KS", words("test.ks.asks"), words.number(ranks["ks"], 3), "", words("test.ks.reading", points=words.number(100 * ranks["ks"], 0))),
         Test(words("test.precision"), words("test.precision.asks"), words.number(precision["average_precision"], 3),
-             span(words, precision["low"], precision["high"]), words("test.precision.reading", times=words.number(precision["average_precision"] / full["rate"]), rate=words.percent(full["rate"], 2))),
+             span(words, precision["low"], precision["high"]), words("test.precision.reading", rate=words.percent(full["rate"], 2),
+                                                                     times=words.number(precision["average_precision"] / full["rate"]))),
         _champion(made, words)]
     return section(words, "ranking", prose(judged(full, words)), readings(rows), figures(_periods(full, words)), _capture(full, words))
 
@@ -155,7 +156,8 @@ def _samples_compared(made, words):
              words.number(each["score"]["psi_noise"], 3), f"{words.count(each['moved'])} / {words.count(each['columns'])}", words(f"drift.{each['verdict']}"))
             for name, each in found.items()]
     head = (words("column.sample"), *numbers(words, "rows", "customers", "score_psi", "psi_noise", "moved"), words("column.reading"))
-    worst = [(words(f"sample.{name}"), words.feature(shift["column"]), *(words.number(shift[key], 3) for key in ("psi", "psi_noise")), p_value(words, shift["p"]))
+    worst = [(words(f"sample.{name}"), words.feature(shift["column"]), words.number(shift["psi"], 3), words.number(shift["psi_noise"], 3),
+              p_value(words, shift["p"]))
              for name, each in found.items() for shift in each["worst"] if shift["severity"] != "none"]
     return (table(head, rows, title=words("stability.samples"), note=words("stability.samples.note")),
             table((words("column.sample"), words("column.column"), "#PSI", "#" + words("column.psi_noise"), "#" + words("column.p")), worst,

@@ -45,10 +45,14 @@ def _beside(found, full, words):
 
 def _card(card, words):
     seen = ["", *(line["column"] for line in card["table"])]
-    rows = [("" if line["column"] == before else words.feature(line["column"]), line["bin"], *counted(words, line, "rows", "bad"), words.number(line["woe"], 2),
+    rows = [("" if line["column"] == before else words.feature(line["column"]), _bin(line["bin"], words), *counted(words, line, "rows", "bad"), words.number(line["woe"], 2),
              words.number(line["points"], 0)) for before, line in zip(seen, card["table"], strict=False)]
     head = (words("column.column"), words("column.bin"), *numbers(words, "rows", "bad", "woe", "points"))
     return table(head, rows, title=words("challengers.card"), note=words("challengers.card.note"))
+
+
+def _bin(label, words):
+    return words("none") if label == "missing" else label
 
 
 def usefulness(made, words):
@@ -127,6 +131,7 @@ def _gap(gaps, kind, words):
 def _groups(name, each, words):
     named = {line["group"]: words("none") if line["group"] == "missing" else words.level(line["group"]) for line in each["groups"]}
     rows = [(named[line["group"]] + ("*" if line["too_small"] else ""), *counted(words, line, "rows", "bad"), words.percent(line["rate"], 2),
-             words.percent(line["mean_probability"], 2), *(words.percent(line[rate]) for rate in RATES), words.number(line["auc"], 3)) for line in each["groups"]]
+             words.percent(line["mean_probability"], 2), *(words.percent(line[rate]) for rate in RATES), words.number(line["auc"], 3))
+            for line in each["groups"]]
     head = (words("column.group"), *numbers(words, "rows", "bad", "rate", "mean_pd", "selection", "good_accepted", "bad_accepted", "auc"))
     return table(head, rows, title="" if each["differences"] else words.named("own", name), note=words("fairness.note"))
