@@ -314,7 +314,8 @@ def test_a_column_that_knows_the_outcome_is_named_with_its_reason(made):
 def test_reviewers_of_fraud_read_what_they_find_at_their_capacity(made):
     mine = {"capacity": 5, "days": 120, "precision": 0.0233, "low": 0.0116, "high": 0.035, "best": 0.03, "found": 14, "compromised": 16, "recall": 0.875,
             "found_amount": 4_392_060_449, "saved_amount": 1_938_413_811}
-    full = made.evaluation | {"capacity": {"model": mine, "rules": mine | {"precision": 0.01}, "difference": {"difference": 0.0133, "low": 0.002, "high": 0.03}}}
+    over = {"difference": 0.0133, "low": 0.002, "high": 0.03}
+    full = made.evaluation | {"capacity": {"model": mine, "rules": mine | {"precision": 0.01}, "difference": over}}
     shown = said(view(replace(made, evaluation=full)), "usefulness")
     assert "figure='2.33%', interval='1.16% – 3.50%'" in shown
     assert "14 of 16 compromised customers are found" in shown
@@ -332,7 +333,8 @@ def test_what_rejected_applications_changed_is_told_where_they_took_part(made):
 
 def test_few_bad_customers_and_held_out_customers_are_limits(made):
     counts = {name: {"rows": 10, "bad": 3, "bad_customers": 3} for name in made.training["counts"]}
-    rows = pd.DataFrame({"customer_id": ["a", "b"], "as_of": pd.Timestamp("2024-01-31"), "target": 1.0, "status": "matured", "sample": ["development", "out_of_time"]})
+    rows = pd.DataFrame({"customer_id": ["a", "b"], "as_of": pd.Timestamp("2024-01-31"), "target": 1.0, "status": "matured",
+                         "sample": ["development", "out_of_time"]})
     shown = said(view(replace(made, model=made.model | {"training": made.training | {"counts": counts}}, observations=rows,
                               leaks=made.leaks | {"judged_by": {"kind": "by_customer"}})), "limits")
     assert "Only 9 bad customers taught" in shown
@@ -356,7 +358,8 @@ def test_data_is_found_again_by_its_hash(made):
 def test_every_kind_that_a_stage_may_write_has_words():
     words = Words("en", more=("dossier",))
     named = [*(f"setting.{name}" for name in Settings.__struct_fields__ if name not in ("threads", "refit")), *(f"method.refit.{name}" for name in REFITS),
-             *(f"leak.{reason}" for reason in ASKED), *(f"samples.{kind}" for kind in WORDS), *(f"sample.{name}{end}" for name in ORDER for end in ("", ".for")),
+             *(f"leak.{reason}" for reason in ASKED), *(f"samples.{kind}" for kind in WORDS), *(f"sample.{name}" for name in ORDER),
+             *(f"sample.{name}.for" for name in ORDER),
              *(f"weak.{kind}" for kind in (CALIBRATION, PROMISE, RANKING)), *(f"{part}.{name}" for name in METHODS for part in ("calibration", "curve")),
              *(f"drift.{verdict}" for verdict in ("none", "moderate", "severe")), *(f"check.{name}" for name in CHECKS)]
     assert all(words(name) for name in named)
@@ -401,8 +404,8 @@ def test_a_p_value_is_a_bound_where_it_is_tiny():
 
 
 def test_a_point_without_a_value_is_left_out_and_the_last_label_stands():
-    drawn = curves([Line("main", "AUC", [0.7, None, 0.9], [0.6, None, 0.8], [0.8, None, 1.0])], ["first", "second", "third"], axis=str, words=str, key="k", title="t",
-                   description="d")
+    line = Line("main", "AUC", [0.7, None, 0.9], [0.6, None, 0.8], [0.8, None, 1.0])
+    drawn = curves([line], ["first", "second", "third"], axis=str, words=str, key="k", title="t", description="d")
     assert drawn.svg.count("<circle") == 2
     assert drawn.svg.count("whisker") == 2
     assert ">third<" in drawn.svg

@@ -14,6 +14,7 @@ from pipeline.book import book
 from pipeline.challenge import challenge
 from pipeline.datasets import case_path, read_json
 from pipeline.decide import decide
+from pipeline.dossier import dossier
 from pipeline.evaluate import evaluate
 from pipeline.explain import explain
 from pipeline.featurize import featurize
@@ -34,7 +35,7 @@ from pipeline.use import source_changes
 from pipeline.workspace import workspace
 from serving.current import Current
 
-LEARN = (observe, featurize, sample, train, evaluate, challenge, explain, ship, gate)
+LEARN = (observe, featurize, sample, train, evaluate, challenge, explain, ship, gate, dossier)
 TODAY = (book, score, report, monitor, decide)
 OBSERVATIONS = """
 SELECT no AS observation_id, person AS customer_id, TIMESTAMP '{as_of}' AS as_of, flag::DOUBLE AS target, * EXCLUDE (no, person, flag)

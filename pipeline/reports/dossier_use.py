@@ -45,8 +45,8 @@ def _beside(found, full, words):
 
 def _card(card, words):
     seen = ["", *(line["column"] for line in card["table"])]
-    rows = [("" if line["column"] == before else words.feature(line["column"]), _bin(line["bin"], words), *counted(words, line, "rows", "bad"), words.number(line["woe"], 2),
-             words.number(line["points"], 0)) for before, line in zip(seen, card["table"], strict=False)]
+    rows = [("" if line["column"] == before else words.feature(line["column"]), _bin(line["bin"], words), *counted(words, line, "rows", "bad"),
+             words.number(line["woe"], 2), words.number(line["points"], 0)) for before, line in zip(seen, card["table"], strict=False)]
     head = (words("column.column"), words("column.bin"), *numbers(words, "rows", "bad", "woe", "points"))
     return table(head, rows, title=words("challengers.card"), note=words("challengers.card.note"))
 
