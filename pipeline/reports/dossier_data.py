@@ -27,7 +27,8 @@ def _origin(made, words):
 
 
 def _protocol(protocol):
-    return "" if protocol is None else ", ".join(f"{key} {value}" for key, value in protocol.items())
+    """What a published protocol asks for, as the source writes it; nothing where there is none."""
+    return ", ".join(f"{key} {value}" for key, value in (protocol or {}).items() if value not in (None, {}))
 
 
 def _rejects(made, words):
@@ -103,7 +104,7 @@ def _sample_line(words, name, part):
     matured = int(part["target"].notna().sum())
     return (words(f"sample.{name}"), words(f"sample.{name}.for"), words.count(len(part)), words.count(part["customer_id"].nunique()), words.count(len(bad)),
             words.count(bad["customer_id"].nunique()), words.percent(len(bad) / matured, 2) if matured else "–",
-            f"{words.date(part['as_of'].min())} – {words.date(part['as_of'].max())}")
+            " – ".join(dict.fromkeys(words.date(moment) for moment in (part["as_of"].min(), part["as_of"].max()))))
 
 
 def shared_customers(rows):
@@ -150,7 +151,8 @@ def _leaks(made, words):
 
 def _left_out(made, words):
     left = made.catalogue["left_out"] if made.catalogue else {}
-    return prose(words("features.left_out", count=words.count(len(left)), lacking=", ".join(sorted(set(left.values()))))) if left else None
+    lacking = sorted({words.named("table", column.split(".")[0]) for columns in left.values() for column in columns.split(", ")})
+    return prose(words("features.left_out", count=words.count(len(left)), lacking=", ".join(lacking))) if left else None
 
 
 def columns(made, words):
