@@ -51,12 +51,8 @@ test-slow: setup ## the slow tests too: whole pipeline runs, kills, the real set
 lint: setup ## style and layers
 	@$(BIN)/ruff check . && $(BIN)/lint-imports
 
-bench-simulated: setup ## 20 simulated portfolios: Gini against the reference hazard, default counts inside their intervals
+bench-simulated: setup ## 20 simulated portfolios: default against the reference hazard, fraud against the oracle and rules
 	@$(BIN)/python -m benchmarks.simulated
-
-.PHONY: bench-fraud
-bench-fraud: setup ## 20 simulated portfolios: fraud against the oracle's average precision and a rules baseline at the reviewers' capacity
-	@$(BIN)/python -m benchmarks.fraud
 
 .PHONY: bench-leaks
 bench-leaks: setup ## the leak screen: planted and honest columns, the real sets, the simulated portfolio

@@ -77,6 +77,7 @@ def stored_bits(column):
     return whole.to_pylist() if pa.types.is_string(whole.type) else whole.to_numpy(zero_copy_only=False).view(np.int64).tolist()
 
 
+@pytest.mark.slow
 @generated
 @given(SEEDS, USE_CASES, st.sampled_from(POSTINGS), st.sampled_from(DATES[:-1]))
 def test_a_book_with_its_context_and_its_catalogue_is_blind_to_what_was_known_later(seed, use_case, posting, until):

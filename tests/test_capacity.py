@@ -95,6 +95,7 @@ def test_without_amounts_nothing_is_said_of_worth():
     assert not [name for name in at_capacity(frame.drop(columns="amount"), score, capacity=3) if name.endswith("amount")]
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_mean_of_independent_days():
     rng, inside = np.random.default_rng(0), 0
     for seed in range(100):

@@ -128,6 +128,7 @@ def project(tmp_path_factory):
         yield folder
 
 
+@pytest.mark.slow
 def test_the_stage_writes_the_card_that_made_the_figures(project):
     folder = case_path("default", "challengers")
     found, kept, predictions = read_json(folder / "challengers.json"), read_json(folder / "scorecard.json"), read_frame(folder / "predictions.parquet")
@@ -143,12 +144,14 @@ def test_the_stage_writes_the_card_that_made_the_figures(project):
     assert 1 <= len(card.names) <= 15
 
 
+@pytest.mark.slow
 def test_the_card_learned_from_the_rows_of_the_final_trees(project):
     kept = read_json(case_path("default", "challengers", "scorecard.json"))["card"]
     sample = read_frame(case_path("default", "development", "samples.parquet"))["sample"]
     assert {sum(each["bins"]["rows"]) for each in kept["characteristics"]} == {int(sample.isin(["development", "validation"]).sum())}
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(project):
     from pipeline.challenge import challenge
 

@@ -43,6 +43,10 @@ SMALL = [("simulated.customers", 700), ("simulated.reference_every_months", 12),
 FULL = "data/default/evaluation/full.json"
 
 
+# A run of all stages, half a minute.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a small run of the default use case, with its dossier."""

@@ -90,6 +90,7 @@ def test_sub_scores_and_base_add_up_to_the_raw_score(project):
     np.testing.assert_allclose(parts, scores["raw_score"], rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_validation_answers_every_part_from_the_same_rows_and_again_the_same(project):
     validate("default")
     path = case_path("default", "validation", "validation.json")
@@ -120,6 +121,7 @@ def test_an_unknown_column_to_validate_by_is_named(project):
     change_params([("validate.segments", "auto")])
 
 
+@pytest.mark.slow
 def test_a_new_month_leaves_what_the_model_learns_from_as_it_was(project):
     folder = case_path("default", "development")
     before = digests(folder)

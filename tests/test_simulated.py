@@ -242,6 +242,7 @@ def test_steps_give_what_simulate_writes(tmp_path):
 # Risk as stated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_two_to_four_percent_default_within_a_year(seed):
     rate = _matured(seed).groupby("as_of")["defaulted"].mean()
