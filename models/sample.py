@@ -29,12 +29,14 @@ class Boundaries(msgspec.Struct, frozen=True):
 
 def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=None, development_to=None, out_of_time_from=None,
                   out_of_time_to=None, validation_share=0.15, calibration_share=0.15, validation_later_share=1.0, hold_out_share=0.25,
-                  customers="shared", seed=0, group="customer_id", fall_back=True):
+                  customers="shared", seed=0, group="customer_id", fall_back=True, known_labels=True):
     """Assign every observation to development, validation, calibration, out_of_time, embargo or unused.
 
     observations: one row per observation with as_of, status, target and the `group` column. Only matured rows with a target are used. The
     last `out_of_time_days` of matured as_of dates are out_of_time (or the three explicit dates, all inclusive); rows younger than
     out_of_time_from less embargo_days are the embargo, so no label window of an in-sample row reaches past the first out_of_time as_of.
+    With `known_labels` rows whose target_known_at, where there is such a column, lies after out_of_time_from are embargo too: whoever learned on that day
+    did not have them. A published protocol that counts the horizon alone takes them.
     Inside the past, customers (not rows) go to the three samples by a seeded hash of their id, dealt apart among those with and without a
     bad row, because a customer's consecutive windows hold the same default. Validation rows come from the last `validation_later_share` of
     the period. A customer may stand in the past and in out_of_time, where `customers` is "shared": the book is scored again every month.
@@ -60,14 +62,15 @@ def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=
                          development_to=development_to, out_of_time_from=out_of_time_from, out_of_time_to=out_of_time_to)
     shares = {"validation_share": validation_share, "calibration_share": calibration_share, "seed": seed, "group": group}
     judging = _judging(observations, usable, hold_out_share, seed=seed, group=group) if customers == APART else None
-    sample = _by_time(observations, usable, bounds, validation_later_share=validation_later_share, judging=judging, **shares)
+    sample = _by_time(observations, usable, bounds, known_labels=known_labels, validation_later_share=validation_later_share, judging=judging, **shares)
     lacking = _lacking(sample, observations["target"])
     if lacking and fall_back and not given:
         sample = _by_customer(observations, usable, hold_out_share=hold_out_share, **shares)
         note = (f"The history is too short to judge on later dates ({lacking}): {hold_out_share:.0%} of the customers, drawn by a hash "
                 "of their id, are held out instead, at all dates. The figures then say nothing about how the model ages.")
         return checked_split(sample, observations, by="customer", notes=[note], bounds=None)
-    notes = [_note(bounds, embargo_days), *([] if judging is None else [_apart_note(observations, usable, bounds, judging, hold_out_share)])]
+    late = known_labels & sample.eq(EMBARGO) & observations["as_of"].astype(TIME).le(bounds.development_to)
+    notes = [_note(bounds, embargo_days, int(late.sum())), *([] if judging is None else [_apart_note(observations, usable, bounds, judging, hold_out_share)])]
     return checked_split(sample, observations, by="time", notes=notes, bounds=bounds)
 
 
@@ -91,13 +94,13 @@ def without_compromised(samples, observations):
     return kept
 
 
-def check_split(observations, samples, *, horizon_days, embargo_days, by="time", customers="shared", group="customer_id"):
+def check_split(observations, samples, *, horizon_days, embargo_days, by="time", customers="shared", group="customer_id", known_labels=True):
     """Verify the rule of a split by sorting label windows and customers, sharing no code with `split_by_time`.
 
     observations: as_of, status, target, the `group` column; samples: sample names on the same index. Checked: only matured rows are used;
     no customer stands in two in-sample samples; and by time, no in-sample label window (as_of, as_of + horizon_days] overlaps an
-    out_of_time one that starts later or earlier, and the gap between them is at least embargo_days; by customer, or
-    where `customers` are apart, no customer is on both sides.
+    out_of_time one that starts later or earlier, the gap between them is at least embargo_days, and with `known_labels` no in-sample label
+    became known after the first out_of_time row; by customer, or where `customers` are apart, no customer is on both sides.
 
     Raises: RiskError that names the broken rule and how many rows or customers break it.
     """
@@ -112,6 +115,8 @@ def check_split(observations, samples, *, horizon_days, embargo_days, by="time",
     _refuse_shared(used[used["sample"].isin(scopes)])
     if by == "time":
         _refuse_overlap(used, horizon_days=horizon_days, embargo_days=embargo_days)
+        if known_labels and "target_known_at" in observations:
+            _refuse_later_labels(used.assign(known_at=observations["target_known_at"]))
 
 
 def matured_rows(observations, group):
@@ -156,10 +161,12 @@ def _boundaries(as_of, *, embargo_days, out_of_time_days, development_to, out_of
     return Boundaries(development_to=end, out_of_time_from=start, out_of_time_to=last)
 
 
-def _by_time(observations, usable, bounds, *, validation_share, calibration_share, validation_later_share, judging, seed, group):
+def _by_time(observations, usable, bounds, *, known_labels, validation_share, calibration_share, validation_later_share, judging, seed, group):
     as_of = observations["as_of"].astype(TIME)
-    past = usable & (as_of <= bounds.development_to)
-    between = usable & (as_of > bounds.development_to) & (as_of < bounds.out_of_time_from)
+    past, before = usable & (as_of <= bounds.development_to), usable & (as_of < bounds.out_of_time_from)
+    if known_labels and "target_known_at" in observations:
+        past &= observations["target_known_at"].astype(TIME) <= bounds.out_of_time_from
+    between = before & ~past
     judged = usable & (as_of >= bounds.out_of_time_from) & (as_of <= bounds.out_of_time_to)
     if judging is not None:
         past, judged = past & ~judging, judged & judging
@@ -229,9 +236,10 @@ def checked_split(sample, observations, *, by, notes, bounds, judged_by=None):
     return sample
 
 
-def _note(bounds, embargo_days):
+def _note(bounds, embargo_days, late):
+    known = f", and so are {late:,} earlier rows whose outcome was not known yet when judging began" if late else ""
     return (f"Observations up to {bounds.development_to.date()} are the past, those from {bounds.out_of_time_from.date()} to "
-            f"{bounds.out_of_time_to.date()} are judged; the {embargo_days} days between are left out.")
+            f"{bounds.out_of_time_to.date()} are judged; the {embargo_days} days between are left out{known}.")
 
 
 def _apart_note(observations, usable, bounds, judging, hold_out_share):
@@ -248,6 +256,14 @@ def _refuse_shared(rows):
     shared = np.unique(ids[1:][ids[1:] == ids[:-1]]) if len(ids) else ids
     if len(shared):
         raise RiskError(f"samples: {len(shared)} customers stand in two samples at once, first {shared[0]}; their defaults would be shared")
+
+
+def _refuse_later_labels(used):
+    judged = used["sample"].eq(OUT_OF_TIME)
+    later = used.loc[~judged, "known_at"].to_numpy() > used.loc[judged, "as_of"].min()
+    if (count := int(later.sum())):
+        raise RiskError(f"samples: the labels of {count} in-sample observations became known after the first out_of_time one: whoever learned on that day "
+                        "did not have them; lengthen the embargo by the reporting lag")
 
 
 def _refuse_overlap(used, *, horizon_days, embargo_days):

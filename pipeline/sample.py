@@ -45,7 +45,8 @@ def _dealt(observations, use_case, params, protocol, horizon_days):
         samples = split_by_protocol(observations, protocol, number=params.sample.round, **shares)
         check_draw(observations, samples, protocol)
         return samples
-    apart = {"horizon_days": horizon_days, "embargo_days": embargo_days(params, use_case, horizon_days)}
+    # Published dates may count the horizon alone, and then stand as published.
+    apart = {"horizon_days": horizon_days, "embargo_days": embargo_days(params, use_case, horizon_days), "known_labels": protocol is None}
     # A published protocol says what is judged, and so whose rows: to keep customers apart is ours to choose only where there is none.
     window = {"out_of_time_days": rules.out_of_time_days, "customers": rules.customers} if protocol is None else _inclusive(protocol)
     samples = split_by_time(observations, **apart, **shares, **window)

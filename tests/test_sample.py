@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from features.errors import RiskError
-from models.sample import check_split, split_by_time, without_compromised
+from models.sample import IN_SAMPLE, check_split, split_by_time, without_compromised
 
 RULES = {"horizon_days": 365, "embargo_days": 365}
 
@@ -176,3 +176,18 @@ def test_judged_rows_of_compromised_customers_only_are_refused():
     sample = split_by_time(asked, out_of_time_days=300, **RULES)
     with pytest.raises(RiskError, match="once the compromised customers are left out; lengthen sample.fraud.out_of_time_days"):
         without_compromised(sample, asked.assign(compromised=asked["target"].groupby(asked["customer_id"]).transform("max").eq(1)))
+
+
+def test_labels_that_nobody_had_when_judging_began_teach_nothing():
+    frame = portfolio()
+    frame = frame.assign(target_known_at=frame["as_of"] + pd.Timedelta(days=365 + 45))
+    without, sample = (split_by_time(frame, horizon_days=365, embargo_days=365, out_of_time_days=365, known_labels=known) for known in (False, True))
+    start = frame.loc[sample.eq("out_of_time"), "as_of"].min()
+    late = frame["target_known_at"] > start
+    assert (late & without.isin(IN_SAMPLE)).any()
+    assert not (late & sample.isin(IN_SAMPLE)).any()
+    assert sample[late & without.isin(IN_SAMPLE)].eq("embargo").all()
+    check_split(frame, sample, horizon_days=365, embargo_days=365)
+    check_split(frame, without, horizon_days=365, embargo_days=365, known_labels=False)
+    with pytest.raises(RiskError, match="in-sample observations became known after the first out_of_time one"):
+        check_split(frame, without, horizon_days=365, embargo_days=365)
