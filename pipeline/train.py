@@ -119,8 +119,6 @@ def grown(parts, described, given):
 def _taught_by_rejected(booster, about, parts, described, rejected, judged, params):
     """The booster grown again with the rejected rows beside the rows it learned from, and what to say of it; judged: as `raw_scores_to_calibrate`."""
     settings = Settings(**about["settings"])
-    if settings.refit == "all":
-        raise RiskError("train.reject_inference needs accepted rows that teach no tree, and train.refit is all: set it to validation.")
     raw_score, target, groups = judged
     knots = fit(raw_score, target, method=params.calibrate.method, groups=groups, seed=settings.seed)
     samples, how = [parts[name][:2] for name in LEARNED[: 1 + (settings.refit == "validation")]], columns_of(described)
