@@ -41,9 +41,10 @@ def refit(validated, columns, rows):
     """The validated bundle's settings, columns, levels and number of trees, grown on all `rows` (customer_id, as_of, target; fraud: compromised) with their
     named columns.
 
-    Calibrated by the validated method on raw scores of trees that saw none of the row's customer, compromised rows left out as where it was validated. The grades keep the validated cuts, so that a grade
-    means the same before and after; each one's PD is estimated anew, and stays within its cuts. Training says what it `describes`: refitted, the
-    hash `validated`, the rows' last as_of, and how well the out-of-fold scores rank, which is the only figure of these trees that there can be.
+    Calibrated by the validated method on raw scores of trees that saw none of the row's customer, compromised rows left out as where it was validated.
+    The grades keep the validated cuts, so that a grade means the same before and after; each one's PD is estimated anew, and stays within its cuts.
+    Training says what it `describes`: refitted, the hash `validated`, the rows' last as_of, and how well the out-of-fold scores rank, which is the only
+    figure of these trees that there can be.
     """
     matrix, target, groups = encode(columns, validated), rows["target"].to_numpy(), rows["customer_id"].to_numpy()
     manifest, settings = validated.manifest, Settings(**validated.manifest.training["settings"])
