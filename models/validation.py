@@ -76,7 +76,8 @@ def grade_table(frame, grades, *, asset_correlation=0.0, estimated_from=None):
 def periods(frame, *, months=3):
     """Rows, bad rows, rate, mean probability and AUC with its interval per period of as_of (`months` calendar months, named by its first day).
 
-    auc is None where a period has one class, its ends also where it has fewer than FEWEST bad customers: of one, the interval would have no width. Returns a list of dict in order of time.
+    auc is None where a period has one class, auc_low and auc_high also where it has fewer than FEWEST bad customers: of one, the interval would have no
+    width. Returns a list of dict in order of time.
     """
     as_of = pd.to_datetime(frame["as_of"])
     start = (as_of.dt.year * 12 + as_of.dt.month - 1) // months * months
