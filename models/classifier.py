@@ -119,7 +119,7 @@ def stopped(matrix, target, *, validation, columns, categorical, directions, set
     _refuse_unfit(*validation, columns, "validation")
     how = {"columns": columns, "categorical": categorical, "directions": directions, "settings": settings}
     if validation[1].sum() < FEW_BAD:
-        return *_rounds_by_folds(*_stacked((matrix, target), validation), groups=groups, **how), None
+        return *_rounds_by_folds(*stacked((matrix, target), validation), groups=groups, **how), None
     return _best_rounds(matrix, target, validation, **how)
 
 
@@ -135,7 +135,7 @@ def refitted(matrix, target, *, validation, calibration, rounds, columns, catego
     if settings.refit == "none" and stopped_at is not None and stopped_at.current_iteration() >= rounds:
         return normalised(stopped_at, rounds)
     samples = ((matrix, target), validation, calibration)[: REFITS.index(settings.refit) + 1]
-    return fit_trees(*_stacked(*samples), rounds=rounds, columns=columns, categorical=categorical, directions=directions, settings=settings)
+    return fit_trees(*stacked(*samples), rounds=rounds, columns=columns, categorical=categorical, directions=directions, settings=settings)
 
 
 def fit_trees(matrix, target, *, rounds, columns, categorical, directions, settings, weight=None):
@@ -224,7 +224,7 @@ def booster_text(booster, rounds=-1):
     return head + tail.partition("end of parameters\n")[2] if found else text
 
 
-def _stacked(*samples):
+def stacked(*samples):
     """(matrix, target) of samples one after the other; parts that lie one behind the other in one matrix are read where they are."""
     matrix = joined([each[0] for each in samples])
     return matrix, samples[0][1] if len(samples) == 1 else np.concatenate([each[1] for each in samples])

@@ -52,8 +52,9 @@ def defaults_past_due(invoices, payments, *, rules, complete_to):
     Both are dated by the last second of their day. A row is known from then, or from when the last late-known invoice (write-off) it stands on was known:
     who pays is seen at once, but a payment booked late takes back what its absence seemed to show, and only a reporting lag guards against that.
 
-    Raises: RiskError when a column is missing or rows lack dates or amounts.
+    Raises: RiskError when a column is missing, rows lack dates or amounts, or a `currency` beside them says that amounts are of several currencies.
     """
+    _refuse_currencies(invoices, payments)
     book = _Book(_known(invoices, INVOICES, "invoices", complete_to), _known(payments, PAYMENTS, "payments", complete_to), rules)
     found = [_rows(book, DEFAULT, *_defaults(book, rules))]
     if rules.grey_from is not None:
@@ -240,6 +241,13 @@ def _day(moments):
 
 def _end_of(day):
     return (day.astype("datetime64[D]") + np.timedelta64(1, "D")).astype(TIME) - np.timedelta64(1, "s")
+
+
+def _refuse_currencies(*frames):
+    found = sorted({currency for frame in frames if "currency" in frame for currency in frame["currency"].dropna().unique()})
+    if len(found) > 1:
+        raise RiskError(f"invoices and payments: amounts of several currencies ({', '.join(found)}) cannot be compared with material_amount; convert them to "
+                        "one in the source's SQL, or define defaults by event")
 
 
 def _known(frame, needs, table, complete_to):

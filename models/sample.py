@@ -13,8 +13,6 @@ EMBARGO, UNUSED, COMPROMISED = "embargo", "unused", "compromised"
 IN_SAMPLE = (DEVELOPMENT, VALIDATION, CALIBRATION)
 USED = (*IN_SAMPLE, OUT_OF_TIME)
 APART = "apart"
-# Every sample of a split whose rows are matured.
-MATURED = (*USED, EMBARGO)
 TIME = "datetime64[us]"
 DAY = pd.Timedelta(days=1)
 
@@ -75,16 +73,17 @@ def split_by_time(observations, *, horizon_days, embargo_days, out_of_time_days=
 
 
 def without_compromised(samples, observations):
-    """The samples with the judged rows of customers known to be compromised set apart as `compromised`, and a note that counts them.
+    """The samples with the judged and the calibration rows of customers known to be compromised set apart as `compromised`, and a note that counts them.
 
-    observations: compromised (see `models.target.compromised`) and target, on the samples' index. Rows that learn stay: their labels are true.
+    observations: compromised (see `models.target.compromised`) and target, on the samples' index. Rows that trees learn from stay: their labels are
+    true. The curve, the grades and the cut-off are fitted on calibration rows, and must stand on such rows as are judged.
 
-    Raises: RiskError when the rest of the judged rows lacks a class.
+    Raises: RiskError when the rest of either sample lacks a class.
     """
-    judged = samples.eq(OUT_OF_TIME)
-    held = judged & observations["compromised"]
-    note = (f"{int(held.sum()):,} of {int(judged.sum()):,} judged rows are left out: their customers were known to be compromised "
-            "when these transactions happened.")
+    judged, calibration = samples.eq(OUT_OF_TIME), samples.eq(CALIBRATION)
+    held = (judged | calibration) & observations["compromised"]
+    note = (f"{int((held & judged).sum()):,} of {int(judged.sum()):,} judged rows and {int((held & calibration).sum()):,} of {int(calibration.sum()):,} "
+            "calibration rows are left out: their customers were known to be compromised when these transactions happened.")
     about = {**samples.attrs, "notes": [*samples.attrs["notes"], note]}
     kept = samples.mask(held, COMPROMISED)
     if (lacking := _lacking(kept, observations["target"])):
@@ -139,9 +138,19 @@ def matured_rows(observations, group):
     return usable
 
 
-def learned_samples(training):
-    """The samples that a bundle with this `training` summary has learned from: those in sample, or after a refit all that are matured."""
-    return MATURED if training.get("refit_on") == "all_matured" else IN_SAMPLE
+def learned_rows(observations, samples, training, *, by):
+    """Which rows a bundle with this `training` summary has learned from, as a mask: those in sample, or after a refit all that are matured."""
+    return all_matured(observations, samples, by=by) if training.get("refit_on") == "all_matured" else samples.isin(IN_SAMPLE)
+
+
+def all_matured(observations, samples, *, by):
+    """Every matured row with a known target, as a mask, whatever its sample; of a drawn protocol (`by`, as the samples' attrs have it) only the rows that
+    it draws from: the others are not of the published data set.
+
+    observations: status, target; samples: sample names on the same index.
+    """
+    matured = observations["status"].eq("matured") & observations["target"].notna()
+    return matured if by in ("time", "customer") else matured & samples.isin(USED)
 
 
 def _boundaries(as_of, *, embargo_days, out_of_time_days, development_to, out_of_time_from, out_of_time_to):

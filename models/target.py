@@ -5,6 +5,7 @@ import pandas as pd
 from features.errors import RiskError
 
 MATURED, IMMATURE, INDETERMINATE = "matured", "immature", "indeterminate"
+DECISION, REJECTED = "decision", "rejected"
 TIME = "datetime64[us]"
 FOREVER = pd.Timestamp("2262-01-01")
 
@@ -86,6 +87,18 @@ def compromised(observations, reports, *, days=None):
     return held.set_axis(observations.index).rename("compromised")
 
 
+def without_rejected(observations):
+    """The labelled observations with those whose `decision` is rejected made indeterminate, without a target: nobody can have seen what became of an
+    application that was not let happen, and no default of it is no good outcome.
+
+    observations: status, target and, where the source has it, decision.
+    """
+    if DECISION not in observations:
+        return observations
+    rejected = observations[DECISION].eq(REJECTED)
+    return observations.assign(status=observations["status"].mask(rejected, INDETERMINATE), target=observations["target"].mask(rejected))
+
+
 def label_given(observations, *, complete_to, label_after_days):
     """Take the target a source brought, as far as it was known at `complete_to`.
 
@@ -93,7 +106,7 @@ def label_given(observations, *, complete_to, label_after_days):
     as_of + label_after_days. A target known later is immature; a null target that should be known by then is indeterminate.
     Returns the columns of `label_defaults`, with default_at null.
 
-    Raises: RiskError when as_of is null or target holds anything but 0, 1 and null.
+    Raises: RiskError when as_of is null, target holds anything but 0, 1 and null, or a row whose decision is rejected has one: nobody can have seen it.
     """
     _need(observations, "observations", ("as_of", "target"))
     target = pd.to_numeric(observations["target"], errors="coerce").astype("float64")
@@ -104,6 +117,8 @@ def label_given(observations, *, complete_to, label_after_days):
     if "target_known_at" in observations:
         known_at = observations["target_known_at"].astype(TIME).fillna(known_at)
     passed = known_at <= pd.Timestamp(complete_to)
+    if DECISION in observations and (told := int((target.notna() & observations[DECISION].eq(REJECTED)).sum())):
+        raise RiskError(f"observations: {told} rows with decision = rejected have a target: leave it null, or call them accepted where they were let happen.")
     status = np.select([~passed, target.isna()], [IMMATURE, INDETERMINATE], MATURED)
     nothing = pd.Series(pd.NaT, index=observations.index).astype(TIME)
     return pd.DataFrame({"status": status, "target": target.where(status == MATURED), "target_known_at": known_at,

@@ -20,32 +20,37 @@ class Folds:
     note: str
 
 
-def time_folds(target, groups, as_of, sample, *, embargo_days, folds, least_bad, first_share=0.25, apart=False, seed=0):
+def time_folds(target, groups, as_of, sample, *, embargo_days, folds, least_bad, first_share=0.25, apart=False, by_time=True, may_judge=None,
+               seed=0):
     """Fold the past by time: each fold trains on all rows at least `embargo_days` older than the first row it judges, and is judged up to the next one.
 
     target: 0 or 1 a row; groups: customer ids; as_of: datetime64, or None for rows without dates; sample: development, validation or calibration,
     nothing else. The judged rows are cut, between days, into at most `folds` stretches of about as many bad rows, each with `least_bad` or more. The first
     training window holds `first_share` of the development sample's bad rows, at least `least_bad`: settings for a tenth of the rows are other settings.
     Customers may stand on both sides, as the book is scored again every month; `apart` gives every fold customers of its own, who train in none of its
-    windows. Validation customers stop the boosting in every window, as in the sample itself.
+    windows. Validation customers stop the boosting in every window, as in the sample itself. Rows outside the mask `may_judge`, where it is given, teach and
+    never judge.
 
-    A past too short for two such folds falls back to customers: each fold judges a part of them at all dates. The embargo is never shortened instead.
+    Where the model itself is not judged on later rows (`by_time` False), and in a past too short for two such folds, customers are folded: each fold judges
+    a part of them at all dates. The embargo is never shortened instead.
     Returns Folds. Raises: RiskError when a row is not of the past, or bad rows are too few for two folds even so.
     """
     target, sample = np.asarray(target), np.asarray(sample)
+    may_judge = np.ones(len(target), dtype=bool) if may_judge is None else np.asarray(may_judge, dtype=bool)
     _refuse_later(sample)
     dealt = {number: grouped_folds(target, groups, folds=number, seed=seed) for number in range(folds, 1, -1)}
-    if as_of is not None:
+    if by_time and as_of is not None:
         when = np.asarray(as_of).astype("datetime64[us]")
         start = _first_judged(when, target, sample, embargo_days * DAY, least_bad, first_share)
         for number in dealt if start is not None else ():
-            pairs = _by_time(when, target, start, number, embargo_days * DAY, dealt[number] if apart else None)
+            pairs = _by_time(when, target, start, number, embargo_days * DAY, dealt[number] if apart else None, may_judge)
             if _hold(pairs, target, sample, least_bad):
                 return Folds(pairs, TIME, f"{number} folds by time, {embargo_days} days between what trains and what is judged")
     for number, fold in dealt.items():
-        pairs = tuple((fold != each, fold == each) for each in range(number))
+        pairs = tuple((fold != each, (fold == each) & may_judge) for each in range(number))
         if _hold(pairs, target, sample, least_bad):
-            why = "there are no dates" if as_of is None else f"the past is too short for an embargo of {embargo_days} days"
+            short = "there are no dates" if as_of is None else f"the past is too short for an embargo of {embargo_days} days"
+            why = short if by_time else "the model is not judged on later rows either"
             return Folds(pairs, CUSTOMER, f"{number} folds of customers at all dates, because {why}: nothing is said of how settings age")
     raise RiskError(f"tune: {int(target.sum())} bad of {len(target)} rows are too few for two folds with {least_bad} bad each; keep the settings as they are, "
                     "or bring more outcomes")
@@ -90,14 +95,14 @@ def _first_judged(when, target, sample, embargo, least_bad, first_share):
     return later.min() if len(later) else None
 
 
-def _by_time(when, target, start, number, embargo, dealt):
+def _by_time(when, target, start, number, embargo, dealt, may_judge):
     """Pairs of masks of so many stretches from `start` on with about as many bad rows each; a day is never cut."""
-    day = when.astype("datetime64[D]")
-    days, place = np.unique(day[when >= start], return_inverse=True)
-    bad = np.bincount(place, weights=target[when >= start], minlength=len(days))
+    day, later = when.astype("datetime64[D]"), (when >= start) & may_judge
+    days, place = np.unique(day[later], return_inverse=True)
+    bad = np.bincount(place, weights=target[later], minlength=len(days))
     before = np.cumsum(bad) - bad
     stretch = np.full(len(when), -1)
-    stretch[when >= start] = np.minimum(before * number // max(bad.sum(), 1), number - 1).astype(int)[place]
+    stretch[later] = np.minimum(before * number // max(bad.sum(), 1), number - 1).astype(int)[place]
     pairs = []
     for each in range(number):
         judged = stretch == each

@@ -58,17 +58,19 @@ class Verdict:
     scores: np.ndarray
 
 
-def ground_of(parts, as_of, how, *, rules, horizon_days, embargo_days, by_time=True, apart=False):
+def ground_of(parts, as_of, how, *, rules, horizon_days, embargo_days, by_time=True, apart=False, may_judge=None):
     """Fold the rows of the samples that may choose settings, and check the folds.
 
     parts: {sample: (matrix, target, customer ids)} of development, validation and perhaps calibration; as_of: {sample: datetime64 array}, or None where
-    rows have no dates; `by_time`: whether the source is judged on later rows: where it is judged on customers or rows held out, so are its settings.
+    rows have no dates; `by_time`: whether the source is judged on later rows: where it is judged on customers or rows held out, so are its settings;
+    may_judge: {sample: mask} of the rows that judge, all unless given; `apart` as for `time_folds`.
     Returns a Ground. Raises: RiskError as `models.time_folds.time_folds`.
     """
     matrix, target, groups = (np.concatenate([part[place] for part in parts.values()]) for place in range(3))
     sample = np.repeat(list(parts), [len(part[1]) for part in parts.values()])
     when = None if as_of is None else np.concatenate([np.asarray(as_of[name]).astype("datetime64[us]") for name in parts])
-    folds = time_folds(target, groups, when if by_time else None, sample, embargo_days=embargo_days, folds=rules.folds, least_bad=rules.fold_bad,
+    judging = None if may_judge is None else np.concatenate([may_judge[name] for name in parts])
+    folds = time_folds(target, groups, when, sample, by_time=by_time, may_judge=judging, embargo_days=embargo_days, folds=rules.folds, least_bad=rules.fold_bad,
                        first_share=rules.first_share, apart=apart, seed=rules.seed)
     check_folds(folds, groups, when, sample, horizon_days=horizon_days, apart=apart)
     judged = np.any([judged for _, judged in folds.pairs], axis=0)

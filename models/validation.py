@@ -8,6 +8,8 @@ from models import discrimination as rank
 from models import probability_tests as truth
 from models.clusters import cluster_codes
 
+# Bad customers below which an AUC's interval is none: its variance is that among them.
+FEWEST = 10
 COLUMNS = ("target", "probability", "raw_score", "grade", "customer_id", "as_of")
 
 
@@ -74,7 +76,8 @@ def grade_table(frame, grades, *, asset_correlation=0.0, estimated_from=None):
 def periods(frame, *, months=3):
     """Rows, bad rows, rate, mean probability and AUC with its interval per period of as_of (`months` calendar months, named by its first day).
 
-    auc, auc_low and auc_high are None where a period has one class. Returns a list of dict in order of time.
+    auc is None where a period has one class, auc_low and auc_high also where it has fewer than FEWEST bad customers: of one, the interval would have no
+    width. Returns a list of dict in order of time.
     """
     as_of = pd.to_datetime(frame["as_of"])
     start = (as_of.dt.year * 12 + as_of.dt.month - 1) // months * months
@@ -95,7 +98,8 @@ def _grade_row(grade, rows, repeats, asset_correlation, estimated_from):
 def _period_row(key, rows):
     bad = int(rows["target"].sum())
     ranked = rank.auc_interval(rows["target"], rows["raw_score"], groups=rows["customer_id"]) if 0 < bad < len(rows) else {}
-    figures = {f"auc{end}": ranked.get(name) for end, name in (("", "auc"), ("_low", "low"), ("_high", "high"))}
+    sure = rows.loc[rows["target"] == 1, "customer_id"].nunique() >= FEWEST
+    figures = {"auc": ranked.get("auc"), **{f"auc_{end}": ranked.get(end) if sure else None for end in ("low", "high")}}
     return {"period": f"{key // 12:04d}-{key % 12 + 1:02d}-01", "rows": len(rows), "bad": bad, "rate": bad / len(rows),
             "mean_probability": float(rows["probability"].mean()), **figures}
 

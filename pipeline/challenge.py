@@ -34,7 +34,7 @@ def challenge(use_case):
     judged = read_frame(case_path(use_case, "evaluation", "predictions.parquet"))
     challenger = scored(judged, card, _cut(columns, rows["sample"].eq(OUT_OF_TIME).to_numpy()), shapes)
     found = {"bundle": bundle_hash(model), "scorecard": _scorecard(challenger, card, shapes, manifest, params.evaluate),
-             "constant": constant(judged["target"].to_numpy(), learned_rows(rows)["target"].mean()),
+             "constant": constant(judged["target"].to_numpy(), params.calibrate.prior_rate or learned_rows(rows)["target"].mean()),
              "comparison": compare(judged, challenger, repeats=params.evaluate.bootstrap_rounds, seed=params.evaluate.seed)}
     with replacing(case_path(use_case, "challengers")) as folder:
         folder.mkdir(parents=True)

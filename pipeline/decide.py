@@ -37,7 +37,8 @@ def decide(use_case):
 
 
 def _matured_since(use_case, rules, complete_to):
-    """Observations whose target was open at the training cutoff and is known now, with their place in the feature file."""
+    """Observations whose target was open at the training cutoff and is known now, with their place in the feature file; compromised rows are left out, as
+    from the figures that these are compared with."""
     observations = read_frame(case_path(use_case, "development", "observations.parquet"))
     outcomes = known_outcomes(use_case, rules, known_by=complete_to)
     was_open = _with_given_targets(observations[observations["status"] == "immature"].drop(columns=["target", "target_known_at", "status"]))
@@ -46,7 +47,8 @@ def _matured_since(use_case, rules, complete_to):
     else:
         labels = label_fraud(was_open, outcomes, feedback_days=rules.reporting_lag_days, complete_to=complete_to)
     young = was_open.drop(columns=["target", "target_known_at"], errors="ignore").join(labels)
-    return young[young["status"] == "matured"]
+    judged = young["status"].eq("matured") & ~(young["compromised"].astype(bool) if "compromised" in young else False)
+    return young[judged]
 
 
 def _with_given_targets(rows):
@@ -69,9 +71,14 @@ def _performance(use_case, params, young):
     scores = score(bundle, encode(columns, bundle), threads=params.train.threads)
     interval = auc_interval(young["target"], scores.raw_score, groups=young["customer_id"])
     log_odds = np.log(scores.probability / (1 - scores.probability))
-    line = calibration_line(young["target"].to_numpy(), log_odds, groups=young["customer_id"].to_numpy())
+    line = calibration_line(young["target"].to_numpy(), log_odds - _moved_by(bundle), groups=young["customer_id"].to_numpy())
     return {**found, "line": line, "auc_development": _auc_before(use_case, bundle),
             "auc": interval["auc"], "auc_low": interval["low"], "auc_high": interval["high"]}
+
+
+def _moved_by(bundle):
+    """The log-odds by which the curve was moved to a long-run rate: meant, so that no recalibration is asked for because of it."""
+    return (bundle.manifest.training.get("prior") or {}).get("offset", 0.0)
 
 
 def _auc_before(use_case, bundle):

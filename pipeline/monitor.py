@@ -5,7 +5,7 @@ import pandas as pd
 from features.arrays import Category
 from models.bundle import load_bundle
 from models.explanation import sample_rows
-from models.sample import learned_samples
+from models.sample import learned_rows
 from models.scoring import encode, raw_scores
 from models.stability import Thresholds, column_shift, freeze, histogram, verdict
 from pipeline.columns import read_columns
@@ -69,8 +69,9 @@ def _reference(use_case, bundle):
 
 def _learned(use_case, bundle):
     """Mask of the development rows that the bundle learned from."""
-    samples = read_frame(case_path(use_case, "development", "samples.parquet"))["sample"]
-    return samples.isin(learned_samples(bundle.manifest.training)).to_numpy()
+    development = case_path(use_case, "development")
+    rows, samples = read_frame(development / "observations.parquet", ["status", "target"]), read_frame(development / "samples.parquet")["sample"]
+    return learned_rows(rows, samples, bundle.manifest.training, by=read_json(development / "leaks.json")["by"]).to_numpy()
 
 
 def _overlap(use_case, bundle):

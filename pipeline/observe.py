@@ -3,7 +3,7 @@
 import pandas as pd
 
 from features.errors import RiskError
-from models.target import compromised, drop_in_default, label_defaults, label_fraud, ledger
+from models.target import compromised, drop_in_default, label_defaults, label_fraud, ledger, without_rejected
 from pipeline.datasets import INGEST, case_path, read_json, write_json
 from pipeline.frames import write_frame
 from pipeline.horizon import observe_rules
@@ -21,7 +21,7 @@ def observe(use_case):
     rules = observe_rules(params, use_case, about)
     spine, outcomes = _spine(use_case, rules, about, cutoff), known_outcomes(use_case, rules, known_by=cutoff)
     definition = definition_of(use_case, rules, spine)
-    observations = _default(spine, outcomes, rules, cutoff) if use_case == "default" else _fraud(spine, outcomes, rules, cutoff)
+    observations = without_rejected(_default(spine, outcomes, rules, cutoff) if use_case == "default" else _fraud(spine, outcomes, rules, cutoff))
     if observations.empty:
         raise RiskError(f"source {params.source.name}: nobody is observed up to {cutoff}: check observe.{use_case} and the dates of the tables.")
     write_frame(case_path(use_case, "development", "observations.parquet"), observations.drop(columns=["default_at", "event_seen"]))

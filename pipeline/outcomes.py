@@ -22,7 +22,7 @@ def known_outcomes(use_case, rules, *, known_by):
     outcomes = outcomes[(outcomes["known_at"] <= pd.Timestamp(known_by)) & (outcomes["kind"] == use_case)]
     if use_case == "fraud" or rules.definition == EVENT:
         return outcomes
-    derived = defaults_past_due(_table("invoices", INVOICES), _table("payments", (*PAYMENTS, "kind")), complete_to=known_by,
+    derived = defaults_past_due(_table("invoices", (*INVOICES, "currency")), _table("payments", (*PAYMENTS, "kind", "currency")), complete_to=known_by,
                                 rules=Rules(**msgspec.structs.asdict(rules.past_due)))
     return derived if rules.definition == DAYS_PAST_DUE else pd.concat([outcomes, derived], ignore_index=True)
 

@@ -367,11 +367,22 @@ def load_params(path=Path("params.yaml")):
     """
     params = read_yaml(path, Params)
     real_day(params.book.as_of, where=f"{path}: `book.as_of`")
-    past_due = params.observe.default.past_due
+    _refuse_contradictions(params, path)
+    return params
+
+
+def _refuse_contradictions(params, path):
+    """Raises RiskError naming values of which each is fine alone and that cannot stand together."""
+    past_due, train = params.observe.default.past_due, params.train
     if past_due.grey_from is not None and past_due.grey_from >= past_due.days_past_due:
         raise RiskError(f"{path}: `observe.default.past_due.grey_from`: {past_due.grey_from} days are not below days_past_due {past_due.days_past_due}, "
                         "so that nothing would lie between good and bad: lower it, or null for no grey zone.")
-    return params
+    if train.reject_inference != "none" and train.refit == "all":
+        raise RiskError(f"{path}: `train.reject_inference` {train.reject_inference} needs accepted rows that teach no tree, and `train.refit` is all: "
+                        "set it to validation.")
+    if train.reject_inference != "none" and params.ship.refit_on == "all_matured":
+        raise RiskError(f"{path}: `ship.refit_on` all_matured would leave out the rejected rows that the validated trees learned from by "
+                        f"`train.reject_inference` {train.reject_inference}: set the one to nothing, or the other to none.")
 
 
 def load_training(source, use_case, *, var=Path("var")):

@@ -5,12 +5,10 @@ import pyarrow.parquet as pq
 
 from features.errors import RiskError
 from models.calibration import apply
-from models.classifier import fit_trees
+from models.classifier import fit_trees, stacked
 from models.reject_inference import inferred
 from models.sample import IN_SAMPLE
-
-REJECTED = "rejected"
-DECISION = "decision"
+from models.target import DECISION, REJECTED
 
 
 def decision_columns(path):
@@ -19,31 +17,29 @@ def decision_columns(path):
 
 
 def named_rejected(rows):
-    """The rows (decision, as_of, target, sample) with sample `rejected` where an application was rejected while the model's own rows were observed.
+    """The rows (decision, as_of, sample) with sample `rejected` where an application was rejected while the model's own rows were observed.
 
-    Raises: RiskError when there is none, or a rejected row has an outcome: nobody can have seen it.
+    Raises: RiskError when there is none.
     """
     there = rows[DECISION].eq(REJECTED) if DECISION in rows else np.zeros(len(rows), dtype=bool)
     if not there.any():
         raise RiskError("train.reject_inference is asked for, but no observation has decision = rejected: bring rejected applications in observations.sql, "
                         "with a null target, or set it to none.")
-    if (known := int(rows.loc[there, "target"].notna().sum())):
-        raise RiskError(f"observations: {known} rows with decision = rejected have a target: leave it null, or call them accepted where they were let happen.")
     learned = rows["as_of"] <= rows.loc[rows["sample"].isin(IN_SAMPLE), "as_of"].max()
     return rows.assign(sample=rows["sample"].mask(there & learned, REJECTED))
 
 
-def with_rejected(samples, rejected, *, raw_score, target, rounds, how, settings, method, prudence, knots):
+def with_rejected(first, samples, rejected, *, raw_score, target, how, settings, method, prudence, knots):
     """Trees grown on the samples and the rejected rows with inferred outcomes, and what to say of them.
 
-    samples: [(matrix, target)] of what the final trees learn from; rejected: matrix; raw_score, target: of accepted rows the first trees did
-    not learn from, by those; knots: their calibration. Returns (booster, dict: method, prudence, rejected, inferred_rate).
+    first: the trees grown on the samples alone, [(matrix, target)]; as many are grown again. rejected: matrix; raw_score, target: of accepted rows that the
+    first trees did not learn from, by those; knots: their calibration. Returns (booster, dict: method, prudence, rejected, inferred_rate).
     """
-    first = fit_trees(*stacked(samples), rounds=rounds, settings=settings, **how)
     before = log_odds(knots, first.predict(rejected, raw_score=True, num_threads=settings.threads))
     places, labels, weight = inferred(method, raw_score=log_odds(knots, raw_score), target=target, rejected=before, prudence=prudence, seed=settings.seed)
-    matrix, known = stacked([*samples, (rejected[places], labels)])
-    booster = fit_trees(matrix, known, rounds=rounds, settings=settings, weight=np.concatenate([np.ones(len(known) - len(weight)), weight]), **how)
+    matrix, known = stacked(*samples, (rejected[places], labels))
+    booster = fit_trees(matrix, known, rounds=first.num_trees(), settings=settings, weight=np.concatenate([np.ones(len(known) - len(weight)), weight]),
+                        **how)
     return booster, {"method": method, "prudence": prudence, "rejected": len(rejected), "inferred_rate": float(labels @ weight / len(rejected))}
 
 
@@ -51,8 +47,3 @@ def log_odds(knots, raw_score):
     """Calibrated log-odds of raw scores."""
     probability = apply(knots, raw_score)
     return np.log(probability / (1 - probability))
-
-
-def stacked(samples):
-    """(matrix, target) of samples one after the other."""
-    return np.vstack([matrix for matrix, *_ in samples]), np.concatenate([target for _, target, *_ in samples])

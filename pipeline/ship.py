@@ -10,10 +10,10 @@ from models.classifier import Settings, audit_monotone, booster_text, columns_of
 from models.curves import fit_curves
 from models.discrimination import auc_interval
 from models.grades import scale_of
-from models.sample import MATURED
+from models.sample import all_matured
 from models.scoring import encode
 from pipeline.columns import read_columns
-from pipeline.datasets import case_path, replacing
+from pipeline.datasets import case_path, read_json, replacing
 from pipeline.frames import read_frame
 from pipeline.params import load_params
 from pipeline.stage import run_stage
@@ -31,22 +31,27 @@ def ship(use_case):
 
 def _refitted_on_all(use_case, validated):
     development = case_path(use_case, "development")
-    rows = read_frame(development / "observations.parquet", ["customer_id", "as_of", "target"])
-    matured = read_frame(development / "samples.parquet")["sample"].isin(MATURED).to_numpy()
+    rows = read_frame(development / "observations.parquet", ["customer_id", "as_of", "status", "target", *(["compromised"] if use_case == "fraud" else [])])
+    samples = read_frame(development / "samples.parquet")["sample"]
+    matured = all_matured(rows, samples, by=read_json(development / "leaks.json")["by"]).to_numpy()
     return refit(validated, read_columns(development / "features.parquet", validated.names, rows=matured), rows[matured])
 
 
 def refit(validated, columns, rows):
-    """The validated bundle's settings, columns, levels and number of trees, grown on all `rows` (customer_id, as_of, target) with their named columns.
+    """The validated bundle's settings, columns, levels and number of trees, grown on all `rows` (customer_id, as_of, target; fraud: compromised) with their
+    named columns.
 
-    Calibrated by the validated method on raw scores of trees that saw none of the row's customer. The grades keep the validated cuts, so that a grade
-    means the same before and after; each one's PD is estimated anew, and stays within its cuts. Training says what it `describes`: refitted, the
-    hash `validated`, the rows' last as_of, and how well the out-of-fold scores rank, which is the only figure of these trees that there can be.
+    Calibrated by the validated method on raw scores of trees that saw none of the row's customer, compromised rows left out as where it was validated.
+    The grades keep the validated cuts, so that a grade means the same before and after; each one's PD is estimated anew, and stays within its cuts.
+    Training says what it `describes`: refitted, the hash `validated`, the rows' last as_of, and how well the out-of-fold scores rank, which is the only
+    figure of these trees that there can be.
     """
     matrix, target, groups = encode(columns, validated), rows["target"].to_numpy(), rows["customer_id"].to_numpy()
     manifest, settings = validated.manifest, Settings(**validated.manifest.training["settings"])
     how = {"rounds": manifest.training["trees"], "settings": settings, **columns_of(manifest.columns)}
     booster, raw_score = fit_trees(matrix, target, **how), out_of_fold(matrix, target, groups, **how)
+    judged = ~rows["compromised"].to_numpy(dtype=bool) if "compromised" in rows else np.ones(len(rows), dtype=bool)
+    raw_score, target, groups = raw_score[judged], target[judged], groups[judged]
     curves, prior, probability = fit_curves(
         raw_score, target, groups, method=manifest.knots.method, prior_rate=(manifest.training["prior"] or {}).get("rate"), level=manifest.interval.level,
         points=manifest.points, seed=settings.seed)

@@ -27,11 +27,12 @@ from models.horizon import probability_name
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from models.scoring import lay_out
 from models.sufficiency import told_columns
+from models.target import REJECTED
 from pipeline.columns import ColumnFile
 from pipeline.datasets import case_path, read_json, replacing
 from pipeline.frames import read_frame
 from pipeline.params import load_params
-from pipeline.rejected import REJECTED, decision_columns, named_rejected, with_rejected
+from pipeline.rejected import decision_columns, named_rejected, with_rejected
 from pipeline.stage import run_stage
 
 LEARNED = (DEVELOPMENT, VALIDATION, CALIBRATION)
@@ -55,7 +56,6 @@ def train(use_case):
 
 def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order. Returns a Bundle."""
-    # A scale that is no scale is refused before the trees take their time.
     # A wrong scale is refused before an hour of training, not after.
     own_cuts(params.scale)
     columns = ColumnFile(path, [feature.name for feature in catalogue])
@@ -119,12 +119,10 @@ def grown(parts, described, given):
 def _taught_by_rejected(booster, about, parts, described, rejected, judged, params):
     """The booster grown again with the rejected rows beside the rows it learned from, and what to say of it; judged: as `raw_scores_to_calibrate`."""
     settings = Settings(**about["settings"])
-    if settings.refit == "all":
-        raise RiskError("train.reject_inference needs accepted rows that teach no tree, and train.refit is all: set it to validation.")
     raw_score, target, groups = judged
     knots = fit(raw_score, target, method=params.calibrate.method, groups=groups, seed=settings.seed)
     samples, how = [parts[name][:2] for name in LEARNED[: 1 + (settings.refit == "validation")]], columns_of(described)
-    booster, said = with_rejected(samples, rejected, raw_score=raw_score, target=target, rounds=booster.num_trees(), how=how, settings=settings,
+    booster, said = with_rejected(booster, samples, rejected, raw_score=raw_score, target=target, how=how, settings=settings,
                                   method=params.train.reject_inference, prudence=params.train.reject_prudence, knots=knots)
     audit = audit_monotone(booster, parts[DEVELOPMENT][0], columns=how["columns"], directions=how["directions"], seed=settings.seed)
     return booster, {**about, "audit": audit, "reject_inference": said}

@@ -11,7 +11,7 @@ import numpy as np
 from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.classifier import columns_of
-from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
+from models.sample import APART, CALIBRATION, DEVELOPMENT, VALIDATION
 from models.search import finished, new_study, result, search, verdict_of
 from models.tuning import Ground, Rules, ground_of, objective
 from pipeline.columns import read_columns
@@ -79,13 +79,13 @@ def tune(parts, described, as_of, *, train, rules, horizon_days, embargo_days, b
     return result(task.ground, task.candidates, study, scores)
 
 
-def task_of(parts, described, as_of, *, train, rules, horizon_days, embargo_days, by_time=True):
-    """The Task of prepared samples; arguments as for `tune`. The calibration sample takes part only where the final trees grow on it: else its curve would
-    be fitted on rows that chose the settings."""
+def task_of(parts, described, as_of, *, train, rules, horizon_days, embargo_days, by_time=True, apart=False, may_judge=None):
+    """The Task of prepared samples; arguments as for `tune`, apart and may_judge as for `models.tuning.ground_of`. The calibration sample takes part only
+    where the final trees grow on it: else its curve would be fitted on rows that chose the settings."""
     chosen = (DEVELOPMENT, VALIDATION, CALIBRATION) if train.refit == "all" else (DEVELOPMENT, VALIDATION)
     judged = Rules(**{name: getattr(rules, name) for name in Rules.__struct_fields__})
     ground = ground_of({name: parts[name] for name in chosen}, as_of, columns_of(described), rules=judged, horizon_days=horizon_days, embargo_days=embargo_days,
-                       by_time=by_time)
+                       by_time=by_time, apart=apart, may_judge=may_judge)
     return Task(ground, candidates(train, parts[DEVELOPMENT][1], len(described)), msgspec.structs.asdict(rules.space), rules)
 
 
@@ -135,15 +135,19 @@ def read_task(use_case, params):
     development = case_path(use_case, "development")
     notes, maturity = read_json(development / "leaks.json"), read_json(development / "maturity.json")
     catalogue = kept_features(Catalogue.from_dict(read_json(development / "catalogue.json")), development, params)
-    rows = read_frame(development / "observations.parquet", ["customer_id", "as_of", "target"])
+    rows = read_frame(development / "observations.parquet", ["customer_id", "as_of", "target", *(["compromised"] if use_case == "fraud" else [])])
     rows = rows.assign(sample=read_frame(development / "samples.parquet")["sample"])
     past = rows["sample"].isin((DEVELOPMENT, VALIDATION, CALIBRATION)).to_numpy()
     columns, rows = read_columns(development / "features.parquet", [feature.name for feature in catalogue], rows=past), rows[past]
     described, parts = prepared(columns, rows, catalogue)
     as_of = {name: rows.loc[rows["sample"] == name, "as_of"].to_numpy() for name in parts}
+    # The model is judged without compromised rows, and so are settings; such rows may teach.
+    may_judge = {name: ~rows.loc[rows["sample"] == name, "compromised"].to_numpy(dtype=bool) for name in parts} if use_case == "fraud" else None
+    # As the samples were made: a published protocol says whose rows are judged.
+    apart = maturity["protocol"] is None and getattr(params.sample, use_case).customers == APART
     horizon = maturity["horizon_days"]
     return task_of(parts, described, as_of, train=params.train, rules=params.tune, horizon_days=horizon, by_time=notes["by"] == "time",
-                   embargo_days=embargo_days(params, use_case, horizon))
+                   embargo_days=embargo_days(params, use_case, horizon), apart=apart, may_judge=may_judge)
 
 
 def found_lines(found, task, study, use_case, params):

@@ -10,7 +10,7 @@ from features.arrays import Category
 from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Bundle, load_bundle
-from models.classifier import Settings
+from models.classifier import Settings, columns_of
 from models.sample import CALIBRATION, OUT_OF_TIME
 from models.scoring import encode, score
 from models.segments import slices, words
@@ -133,10 +133,7 @@ def judged_rows(inputs):
 
 def grown_how(manifest, threads):
     """(how, Settings) of a bundle's trees: columns, categorical, directions, and its own settings."""
-    described = manifest.columns
-    how = {"columns": [column.name for column in described], "categorical": [column.name for column in described if column.levels is not None],
-           "directions": {column.name: column.direction for column in described}}
-    return how, msgspec.convert({**manifest.training["settings"], "threads": threads}, Settings)
+    return columns_of(manifest.columns), msgspec.convert({**manifest.training["settings"], "threads": threads}, Settings)
 
 
 def _own_column(inputs, name):

@@ -2,21 +2,24 @@
 
 import numpy as np
 
-from models.calibration import fit
-from models.classifier import fit_trees
+from models.calibration import fit, shifted
+from models.classifier import fit_trees, stacked
 from models.reject_effect import what_changed
-from pipeline.rejected import REJECTED, log_odds, named_rejected, stacked
+from models.target import REJECTED
+from pipeline.rejected import log_odds, named_rejected
 
 
 def changed(inputs, judged, samples, calibration, how, settings):
     """What the bundle's reject inference changed: `what_changed` against trees of the same settings and number that never saw a rejected row, both
     calibrated on the accepted calibration rows."""
     about = inputs.bundle.manifest.training
-    plain = fit_trees(*stacked(samples), rounds=about["trees"], settings=settings, **how)
+    plain = fit_trees(*stacked(*samples), rounds=about["trees"], settings=settings, **how)
     raw = {name: plain.predict(inputs.encoded(places), raw_score=True, num_threads=settings.threads)
            for name, places in (("judged", judged), ("calibration", calibration), (REJECTED, _rejected_places(inputs)))}
     target, _, _, groups = inputs.figures(calibration)
     knots = fit(raw["calibration"], target, method=inputs.bundle.manifest.knots.method, groups=groups, seed=settings.seed)
+    # Compared is what the rejected rows changed, not what the move to a long-run rate did.
+    knots = shifted(knots, offset=(about["prior"] or {}).get("offset", 0.0))
     after = {name: np.log(probability / (1 - probability)) for name, probability in
              (("judged", inputs.probability[judged]), (REJECTED, inputs.probability[_rejected_places(inputs)]))}
     found = what_changed(inputs.figures(judged)[0], log_odds(knots, raw["judged"]), after["judged"], inputs.figures(judged)[3],

@@ -10,7 +10,7 @@ from models.target import drop_in_default
 from pipeline.book import _customers
 from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
 from pipeline.decide import _matured_since
-from pipeline.frames import read_frame
+from pipeline.frames import read_frame, write_frame
 from pipeline.later import _moments
 from pipeline.observe import observe
 from pipeline.outcomes import definition_of, known_outcomes
@@ -81,6 +81,16 @@ def test_what_matured_since_is_labelled_alike(place, definition):
     observe("default")
     young = _matured_since("default", rules, "2023-12-31")
     assert set(young.loc[young["target"].eq(1), "customer_id"]) == BAD[definition]
+
+
+def test_compromised_rows_are_no_evidence_of_what_matured_since(place):
+    rules = define("event")
+    write_json(INGEST, {**read_json(INGEST), "complete_to": "2021-04-30"})
+    observe("default")
+    path = case_path("default", "development", "observations.parquet")
+    rows = read_frame(path)
+    write_frame(path, rows.assign(compromised=rows["customer_id"].eq("late")))
+    assert set(_matured_since("default", rules, "2023-12-31")["customer_id"]) == set(CUSTOMERS) - {"late"}
 
 
 def test_the_derived_default_has_its_days(place):

@@ -64,3 +64,18 @@ def test_changing_a_value_keeps_the_comments_and_the_rest(params):
     after = params.read_text(encoding="utf-8").splitlines()
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     assert [new.split("#")[0].strip() for _, new in changed] == ["use_cases: [default]", "learning_rate: 0.05"]
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ([("train.reject_inference", "fuzzy"), ("ship.refit_on", "all_matured")],
+     "`ship.refit_on` all_matured would leave out the rejected rows that the validated trees learned from by `train.reject_inference` fuzzy: "
+     "set the one to nothing, or the other to none."),
+    ([("train.reject_inference", "parcelling"), ("train.refit", "all")],
+     "`train.reject_inference` parcelling needs accepted rows that teach no tree, and `train.refit` is all: set it to validation."),
+])
+def test_values_that_cannot_stand_together_are_refused(params, changes, message):
+    change_params(changes, params)
+    with pytest.raises(RiskError, match=message):
+        load_params(params)
+    change_params([("train.reject_inference", "none")], params)
+    load_params(params)

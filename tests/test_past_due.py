@@ -230,10 +230,17 @@ def test_rows_that_are_not_yet_known_or_happen_later_change_nothing_before(seed)
 @pytest.mark.parametrize(("owed", "paid", "message"), [
     (invoices({}).drop(columns="due_at"), payments(), "invoices: column due_at is missing; defaults by days past due need it"),
     (invoices({}), payments({"occurred_at": None}), "payments: 1 of 1 rows lack one of known_at, occurred_at, amount"),
+    (invoices({}).assign(currency="EUR"), payments({}).assign(currency="USD"),
+     r"invoices and payments: amounts of several currencies \(EUR, USD\) cannot be compared with material_amount; convert them to one in the source's SQL"),
 ])
 def test_bad_input_is_named(owed, paid, message):
     with pytest.raises(RiskError, match=message):
         defaults_past_due(owed, paid, rules=Rules(), complete_to=COMPLETE)
+
+
+def test_one_currency_is_none_to_convert():
+    owed, paid = invoices({}).assign(currency="EUR"), payments({}).assign(currency=None)
+    assert spells(owed, paid) == spells(invoices({}), payments({}))
 
 
 def test_no_rows_no_defaults():

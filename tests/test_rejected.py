@@ -47,9 +47,9 @@ def test_a_decision_is_no_feature_and_a_rejected_row_judges_nothing(project):
     assert set(samples[observed["decision"] == "rejected"]) == {"unused"}
 
 
-@pytest.mark.parametrize("method", ["parcelling", "fuzzy"])
-def test_rejected_rows_teach_and_what_they_changed_is_said(project, method):
-    change_params([("train.reject_inference", method), ("train.reject_prudence", 1.5)])
+@pytest.mark.parametrize(("method", "prior"), [("parcelling", None), ("fuzzy", 0.02)])
+def test_rejected_rows_teach_and_what_they_changed_is_said(project, method, prior):
+    change_params([("train.reject_inference", method), ("train.reject_prudence", 1.5), ("calibrate.prior_rate", prior)])
     for stage in (train, explain, validate):
         stage("default")
     about = read_json(case_path("default", "model", "model.json"))["training"]
@@ -59,7 +59,9 @@ def test_rejected_rows_teach_and_what_they_changed_is_said(project, method):
     assert (found["method"], found["prudence"]) == (method, 1.5)
     assert found["rejected_mean_after"] > found["rejected_mean_before"]
     assert found["auc"]["low"] < found["auc"]["high"]
-    assert abs(found["offset_after"]["offset"]) < 1
+    # A move to a long-run rate moves both alike.
+    assert abs(found["offset_after"]["offset"] - found["offset_before"]["offset"]) < 1
+    assert (found["offset_after"]["offset"] > 1) == (prior is not None)
 
 
 def test_without_it_nothing_of_it_is_written(project):
@@ -80,7 +82,7 @@ def test_groups_are_levels_few_numbers_or_quarters(project):
 
 def test_refitting_on_all_rows_leaves_none_to_infer_from(project):
     change_params([("train.reject_inference", "fuzzy"), ("train.refit", "all")])
-    with pytest.raises(RiskError, match="train.reject_inference needs accepted rows that teach no tree, and train.refit is all"):
+    with pytest.raises(RiskError, match="`train.reject_inference` fuzzy needs accepted rows that teach no tree, and `train.refit` is all"):
         train("default")
 
 
@@ -95,7 +97,6 @@ def test_only_applications_rejected_while_the_model_learned_teach():
 @pytest.mark.parametrize(("rows", "message"), [
     (ROWS.drop(columns="decision"), "no observation has decision = rejected: bring rejected applications"),
     (ROWS.assign(decision="accepted"), "no observation has decision = rejected: bring rejected applications"),
-    (ROWS.assign(target=[1.0, 0.0, None]), "1 rows with decision = rejected have a target: leave it null"),
 ])
 def test_rows_that_cannot_be_inferred_from_are_named(rows, message):
     with pytest.raises(RiskError, match=message):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from features.errors import RiskError
-from models.sample import IN_SAMPLE, check_split, split_by_time, without_compromised
+from models.sample import IN_SAMPLE, all_matured, check_split, learned_rows, split_by_time, without_compromised
 
 RULES = {"horizon_days": 365, "embargo_days": 365}
 
@@ -159,15 +159,18 @@ def test_too_few_bad_customers_are_counted_per_sample():
 # Compromised customers leave the judged rows
 
 
-def test_compromised_customers_leave_the_judged_rows_and_stay_where_the_model_learns():
+def test_compromised_customers_leave_the_judged_and_calibration_rows_and_stay_where_trees_learn():
     asked = portfolio()
     sample = split_by_time(asked, out_of_time_days=300, **RULES)
     held = asked["customer_id"].isin([f"c{place}" for place in range(50)])
     kept = without_compromised(sample, asked.assign(compromised=held))
-    judged = sample.eq("out_of_time")
-    assert kept[judged & held].eq("compromised").all()
-    assert kept[~(judged & held)].equals(sample[~(judged & held)])
-    assert kept.attrs["notes"][-1].startswith(f"{(judged & held).sum()} of {judged.sum()} judged rows are left out")
+    judged, calibration = sample.eq("out_of_time"), sample.eq("calibration")
+    away = held & (judged | calibration)
+    assert (calibration & held).any()
+    assert kept[away].eq("compromised").all()
+    assert kept[~away].equals(sample[~away])
+    assert kept.attrs["notes"][-1].startswith(f"{(judged & held).sum()} of {judged.sum()} judged rows and {(calibration & held).sum()} of "
+                                              f"{calibration.sum()} calibration rows are left out")
     assert kept.attrs["boundaries"] == sample.attrs["boundaries"]
 
 
@@ -191,3 +194,24 @@ def test_labels_that_nobody_had_when_judging_began_teach_nothing():
     check_split(frame, without, horizon_days=365, embargo_days=365, known_labels=False)
     with pytest.raises(RiskError, match="in-sample observations became known after the first out_of_time one"):
         check_split(frame, without, horizon_days=365, embargo_days=365)
+
+
+# What a refit on all matured rows learns from
+
+
+def test_all_matured_rows_are_those_whatever_their_sample_is_called():
+    asked = portfolio().assign(compromised=False)
+    asked.loc[asked.index[::7], ["status", "target"]] = ["immature", np.nan]
+    asked.loc[asked["customer_id"].isin(["c1", "c2"]), "compromised"] = True
+    sample = without_compromised(split_by_time(asked, out_of_time_days=300, customers="apart", **RULES), asked)
+    matured = asked["status"].eq("matured")
+    assert sample[matured].isin(["unused", "compromised", "embargo"]).any()
+    assert all_matured(asked, sample, by="time").equals(matured)
+    assert learned_rows(asked, sample, {"refit_on": "all_matured"}, by="time").equals(matured)
+    assert set(sample[learned_rows(asked, sample, {}, by="time")]) == {"development", "validation", "calibration"}
+
+
+def test_a_drawn_protocol_s_filters_hold_for_all_matured_rows_too():
+    asked = portfolio()
+    sample = pd.Series(np.where(asked["as_of"] < "2020-01-01", "unused", "development"), index=asked.index)
+    assert all_matured(asked, sample, by="random").equals(sample.eq("development"))

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from features.errors import RiskError
-from models.target import compromised, drop_in_default, label_defaults, label_fraud, ledger
+from models.target import compromised, drop_in_default, label_defaults, label_fraud, label_given, ledger, without_rejected
 
 RULES = {"horizon_days": 365, "reporting_lag_days": 30, "complete_to": "2023-12-31"}
 
@@ -202,3 +202,22 @@ def test_the_ledger_counts_compromised_rows_where_they_are_told():
     labels = label_defaults(asked, outcomes(), **RULES)
     assert ledger(asked.assign(compromised=[True, False, True]), labels)["compromised"].tolist() == [2]
     assert "compromised" not in ledger(asked, labels)
+
+
+# Rejected applications
+
+
+def test_a_rejected_application_is_neither_good_nor_bad_though_the_source_brings_no_targets():
+    labelled = pd.DataFrame({"decision": ["accepted", "rejected", "rejected", None], "status": ["matured", "matured", "immature", "matured"],
+                             "target": [0.0, 0.0, None, 1.0]})
+    found = without_rejected(labelled)
+    assert found["status"].tolist() == ["matured", "indeterminate", "indeterminate", "matured"]
+    assert found["target"].fillna(-1).tolist() == [0.0, -1, -1, 1.0]
+    plain = labelled.drop(columns="decision")
+    assert without_rejected(plain) is plain
+
+
+def test_a_target_of_a_rejected_application_is_refused():
+    given = pd.DataFrame({"as_of": pd.to_datetime(["2022-01-01"] * 3), "target": [1.0, 0.0, None], "decision": ["accepted", "rejected", "rejected"]})
+    with pytest.raises(RiskError, match="1 rows with decision = rejected have a target: leave it null, or call them accepted where they were let happen"):
+        label_given(given, complete_to="2023-12-31", label_after_days=30)

@@ -110,3 +110,21 @@ def test_the_second_look_refuses_other_samples():
     rows = past()
     with pytest.raises(RiskError, match="folds: rows of out_of_time are among those that choose settings"):
         check_folds(folded(rows), *rows[1:3], np.where(rows[3] == "calibration", "out_of_time", rows[3]), horizon_days=365)
+
+
+def test_rows_that_may_not_judge_teach_all_the_same():
+    rows = past(quarters=18)
+    may = np.arange(len(rows[0])) % 3 > 0
+    for by_time in (True, False):
+        found = folded(rows, may_judge=may, by_time=by_time)
+        taught, judged = (np.any([pair[side] for pair in found.pairs], axis=0) for side in (0, 1))
+        assert not (judged & ~may).any()
+        assert (judged & may).any()
+        assert (taught & ~may).any()
+        check_folds(found, *rows[1:], horizon_days=365)
+
+
+def test_a_model_judged_on_customers_is_tuned_on_customers_and_the_note_says_why():
+    found = folded(past(), by_time=False)
+    assert found.by == CUSTOMER
+    assert found.note == "3 folds of customers at all dates, because the model is not judged on later rows either: nothing is said of how settings age"

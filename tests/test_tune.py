@@ -54,7 +54,7 @@ def place(tmp_path, monkeypatch):
     rows[["observation_id"]].assign(sample=samples).to_parquet(folder / "samples.parquet")
     write_json(folder / "catalogue.json", Catalogue("default", declared()).to_dict())
     write_json(folder / "leaks.json", {"by": samples.attrs["by"], "left_out": []})
-    write_json(folder / "maturity.json", {"horizon_days": 90})
+    write_json(folder / "maturity.json", {"horizon_days": 90, "protocol": None})
     return tmp_path
 
 
@@ -125,6 +125,30 @@ def test_rows_that_judge_the_model_move_nothing(place):
     assert written(samples.eq("embargo").to_numpy()) == before
     assert written(samples.eq("calibration").to_numpy()) == before
     assert written(samples.eq("validation").to_numpy()) != before
+
+
+def test_customers_kept_apart_are_apart_in_the_folds(place):
+    def shared():
+        ground = read_task("default", load_params()).ground
+        return [np.intersect1d(ground.groups[train], ground.groups[judged]).size for train, judged in ground.folds.pairs]
+
+    assert min(shared()) > 0
+    change_params([("sample.default.customers", "apart"), ("tune.fold_bad", 5)])
+    assert max(shared()) == 0
+
+
+def test_compromised_rows_judge_no_settings_of_fraud(place):
+    shutil.copytree("data/default", "data/fraud")
+    path = Path("data/fraud/development/observations.parquet")
+    rows = pd.read_parquet(path)
+    rows.assign(compromised=rows["customer_id"].isin([f"C{number}" for number in range(40)])).to_parquet(path)
+    change_params([("sample.fraud.embargo_days", 90)])
+    task, past = read_task("fraud", load_params()), pd.read_parquet(SAMPLES)["sample"]
+    order = np.concatenate([np.flatnonzero(past.eq(name)) for name in ("development", "validation")])
+    held = rows["customer_id"].isin([f"C{number}" for number in range(40)]).to_numpy()[order]
+    assert any((judged & ~held).any() for _, judged in task.ground.folds.pairs)
+    assert not any((judged & held).any() for _, judged in task.ground.folds.pairs)
+    assert all((train & held).any() for train, _ in task.ground.folds.pairs)
 
 
 def test_calibration_rows_take_part_only_where_the_final_trees_grow_on_them(place):

@@ -317,6 +317,16 @@ def test_the_interval_of_a_period_is_that_of_its_rows_by_customer():
     assert row["auc_low"] < row["auc"] < row["auc_high"]
 
 
+@pytest.mark.parametrize(("customers", "sure"), [(9, False), (10, True)])
+def test_a_period_of_few_bad_customers_has_an_auc_without_an_interval(customers, sure):
+    frame = judged(400).assign(as_of=pd.Timestamp("2022-01-01"), customer_id=[f"c{place}" for place in range(400)], target=0)
+    # Two bad rows each: rows are many, customers few.
+    frame.loc[frame.index[: 2 * customers], ["target", "customer_id"]] = [[1, f"b{place // 2}"] for place in range(2 * customers)]
+    row, = periods(frame)
+    assert row["auc"] == pytest.approx(rank.auc(frame["target"], frame["raw_score"]))
+    assert [row[end] is not None for end in ("auc_low", "auc_high")] == [sure, sure]
+
+
 def test_a_period_with_one_class_has_no_auc():
     frame = judged(40).assign(target=[0] * 39 + [1], as_of=[pd.Timestamp("2022-01-01")] * 39 + [pd.Timestamp("2022-07-01")])
     assert [(row["period"], row["auc"], row["auc_low"]) for row in periods(frame)] == [("2022-01-01", None, None), ("2022-07-01", None, None)]
