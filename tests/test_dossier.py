@@ -413,3 +413,34 @@ def test_a_point_without_a_value_is_left_out_and_the_last_label_stands():
     assert drawn.svg.count("<circle") == 2
     assert drawn.svg.count("whisker") == 2
     assert ">third<" in drawn.svg
+
+
+def level(low=-0.01, high=0.02):
+    return {"difference": 0.005, "low": low, "high": high}
+
+
+def earning(made, over):
+    """The validation where the cut-off earns so much over accepting all."""
+    profit = made.validation["profit"]
+    rules = profit["rules"] | {"cut_off": profit["rules"]["cut_off"] | {"over_all": over}}
+    return made.validation | {"profit": profit | {"rules": rules}}
+
+
+def test_trees_that_are_level_with_a_scorecard_are_a_finding(made):
+    better = {"auc": level(0.01), "average_precision": level(0.01), "log_loss": level(-0.02, -0.01)}
+    proven = view(replace(made, challengers=made.challengers | {"comparison": better}, validation=earning(made, level(0.01))))
+    assert not {"challengers", "usefulness"} & {key for _, key, _ in proven["look"]}
+    assert "scorecard" not in said(proven, "limits")
+    same = made.challengers | {"comparison": better | {"auc": level(), "log_loss": level()}}
+    shown = view(replace(made, challengers=same, validation=earning(made, level())))
+    assert [test.name for _, key, test in shown["look"] if key in ("challengers", "usefulness")] == \
+        ["AUC over the scorecard", "Log-loss over the scorecard", "Cut-off over accepting all"]
+    assert "the trees are not better in AUC, Log-loss." in said(shown, "limits")
+    assert "not proven to earn more than accepting all: the difference per row lies within −0.01 – 0.02." in said(shown, "limits")
+
+
+def test_a_model_level_with_simple_rules_is_a_finding(made):
+    mine = {"capacity": 5, "days": 120, "precision": 0.02, "low": 0.01, "high": 0.03, "best": 0.03, "found": 14, "compromised": 16, "recall": 0.875}
+    shown = view(replace(made, evaluation=made.evaluation | {"capacity": {"model": mine, "rules": mine, "difference": level()}}))
+    assert "Over simple rules" in [test.name for _, _, test in shown["look"]]
+    assert "not proven to find more than simple rules: the difference lies within −1.00% – 2.00%." in said(shown, "limits")

@@ -109,6 +109,11 @@ def good_of(compared):
     return {"better": True, "level": None, "worse": False}[side(compared)]
 
 
+def proven(compared):
+    """Whether it is better beyond chance, where anything less is a finding: what has to earn its place must show that it does."""
+    return side(compared) == "better"
+
+
 def span(words, low, high, decimals=3):
     """An interval as it is written in a table."""
     return "" if low is None or high is None else f"{words.number(low, decimals)} – {words.number(high, decimals)}"

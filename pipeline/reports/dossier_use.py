@@ -1,9 +1,11 @@
 """Sections of the dossier on what the model is worth: over simpler models, in money, to reviewers; and how it treats groups of customers."""
 
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import Test, counted, facts, figures, good_of, numbers, prose, readings, section, side, span, span_percent, table
+from pipeline.reports.dossier_parts import Test, counted, facts, figures, numbers, prose, proven, readings, section, side, span, span_percent, table
 
 AMOUNTS = {"the customer's limit": "limit", "the transaction's amount": "amount", "one unit a row": "unit"}
+# What the trees must be better in than the scorecard; a loss is turned into a gain.
+GAINS = ("auc", "average_precision", "log_loss")
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 RULES = ("cut_off", "break_even", "all", "none")
 
@@ -15,13 +17,13 @@ def challengers(made, words):
         return None
     compared, full = found["comparison"], made.evaluation
     rows = [Test(words("test.over.auc"), words("test.over.asks"), words.signed(compared["auc"]["difference"], 4),
-                 span(words, compared["auc"]["low"], compared["auc"]["high"], 4), words(f"over.{side(compared['auc'])}"), good_of(compared["auc"])),
+                 span(words, compared["auc"]["low"], compared["auc"]["high"], 4), words(f"over.{side(compared['auc'])}"), proven(compared["auc"])),
             Test(words("test.over.precision"), words("test.over.precision.asks"), words.signed(compared["average_precision"]["difference"], 4),
                  span(words, compared["average_precision"]["low"], compared["average_precision"]["high"], 4),
-                 words(f"over.{side(compared['average_precision'])}"), good_of(compared["average_precision"])),
+                 words(f"over.{side(compared['average_precision'])}"), proven(compared["average_precision"])),
             Test(words("test.over.loss"), words("test.over.loss.asks"), words.signed(compared["log_loss"]["difference"], 5),
                  span(words, compared["log_loss"]["low"], compared["log_loss"]["high"], 5), words(f"over.{side(_turned(compared['log_loss']))}"),
-                 good_of(_turned(compared["log_loss"])))]
+                 proven(_turned(compared["log_loss"])))]
     return section(words, "challengers", readings(rows), _beside(found, full, words) if full else None, _card(found["scorecard"], words),
                    columns=words.count(len(found["scorecard"]["columns"])))
 
@@ -29,6 +31,11 @@ def challengers(made, words):
 def _turned(compared):
     """A difference of losses as one of gains."""
     return {"low": -compared["high"], "high": -compared["low"]}
+
+
+def unproven(compared):
+    """The figures in which the trees are not better than the scorecard beyond chance."""
+    return [name for name in GAINS if not proven(_turned(compared[name]) if name == "log_loss" else compared[name])]
 
 
 def _beside(found, full, words):
@@ -69,7 +76,7 @@ def _profit(earned, words):
              (words("fact.cut_off"), words.probability(earned["cut_off"]))]
     over = rules["cut_off"]["over_all"]
     test = Test(words("test.profit"), words("test.profit.asks"), words.signed(over["difference"], 2), span(words, over["low"], over["high"], 2),
-                words(f"profit.{side(over)}"), good_of(over))
+                words(f"profit.{side(over)}"), proven(over))
     rows = [(words(f"rule.{name}"), words.percent(each["accepted"]), words.number(each["profit"], 2), span(words, each["low"], each["high"], 2))
             for name, each in ((name, rules[name]) for name in RULES)]
     head = (words("column.rule_used"), *numbers(words, "accepted", "profit", "interval"))
@@ -95,7 +102,7 @@ def _reviewers(found, words):
     if "difference" in found:
         over = found["difference"]
         rows.append(Test(words("test.capacity.over"), words("test.capacity.over.asks"), words.percent(over["difference"], 2),
-                         span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{side(over)}"), good_of(over)))
+                         span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{side(over)}"), proven(over)))
     return (readings(rows, title=words("capacity.title")), _found(found, words))
 
 
