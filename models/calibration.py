@@ -51,9 +51,9 @@ def fit(raw_score, target, *, method="auto", groups=None, folds=5, seed=0):
     """Fit the calibration curve on rows the trees did not grow on.
 
     raw_score: log-odds (rows,); target: 0 or 1; method: none, logistic (Platt 1999), beta (Kull, Silva Filho, Flach, AISTATS 2017),
-    isotonic (pool adjacent violators, each step shrunk by one row at the mean rate so that no step is 0 or 1) or auto. auto compares
-    out-of-sample log-loss over grouped folds (groups: customer ids) and takes the simplest method that no richer one beats by more than one
-    standard error. Returns Knots; `loss` holds each method's out-of-sample log-loss, empty when the method was given.
+    isotonic (pool adjacent violators, each step shrunk by one row at the mean rate so that no step is 0 or 1) or auto. auto is
+    the better of none and logistic by mean out-of-sample log-loss over grouped folds (groups: customer ids); beta or isotonic only where it beats
+    that by more than its standard error. Returns Knots; `loss` holds each method's out-of-sample log-loss, empty when the method was given.
 
     Raises: RiskError on one class, a missing score or an unknown method.
     """

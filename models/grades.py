@@ -1,14 +1,12 @@
 """The master scale: five grades by probability, each split where the book is large enough, or a company's own; with rising PD."""
 import math
-from itertools import pairwise
 
 import msgspec
 import numpy as np
 
 from features.errors import RiskError
 from models.calibration import LOWEST
-
-LETTERS = ("A", "B", "C", "D", "E")
+from models.own_scale import LETTERS
 
 
 class Grade(msgspec.Struct, frozen=True):
@@ -36,25 +34,6 @@ def build_scale(probability, *, shares=(0.35, 0.30, 0.20, 0.10, 0.05), split_min
     parts = _parts(ordered, cuts)
     named = [piece for letter, part, upper in parts for piece in _split(letter, part, upper, split_min_defaults)]
     return tuple(Grade(name, float(upper), float(part.mean())) for name, part, upper in named)
-
-
-def checked_cuts(uppers, names):
-    """A company's own scale as (name, upper PD) pairs, safest first.
-
-    Raises: RiskError when the cuts do not rise to 1, or the names are too few, repeated, or do not start with a letter that the policy decides by.
-    """
-    within, rising = all(0 < upper <= 1 for upper in uppers), all(before < after for before, after in pairwise(uppers))
-    if not (uppers and within and rising and uppers[-1] == 1):
-        raise RiskError(f"scale.cuts {list(uppers)} must be upper PDs within (0, 1] that rise strictly and end with 1: sort them, "
-                        "and give the riskiest grade 1.")
-    if len(names or ()) != len(uppers) or len(set(names)) != len(names):
-        raise RiskError(f"scale.names {list(names or ())} must be {len(uppers)} different names, one for each of scale.cuts: "
-                        "name each grade once, safest first.")
-    letters = [name[:1] for name in names]
-    if letters != sorted(letters) or not set(letters) <= set(LETTERS):
-        raise RiskError(f"scale.names {list(names)} must start with {', '.join(LETTERS)}, in this order, since the policy decides by that letter: "
-                        "put it before your own names.")
-    return tuple(zip(names, uppers, strict=True))
 
 
 def scale_of(cuts, probability):

@@ -44,9 +44,7 @@ def search(ground, candidates, space, *, trials, seed, startup_trials, seconds=N
 
     Returns the study. Raises: RiskError when `trials` leave none beyond today's settings. A KeyboardInterrupt leaves the study as it was before the trial.
     """
-    if trials <= len(candidates):
-        raise RiskError(f"{trials} trials are too few: today's settings take the first {len(candidates)}, so ask for {len(candidates) + 1} or more "
-                        "(--trials, or tune.trials in params.yaml)")
+    enough(trials, len(candidates))
     study, scores = new_study() if study is None else study, {} if scores is None else scores
     _let_go_of_killed(study)
     started, first = time.monotonic(), len(finished(study))
@@ -56,6 +54,13 @@ def search(ground, candidates, space, *, trials, seed, startup_trials, seconds=N
         if told is not None:
             told(finished(study)[-1], done + 1, time.monotonic() - started)
     return study
+
+
+def enough(trials, candidates):
+    """Raises: RiskError when today's `candidates` take all of the `trials`, so that nothing would be tried."""
+    if trials <= candidates:
+        raise RiskError(f"{trials} {'trial is' if trials == 1 else 'trials are'} too few: today's settings take the first "
+                        f"{'one' if candidates == 1 else candidates}, so ask for {candidates + 1} or more (--trials, or tune.trials in params.yaml)")
 
 
 def new_study(storage=None, name=None):

@@ -4,12 +4,14 @@ import datetime
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from types import UnionType
+from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import yaml
 
 from features.errors import RiskError
+from models.own_scale import checked_cuts
 from pipeline.datasets import replacing
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -363,7 +365,7 @@ class Training(_Strict):
 def load_params(path=Path("params.yaml")):
     """Read and check the parameters.
 
-    Raises RiskError naming the file, the key and what was expected.
+    Raises RiskError naming the key and what was expected.
     """
     params = read_yaml(path, Params)
     real_day(params.book.as_of, where=f"{path}: `book.as_of`")
@@ -383,6 +385,8 @@ def _refuse_contradictions(params, path):
     if train.reject_inference != "none" and params.ship.refit_on == "all_matured":
         raise RiskError(f"{path}: `ship.refit_on` all_matured would leave out the rejected rows that the validated trees learned from by "
                         f"`train.reject_inference` {train.reject_inference}: set the one to nothing, or the other to none.")
+    if params.scale.cuts is not None:
+        checked_cuts(params.scale.cuts, params.scale.names)
 
 
 def load_training(source, use_case, *, var=Path("var")):
@@ -448,12 +452,34 @@ def _explain(message, kind):
     unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?", message)
     if unknown is None:
         text, _, place = message.partition(" - at `$")
-        return f"`{place.strip('`.') or 'the file'}`: {text[0].lower() + text[1:]}."
+        place = place.strip("`.")
+        allowed, value = _allowed(kind, place), re.fullmatch("Invalid enum value '(.*)'", text)
+        if allowed and value:
+            return f"{place} {value.group(1)} is unknown: use {_or(allowed)}."
+        return f"`{place or 'the file'}`: {text[0].lower() + text[1:]}."
     name, place = unknown.group(1), unknown.group(2) or ""
     known = [field.name for field in msgspec.structs.fields(_section(kind, place))]
     near = difflib.get_close_matches(name, known, n=1)
     where = f"`{place}.{name}`" if place else f"`{name}`"
     return f"{where} is not a parameter" + (f": did you mean `{near[0]}`?" if near else f"; known here are {', '.join(known)}.")
+
+
+def _allowed(kind, place):
+    """The words that a place of the file may hold, such as of observe.default.definition or use_cases[0]; empty where it holds something else."""
+    sections, _, name = re.sub(r"\[\d*\]|\[\.\.\.\]", "", place).rpartition(".")
+    found = next((field.type for field in msgspec.structs.fields(_section(kind, sections)) if field.name == name), None)
+    union = get_origin(found) in (Union, UnionType)
+    return _words(found) + (("a list",) if union and any(get_origin(part) is list for part in get_args(found)) else ())
+
+
+def _words(kind):
+    """The words of a Literal, wherever it stands in a type."""
+    parts = get_args(kind)
+    return parts if get_origin(kind) is Literal else tuple(word for part in parts for word in _words(part) if not isinstance(part, msgspec.Meta))
+
+
+def _or(words):
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _section(kind, place):

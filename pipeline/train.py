@@ -22,8 +22,9 @@ from models.classifier import (
     refitted,
 )
 from models.curves import fit_curves
-from models.grades import build_scale, checked_cuts, scale_of
+from models.grades import build_scale, scale_of
 from models.horizon import probability_name
+from models.own_scale import checked_cuts
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from models.scoring import lay_out
 from models.sufficiency import told_columns
@@ -56,8 +57,6 @@ def train(use_case):
 
 def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order. Returns a Bundle."""
-    # A wrong scale is refused before an hour of training, not after.
-    own_cuts(params.scale)
     columns = ColumnFile(path, [feature.name for feature in catalogue])
     described, parts = prepared(columns, rows, catalogue)
     told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, described, rows["sample"].eq(DEVELOPMENT).to_numpy()))

@@ -12,7 +12,7 @@ from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.classifier import columns_of
 from models.sample import APART, CALIBRATION, DEVELOPMENT, VALIDATION
-from models.search import finished, new_study, result, search, verdict_of
+from models.search import enough, finished, new_study, result, search, verdict_of
 from models.tuning import Ground, Rules, ground_of, objective
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing
@@ -72,21 +72,26 @@ def tune(parts, described, as_of, *, train, rules, horizon_days, embargo_days, b
     given; seconds: no bound unless given. Rows of other samples are not looked at. Returns a `models.search.Found`; where its settings are None, today's are
     no worse than any tried. Raises: RiskError when bad rows are too few to judge settings.
     """
-    task = task_of(parts, described, as_of, train=train, rules=rules, horizon_days=horizon_days, embargo_days=embargo_days, by_time=by_time)
+    trials = trials or rules.trials
+    task = task_of(parts, described, as_of, train=train, rules=rules, horizon_days=horizon_days, embargo_days=embargo_days, by_time=by_time, trials=trials)
     scores = {}
-    study = search(task.ground, task.candidates, task.space, trials=trials or rules.trials, seed=rules.seed, startup_trials=rules.startup_trials,
+    study = search(task.ground, task.candidates, task.space, trials=trials, seed=rules.seed, startup_trials=rules.startup_trials,
                    seconds=seconds, scores=scores)
     return result(task.ground, task.candidates, study, scores)
 
 
-def task_of(parts, described, as_of, *, train, rules, horizon_days, embargo_days, by_time=True, apart=False, may_judge=None):
-    """The Task of prepared samples; arguments as for `tune`, apart and may_judge as for `models.tuning.ground_of`. The calibration sample takes part only
-    where the final trees grow on it: else its curve would be fitted on rows that chose the settings."""
+def task_of(parts, described, as_of, *, train, rules, horizon_days, embargo_days, by_time=True, apart=False, may_judge=None, trials=None):
+    """The Task of prepared samples; arguments as for `tune`, apart and may_judge as for `models.tuning.ground_of`; too few `trials`, where they are told,
+    are refused before folds are drawn. The calibration sample takes part only where the final trees grow on it: else its curve would be fitted on rows that
+    chose the settings."""
     chosen = (DEVELOPMENT, VALIDATION, CALIBRATION) if train.refit == "all" else (DEVELOPMENT, VALIDATION)
+    today = candidates(train, parts[DEVELOPMENT][1], len(described))
+    if trials is not None:
+        enough(trials, len(today))
     judged = Rules(**{name: getattr(rules, name) for name in Rules.__struct_fields__})
     ground = ground_of({name: parts[name] for name in chosen}, as_of, columns_of(described), rules=judged, horizon_days=horizon_days, embargo_days=embargo_days,
                        by_time=by_time, apart=apart, may_judge=may_judge)
-    return Task(ground, candidates(train, parts[DEVELOPMENT][1], len(described)), msgspec.structs.asdict(rules.space), rules)
+    return Task(ground, today, msgspec.structs.asdict(rules.space), rules)
 
 
 def tune_case(use_case, *, trials=None, minutes=None, fresh=False, echo=print):
@@ -95,7 +100,7 @@ def tune_case(use_case, *, trials=None, minutes=None, fresh=False, echo=print):
     trials, minutes = params.tune.trials if trials is None else trials, params.tune.minutes if minutes is None else minutes
     if minutes <= 0:
         raise RiskError(f"{minutes:g} minutes leave no time for a trial: ask for more (--minutes, or tune.minutes in params.yaml).")
-    task = read_task(use_case, params)
+    task = read_task(use_case, params, trials)
     with _alone(params.source.name, use_case):
         study, scores = _opened(task, params.source.name, use_case, fresh=fresh, echo=echo)
         echo(f"{use_case}: {task.ground.folds.note}; {_counted(task.ground)}")
@@ -130,8 +135,9 @@ def apply_case(use_case, *, echo=print):
                            *_shared(params, use_case)]))
 
 
-def read_task(use_case, params):
-    """The Task of what the development branch holds; rows of out_of_time, and of no sample that learns, are left out before anything is computed."""
+def read_task(use_case, params, trials=None):
+    """The Task of what the development branch holds, for so many trials; rows of out_of_time, and of no sample that learns, are left out before
+    anything is computed."""
     development = case_path(use_case, "development")
     notes, maturity = read_json(development / "leaks.json"), read_json(development / "maturity.json")
     catalogue = kept_features(Catalogue.from_dict(read_json(development / "catalogue.json")), development, params)
@@ -146,8 +152,10 @@ def read_task(use_case, params):
     # As the samples were made: a published protocol says whose rows are judged.
     apart = maturity["protocol"] is None and getattr(params.sample, use_case).customers == APART
     horizon = maturity["horizon_days"]
+    # As in the split: a label that nobody had yet on the first judged day teaches nothing.
+    apart_days = max(embargo_days(params, use_case, horizon), horizon + getattr(params.observe, use_case).reporting_lag_days)
     return task_of(parts, described, as_of, train=params.train, rules=params.tune, horizon_days=horizon, by_time=notes["by"] == "time",
-                   embargo_days=embargo_days(params, use_case, horizon), apart=apart, may_judge=may_judge)
+                   embargo_days=apart_days, apart=apart, may_judge=may_judge, trials=trials)
 
 
 def found_lines(found, task, study, use_case, params):

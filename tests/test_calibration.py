@@ -6,7 +6,8 @@ from sklearn.linear_model import LogisticRegression
 
 from features.errors import RiskError
 from models import calibration as cal
-from models.grades import build_scale, checked_cuts, grade_index, grade_table, scale_of
+from models.grades import build_scale, grade_index, grade_table, scale_of
+from models.own_scale import checked_cuts
 
 
 def sigmoid(x):

@@ -29,6 +29,7 @@ from pipeline.reports import dossier as built
 from pipeline.reports.dossier_charts import Line, curves
 from pipeline.reports.dossier_data import ORDER
 from pipeline.reports.dossier_parts import Test, p_value, rate, readings, section, side, table
+from pipeline.reports.dossier_use import _bin
 from pipeline.reports.pages import Site
 from pipeline.reports.text import LANGUAGES, Words
 from pipeline.sample import sample
@@ -225,7 +226,8 @@ def test_validate_and_challenge_are_shown_as_they_measured(run, pages):
 
 
 def test_every_column_is_listed_once_the_strongest_first(run, pages):
-    names = [cells[1] for cells in pages["en"].table("columns")[1:]]
+    head, *rows = pages["en"].table("columns")
+    names = [cells[1] for cells in rows if cells != head]
     model = artefact(run, "data/default/model/model.json")
     assert sorted(names) == sorted(column["name"] for column in model["columns"])
     assert names[0] == artefact(run, "data/default/explanation/importance.json")["columns"][0]["column"]
@@ -413,3 +415,83 @@ def test_a_point_without_a_value_is_left_out_and_the_last_label_stands():
     assert drawn.svg.count("<circle") == 2
     assert drawn.svg.count("whisker") == 2
     assert ">third<" in drawn.svg
+
+
+def level(low=-0.01, high=0.02):
+    return {"difference": 0.005, "low": low, "high": high}
+
+
+def earning(made, over):
+    """The validation where the cut-off earns so much over accepting all."""
+    profit = made.validation["profit"]
+    rules = profit["rules"] | {"cut_off": profit["rules"]["cut_off"] | {"over_all": over}}
+    return made.validation | {"profit": profit | {"rules": rules}}
+
+
+def test_trees_that_are_level_with_a_scorecard_are_a_finding(made):
+    better = {"auc": level(0.01), "average_precision": level(0.01), "log_loss": level(-0.02, -0.01)}
+    proven = view(replace(made, challengers=made.challengers | {"comparison": better}, validation=earning(made, level(0.01))))
+    assert not {"challengers", "usefulness"} & {key for _, key, _ in proven["look"]}
+    assert "the scorecard" not in said(proven, "limits")
+    same = made.challengers | {"comparison": better | {"auc": level(), "log_loss": level()}}
+    shown = view(replace(made, challengers=same, validation=earning(made, level())))
+    assert [test.name for _, key, test in shown["look"] if key in ("challengers", "usefulness")] == \
+        ["AUC over the scorecard", "Log-loss over the scorecard", "Cut-off over accepting all"]
+    assert "the trees are not better than the scorecard in these figures: AUC, Log-loss." in said(shown, "limits")
+    assert "not proven to earn more than accepting all: the difference per row lies within −0.01 – 0.02." in said(shown, "limits")
+
+
+def test_a_model_level_with_simple_rules_is_a_finding(made):
+    mine = {"capacity": 5, "days": 120, "precision": 0.02, "low": 0.01, "high": 0.03, "best": 0.03, "found": 14, "compromised": 16, "recall": 0.875}
+    shown = view(replace(made, evaluation=made.evaluation | {"capacity": {"model": mine, "rules": mine, "difference": level()}}))
+    assert "Over simple rules" in [test.name for _, _, test in shown["look"]]
+    assert "not proven to find more than simple rules: the difference lies within −1.00% – 2.00%." in said(shown, "limits")
+
+
+@pytest.mark.parametrize(("mean", "told"), [(0.031, True), (0.0131, True), (0.025, False)])
+def test_inputs_that_move_the_mean_by_half_are_a_finding(made, mean, told):
+    effect = made.validation["sensitivity"]["noise"][0] | {"mean_before": 0.02}
+    found = made.validation | {"sensitivity": {"noise": [effect | {"mean": 0.02}], "missing": [effect | {"mean": mean, "table": "invoices"}], "stale": []}}
+    shown = view(replace(made, validation=found))
+    test = next(test for _, part in shown["sections"] for test in part.tests if test.name == "Level with worse inputs")
+    assert (test.figure, test.good) == (f"× {max(mean / 0.02, 0.02 / mean):.2f}", not told)
+    assert test.reading == f"missing: Invoices: from 2.00% to {mean:.2%}."
+    assert ("Worse inputs move the mean probability" in said(shown, "limits")) == told
+
+
+def test_the_learning_curve_says_by_what_it_differs_from_the_model(run, pages):
+    found, model = artefact(run, "data/default/validation/validation.json")["learning_curve"], artefact(run, "data/default/model/model.json")
+    text = pages["en"].sections["learning"]
+    assert f"on {found['development_rows']:,} of the {found['of_rows']:,} development rows, the model {model['training']['trees']}" in text
+    assert "may stand below the model’s own AUC" in text
+    assert "same settings" not in text
+
+
+@pytest.mark.parametrize(("label", "unit", "written"), [
+    ("< 926312", "minor units", "below 9,263"), (">= 5.33129e+07", "minor units", "from 533,129"),
+    ("[-17.9551, -14.7974)", "signed log minor units", "-627,770 to below -26,695"), ("[0.05, 0.354167)", "share", "5.0% to below 35.4%"),
+    ("< 8.5", "hour", "below 9:00"), (">= 0.5", "count", "from 1"), ("missing", "days", "not known"), ("special", "category", "rare or never seen"),
+    ("branch, zither", "category", "Branch, zither")])
+def test_a_bin_is_said_in_its_unit(label, unit, written):
+    assert _bin(label, unit, Words("en", more=("dossier",))).casefold() == written.casefold()
+
+
+def test_reviews_and_calls_of_a_day_are_told_apart(made):
+    shown = view(replace(made, use_case="fraud", evaluation=made.evaluation | {"capacity": {"model": {
+        "capacity": 5, "days": 120, "precision": 0.02, "low": 0.01, "high": 0.03, "best": 0.03, "found": 14, "compromised": 16, "recall": 0.875}}}))
+    assert f"5 customers called a day is a yardstick, scarce so that only the ranking decides; the {made.policy.spec.fraud.daily_capacity} a day" in \
+        said(shown, "usefulness")
+    assert f"judged on {made.params.evaluate.reviewers_capacity} customers called a day" in said(shown, "purpose")
+
+
+def test_what_is_long_is_folded_and_complete(pages):
+    for page in pages.values():
+        assert page.marks["columns"].count("details") == page.marks["segments"].count("details") == 1
+    kept = table(("a",), [("1",), ("2",), ("3",)], shown=2)
+    assert (kept.content, kept.folded) == ((("1",), ("2",)), (("3",),))
+    assert table(("a",), [("1",)], shown=2).folded == table(("a",), [("1",)]).folded == ()
+
+
+def test_the_chinese_findings_are_punctuated_in_chinese(pages):
+    lines = re.search(r'<ul class="plain look">(.*?)</ul>', pages["zh"].raw).group(1)
+    assert not re.search(r"[:;] |\. |\(", re.sub(r"<[^>]+>", "", lines))

@@ -29,8 +29,14 @@ def test_the_shipped_file_is_valid():
     ("  months: 84", "  months: 84\n  month: 1", r"`simulated.month` is not a parameter: did you mean `months`\?"),
     ("  prior_rate: null", "  prior_rate: 0", r"`calibrate.prior_rate`: expected `float` > 0"),
     ("  prior_rate: null", "  prior_rate: 2.5", r"`calibrate.prior_rate`: expected `float` < 1"),
-    ("  refit_on: nothing", "  refit_on: all", r"`ship.refit_on`: invalid enum value 'all'"),
-    ("use_cases: [default, fraud]", "use_cases: [default, froud]", r"`use_cases\[1\]`: invalid enum value 'froud'"),
+    ("  refit_on: nothing", "  refit_on: all", r"params.yaml: ship.refit_on all is unknown: use nothing or all_matured\."),
+    ("use_cases: [default, fraud]", "use_cases: [default, froud]", r"use_cases\[1\] froud is unknown: use default or fraud\."),
+    ("definition: event", "definition: dpd", r"observe.default.definition dpd is unknown: use event, days_past_due or either\."),
+    ("  refit: null", "  refit: some", r"train.refit some is unknown: use none, validation or all\."),
+    ("  segments: auto", "  segments: some", r"validate.segments some is unknown: use auto or a list\."),
+    ("accepted_grades: [A, B, C]", "accepted_grades: [A, F]", r"validate.default.accepted_grades\[1\] F is unknown: use A, B, C, D or E\."),
+    ("  cuts: null", "  cuts: [0.1, 0.01, 1]", r"scale.cuts \[0.1, 0.01, 1.0\] must be upper PDs within \(0, 1\] that rise strictly and end with 1: sort them"),
+    ("  cuts: null", "  cuts: [0.1, 1]", r"scale.names \[\] must be 2 different names, one for each of scale.cuts: name each grade once, safest first\."),
 ])
 def test_a_wrong_parameter_is_named(params, old, new, message):
     text = params.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from test_tuning import HOW, QUICK, RULES, book
 
 from features.errors import RiskError
 from models import search as searching
-from models.search import finished, new_study, result, search
+from models.search import enough, finished, new_study, result, search
 from models.tuning import fold_scores, ground_of
 
 SPACE = {"learning_rate": [0.05, 0.3], "num_leaves": [3, 8], "l2": [0.01, 10.0], "extra_trees": [True, False]}
@@ -137,6 +137,11 @@ def test_better_settings_are_found_and_today_s_must_be_judged_first(ground, monk
     assert found.best["value"] > found.today["value"]
     short = tried(ground, seconds=0.0, scores=scores)
     assert result(ground, TODAY, short, scores) is None
+
+
+def test_one_trial_and_one_candidate_are_counted_as_one():
+    with pytest.raises(RiskError, match="^1 trial is too few: today's settings take the first one, so ask for 2 or more"):
+        enough(1, 1)
 
 
 @pytest.mark.parametrize("trials", [0, 2])

@@ -222,11 +222,18 @@ def test_what_a_user_gets_wrong_is_one_sentence(place):
 def test_too_few_trials_and_a_lost_score_are_named(place, silent):
     with pytest.raises(RiskError, match="0 trials are too few: today's settings take the first 3, so ask for 4 or more"):
         tune_case("default", trials=0)
+    assert not Path("var/tuning").exists()
     said(trials=4)
     lost = next(Path("var/tuning").glob("*/*/0.npy"))
     lost.unlink()
     with pytest.raises(RiskError, match="lacks the scores of trial 0: begin anew with `risk tune --fresh`"):
         apply_case("default")
+
+
+def test_too_few_trials_are_refused_before_folds_are_drawn(place, monkeypatch):
+    monkeypatch.setattr(tuning, "ground_of", lambda *_, **__: pytest.fail("folds were drawn"))
+    with pytest.raises(RiskError, match="^1 trial is too few: today's settings take the first 3, so ask for 4 or more"):
+        tune_case("default", trials=1)
 
 
 def test_a_second_search_beside_the_first_is_refused(place, silent):

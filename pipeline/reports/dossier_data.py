@@ -10,6 +10,8 @@ from pipeline.reports.dossier_parts import facts, figures, listed, numbers, pros
 
 # Splits set apart by their own names; in the order in which a reader meets them.
 ORDER = ("development", "validation", "calibration", "embargo", "compromised", OUT_OF_TIME, "unused")
+# Below it a column hardly moves a score.
+LEAST_WEIGHT = 0.001
 
 
 def data(made, words):
@@ -162,7 +164,8 @@ def columns(made, words):
     rows = [(words.feature(each["name"]), each["name"], words.named("factor", each["factor"]), words(f"direction.{each['direction']}"),
              words.percent(strength[each["name"]]["share"]) if each["name"] in strength else "–") for each in order]
     head = (words("column.words"), words("column.column"), words("column.factor"), words("column.direction"), "#" + words("column.importance"))
-    return section(words, "columns", table(head, rows, note=words("features.all.note")))
+    shown = sum(each["share"] >= LEAST_WEIGHT for each in strength.values()) or None
+    return section(words, "columns", table(head, rows, note=words("features.all.note"), shown=shown))
 
 
 def _span(words, first, last):

@@ -3,15 +3,17 @@
 from models.sample import IN_SAMPLE, OUT_OF_TIME
 from models.sufficiency import FEW_BAD
 from pipeline.reports.dossier_data import shared_customers
-from pipeline.reports.dossier_parts import listed, section
-from pipeline.reports.dossier_validation import rule_words
+from pipeline.reports.dossier_parts import listed, proven, section, span, span_percent
+from pipeline.reports.dossier_use import unproven
+from pipeline.reports.dossier_validation import FACTOR, moved_most, rule_words, worse_inputs
 
 SHOWN = 8
 
 
 def limits(made, words):
     """What a reader must know before relying on the figures; the sentences that earlier stages wrote stand as they were written, in English."""
-    said = [limit for find in (_simulated, _few, _leaks, _maturity, _judged, _shared, _probabilities, _directions, _weak, _drifted, _refitted)
+    said = [limit for find in (_simulated, _few, _leaks, _maturity, _judged, _shared, _scorecard, _worth, _probabilities, _interval, _directions, _weak,
+                                        _drifted, _inputs, _refitted)
             for limit in find(made, words)]
     told = made.training.get("warnings", []) + (made.leaks["warnings"] if made.leaks else [])
     return section(words, "limits", listed(said), listed(told, title=words("limits.told"), note=words("limits.told.note")))
@@ -53,6 +55,20 @@ def _shared(made, words):
     return [words("limit.shared", shared=words.count(shared), judged=words.count(judged))] if shared else []
 
 
+def _scorecard(made, words):
+    level = unproven(made.challengers["comparison"]) if made.challengers else []
+    return [words("limit.scorecard", figures=", ".join(words(f"column.{name}") for name in level))] if level else []
+
+
+def _worth(made, words):
+    """A cut-off that earns no more than accepting all, and reviewers who find no more than simple rules would."""
+    earned, capacity = (made.validation or {}).get("profit"), (made.evaluation or {}).get("capacity") or {}
+    over = earned["rules"]["cut_off"]["over_all"] if earned else None
+    rules = capacity.get("difference")
+    return ([words("limit.profit", interval=span(words, over["low"], over["high"], 2))] if over and not proven(over) else []) + \
+        ([words("limit.rules", interval=span_percent(words, rules["low"], rules["high"], 2))] if rules and not proven(rules) else [])
+
+
 def _probabilities(made, words):
     full = made.evaluation
     if full is None:
@@ -62,6 +78,10 @@ def _probabilities(made, words):
     outside = [row["grade"] for row in full["grades"] if row["rows"] and not row["inside"]]
     return ([words("limit.slope", slope=words.number(line["slope"], 2))] if bent else []) + \
         ([words("limit.grades", grades=", ".join(outside))] if outside else [])
+
+
+def _interval(made, words):
+    return [words("limit.interval")] if made.model.get("interval") else []
 
 
 def _directions(made, words):
@@ -81,6 +101,15 @@ def _drifted(made, words):
         return []
     worst = [words.feature(shift["column"]) for shift in moved["worst"] if shift["severity"] != "none"]
     return [words("limit.drifted", count=words.count(moved["moved"]), of=words.count(moved["columns"]), columns=", ".join(worst[:SHOWN]))]
+
+
+def _inputs(made, words):
+    lines = worse_inputs(made, words) if (made.validation or {}).get("sensitivity") else []
+    if not lines:
+        return []
+    label, each, factor = moved_most(lines)
+    before, after = (words.percent(each[name], 2) for name in ("mean_before", "mean"))
+    return [words("limit.inputs", label=label, before=before, after=after, factor=words.number(factor, 2))] if factor > FACTOR else []
 
 
 def _refitted(made, words):

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a section: `kind` names the macro of dossier.html that draws it; head: (words, whether numbers stand in it) by column of a table."""
+    """One part of a section: `kind` names the macro of dossier.html that draws it; head: (words, whether numbers stand in it) by column of a table,
+    folded: its rows that are read only when asked for."""
 
     kind: str
     content: tuple
     title: str = ""
     note: str = ""
     head: tuple = ()
+    folded: tuple = ()
 
     @property
     def narrow(self):
@@ -71,10 +73,11 @@ def facts(pairs, *, title=""):
     return Block("facts", known, title) if known else None
 
 
-def table(head, rows, *, title="", note=""):
-    """A table of written cells; head: column labels, a label that begins with "#" being of a column of numbers."""
+def table(head, rows, *, title="", note="", shown=None):
+    """A table of written cells; head: column labels, a label that begins with "#" being of a column of numbers; rows beyond the first `shown` are folded."""
     columns = tuple((label.removeprefix("#"), label.startswith("#")) for label in head)
-    return Block("table", tuple(tuple(row) for row in rows), title, note, columns) if rows else None
+    cells = tuple(tuple(row) for row in rows)
+    return Block("table", cells[:shown], title, note, columns, cells[len(cells[:shown]):]) if rows else None
 
 
 def numbers(words, *names):
@@ -107,6 +110,11 @@ def side(compared):
 def good_of(compared):
     """Whether that is as it should be: no opinion where it is level."""
     return {"better": True, "level": None, "worse": False}[side(compared)]
+
+
+def proven(compared):
+    """Whether it is better beyond chance, where anything less is a finding: what has to earn its place must show that it does."""
+    return side(compared) == "better"
 
 
 def span(words, low, high, decimals=3):

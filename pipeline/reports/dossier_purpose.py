@@ -25,7 +25,8 @@ def _actions(made, words):
     rows = [(words.named("action", "block"), words("purpose.block", share=words.percent(rules.block_at, 0))),
             (words.named("action", "review"), words("purpose.review", share=words.percent(rules.review_at, 0), count=words.count(rules.daily_capacity))),
             (words.named("action", "pass"), words("purpose.pass"))]
-    return table((words("column.decision"), words("column.when")), rows, title=words("purpose.routes"))
+    note = words("purpose.review.note", capacity=words.count(made.params.evaluate.reviewers_capacity))
+    return table((words("column.decision"), words("column.when")), rows, title=words("purpose.routes"), note=note)
 
 
 def identity(made, words):

@@ -1,9 +1,17 @@
 """Sections of the dossier on what the model is worth: over simpler models, in money, to reviewers; and how it treats groups of customers."""
 
+import math
+import re
+
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import Test, counted, facts, figures, good_of, numbers, prose, readings, section, side, span, span_percent, table
+from pipeline.reports.dossier_parts import Test, counted, facts, figures, numbers, prose, proven, readings, section, side, span, span_percent, table
 
 AMOUNTS = {"the customer's limit": "limit", "the transaction's amount": "amount", "one unit a row": "unit"}
+# How a scorecard's bin of numbers is written, and the units that have whole values only.
+BINS = {"below": re.compile(r"< (?P<high>\S+)"), "between": re.compile(r"\[(?P<low>\S+), (?P<high>\S+)\)"), "from": re.compile(r">= (?P<low>\S+)")}
+WHOLE = ("count", "flag", "hour")
+# What the trees must be better in than the scorecard; a loss is turned into a gain.
+GAINS = ("auc", "average_precision", "log_loss")
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 RULES = ("cut_off", "break_even", "all", "none")
 
@@ -15,20 +23,25 @@ def challengers(made, words):
         return None
     compared, full = found["comparison"], made.evaluation
     rows = [Test(words("test.over.auc"), words("test.over.asks"), words.signed(compared["auc"]["difference"], 4),
-                 span(words, compared["auc"]["low"], compared["auc"]["high"], 4), words(f"over.{side(compared['auc'])}"), good_of(compared["auc"])),
+                 span(words, compared["auc"]["low"], compared["auc"]["high"], 4), words(f"over.{side(compared['auc'])}"), proven(compared["auc"])),
             Test(words("test.over.precision"), words("test.over.precision.asks"), words.signed(compared["average_precision"]["difference"], 4),
                  span(words, compared["average_precision"]["low"], compared["average_precision"]["high"], 4),
-                 words(f"over.{side(compared['average_precision'])}"), good_of(compared["average_precision"])),
+                 words(f"over.{side(compared['average_precision'])}"), proven(compared["average_precision"])),
             Test(words("test.over.loss"), words("test.over.loss.asks"), words.signed(compared["log_loss"]["difference"], 5),
                  span(words, compared["log_loss"]["low"], compared["log_loss"]["high"], 5), words(f"over.{side(_turned(compared['log_loss']))}"),
-                 good_of(_turned(compared["log_loss"])))]
-    return section(words, "challengers", readings(rows), _beside(found, full, words) if full else None, _card(found["scorecard"], words),
+                 proven(_turned(compared["log_loss"])))]
+    return section(words, "challengers", readings(rows), _beside(found, full, words) if full else None, _card(found["scorecard"], made, words),
                    columns=words.count(len(found["scorecard"]["columns"])))
 
 
 def _turned(compared):
     """A difference of losses as one of gains."""
     return {"low": -compared["high"], "high": -compared["low"]}
+
+
+def unproven(compared):
+    """The figures in which the trees are not better than the scorecard beyond chance."""
+    return [name for name in GAINS if not proven(_turned(compared[name]) if name == "log_loss" else compared[name])]
 
 
 def _beside(found, full, words):
@@ -43,22 +56,35 @@ def _beside(found, full, words):
     return table(head, rows, title=words("challengers.beside"))
 
 
-def _card(card, words):
+def _card(card, made, words):
+    units = {each["name"]: each["unit"] for each in made.model["columns"]}
     seen = ["", *(line["column"] for line in card["table"])]
-    rows = [("" if line["column"] == before else words.feature(line["column"]), _bin(line["bin"], words), *counted(words, line, "rows", "bad"),
-             words.number(line["woe"], 2), words.number(line["points"], 0)) for before, line in zip(seen, card["table"], strict=False)]
+    rows = [("" if line["column"] == before else words.feature(line["column"]), _bin(line["bin"], units.get(line["column"], ""), words),
+             *counted(words, line, "rows", "bad"), words.number(line["woe"], 2), words.number(line["points"], 0))
+            for before, line in zip(seen, card["table"], strict=False)]
     head = (words("column.column"), words("column.bin"), *numbers(words, "rows", "bad", "woe", "points"))
     return table(head, rows, title=words("challengers.card"), note=words("challengers.card.note"))
 
 
-def _bin(label, words):
-    return words("none") if label == "missing" else label
+def _bin(label, unit, words):
+    """A bin as `models.binning.Bins.labels` writes it, its ends in the column's unit and its levels in words."""
+    if label in ("missing", "special"):
+        return words("none" if label == "missing" else "bin.special")
+    kind = next((kind for kind, written in BINS.items() if written.fullmatch(label)), None)
+    if kind is None:
+        return ", ".join(words.level(level) for level in label.split(", "))
+    return words(f"bin.{kind}", **{end: _end(float(value), unit, words) for end, value in BINS[kind].fullmatch(label).groupdict().items()})
+
+
+def _end(value, unit, words):
+    """An end of a bin. Between two whole numbers it is the upper one, where the bin above begins."""
+    return words.value(math.ceil(value) if unit in WHOLE or unit.startswith("weekday") else value, unit)
 
 
 def usefulness(made, words):
     """What a cut-off earns, and for fraud what reviewers find at their capacity."""
     earned, capacity = (made.validation or {}).get("profit"), (made.evaluation or {}).get("capacity")
-    return section(words, "usefulness", *_profit(earned, words) if earned else (), *_reviewers(capacity, words) if capacity else ())
+    return section(words, "usefulness", *_profit(earned, words) if earned else (), *_reviewers(capacity, made, words) if capacity else ())
 
 
 def _profit(earned, words):
@@ -69,7 +95,7 @@ def _profit(earned, words):
              (words("fact.cut_off"), words.probability(earned["cut_off"]))]
     over = rules["cut_off"]["over_all"]
     test = Test(words("test.profit"), words("test.profit.asks"), words.signed(over["difference"], 2), span(words, over["low"], over["high"], 2),
-                words(f"profit.{side(over)}"), good_of(over))
+                words(f"profit.{side(over)}"), proven(over))
     rows = [(words(f"rule.{name}"), words.percent(each["accepted"]), words.number(each["profit"], 2), span(words, each["low"], each["high"], 2))
             for name, each in ((name, rules[name]) for name in RULES)]
     head = (words("column.rule_used"), *numbers(words, "accepted", "profit", "interval"))
@@ -87,7 +113,7 @@ def _profit_curve(earned, words):
                   mark=nearest["accepted"], **words.caption("profit", description=words("figure.profit.text", cut_off=words.probability(earned["cut_off"]))))
 
 
-def _reviewers(found, words):
+def _reviewers(found, made, words):
     mine = found["model"]
     rows = [Test(words("test.capacity"), words("test.capacity.asks", capacity=words.count(mine["capacity"]), days=words.count(mine["days"])),
                  words.percent(mine["precision"], 2), span_percent(words, mine["low"], mine["high"], 2),
@@ -95,8 +121,9 @@ def _reviewers(found, words):
     if "difference" in found:
         over = found["difference"]
         rows.append(Test(words("test.capacity.over"), words("test.capacity.over.asks"), words.percent(over["difference"], 2),
-                         span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{side(over)}"), good_of(over)))
-    return (readings(rows, title=words("capacity.title")), _found(found, words))
+                         span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{side(over)}"), proven(over)))
+    note = words("capacity.note", capacity=words.count(mine["capacity"]), routed=words.count(made.policy.spec.fraud.daily_capacity))
+    return (readings(rows, title=words("capacity.title"), note=note), _found(found, words))
 
 
 def _found(found, words):

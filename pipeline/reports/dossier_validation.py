@@ -5,8 +5,11 @@ import re
 
 from pipeline.reports.charts import Bar, ranked
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import Test, figures, numbers, p_value, readings, section, span, table
+from pipeline.reports.dossier_parts import Test, figures, numbers, p_value, prose, readings, section, span, table
 
+# A mean probability off by more: a policy that decides by it would decide otherwise for many.
+FACTOR = 1.5
+SEGMENTS_SHOWN = 15
 AGE = re.compile(r"(\d+) days older")
 
 
@@ -62,7 +65,7 @@ def _segments(segments, made, words):
              words.percent(line["rate"], 2), words.percent(line["mean_probability"], 2), words.number(line["auc"], 3),
              span(words, line["auc_low"], line["auc_high"]) or "–", _times(line, words)) for line in segments]
     head = (words("column.segment"), *numbers(words, "rows", "bad", "rate", "mean_pd", "auc", "interval", "odds_ratio"))
-    return table(head, rows, title=words("segments.all"), note=words("segments.note"))
+    return table(head, rows, title=words("segments.all"), note=words("segments.note"), shown=SEGMENTS_SHOWN)
 
 
 def _times(line, words):
@@ -77,14 +80,40 @@ def sensitivity(made, words):
     found = (made.validation or {}).get("sensitivity")
     if found is None:
         return None
-    lines = [(words("sensitivity.noise", share=words.percent(each["share"], 0)), each) for each in found["noise"]]
-    lines += [(words("sensitivity.missing", table=words.named("table", each["table"])), each) for each in found["missing"]]
-    lines += [(_stale(words, each["how"]), each) for each in found["stale"]]
+    lines = worse_inputs(made, words)
     rows = [(label, words.count(each["rows"]), words.number(each["auc"], 3), words.signed(each["difference"]) if each["difference"] is not None else "–",
              span(words, each["difference_low"], each["difference_high"]) or "–", *(words.percent(each[f"grades_{kind}"], 0) for kind in ("changed", "worse")),
              f"{words.percent(each['mean_before'], 2)} → {words.percent(each['mean'], 2)}") for label, each in lines]
     head = (words("column.inputs"), *numbers(words, "rows", "auc", "auc_change", "interval", "grades_changed", "grades_worse", "mean_pd"))
-    return section(words, "sensitivity", readings([_worst_input(lines, words)]), figures(_losses(lines, words)), table(head, rows))
+    return section(words, "sensitivity", readings([_worst_input(lines, words), _moved(lines, words)]), figures(_losses(lines, words)), table(head, rows))
+
+
+def worse_inputs(made, words):
+    """(label, effect) of each way in which the inputs were made worse."""
+    found = made.validation["sensitivity"]
+    # Of a fraud the row's own columns are those of the transaction itself; no rows were labelled.
+    names = {"observations": words("sensitivity.transaction")} if made.use_case == "fraud" else {}
+    return [*((words("sensitivity.noise", share=words.percent(each["share"], 0)), each) for each in found["noise"]),
+            *((words("sensitivity.missing", table=names.get(each["table"]) or words.named("table", each["table"])), each) for each in found["missing"]),
+            *((_stale(words, each["how"]), each) for each in found["stale"])]
+
+
+def moved_most(lines):
+    """(label, effect, factor above 1) of the worse input that moves the mean probability most, up or down."""
+    label, each = max(lines, key=lambda line: _factor(line[1]))
+    return label, each, _factor(each)
+
+
+def _factor(each):
+    return max(each["mean"] / each["mean_before"], each["mean_before"] / each["mean"])
+
+
+def _moved(lines, words):
+    if not lines:
+        return None
+    label, each, factor = moved_most(lines)
+    reading = words("test.moved.reading", label=label, before=words.percent(each["mean_before"], 2), after=words.percent(each["mean"], 2))
+    return Test(words("test.moved"), words("test.moved.asks"), words("test.moved.figure", factor=words.number(factor, 2)), "", reading, factor <= FACTOR)
 
 
 def _stale(words, how):
@@ -122,7 +151,14 @@ def learning(made, words):
     rows = [(words.percent(point["share"], 0), words.count(point["customers"]), words.count(point["bad_customers"]), words.count(point["draws"]),
              words.number(point["auc"], 3), span(words, point["low"], point["high"])) for point in points]
     head = numbers(words, "share", "customers", "bad_customers", "draws", "auc", "interval")
-    return section(words, "learning", readings([_step(step, words)]), figures(drawn), table(head, rows))
+    return section(words, "learning", prose(_quicker(found, made, words)), readings([_step(step, words)]), figures(drawn), table(head, rows))
+
+
+def _quicker(found, made, words):
+    """By what the curve's trees and rows differ from the model's own."""
+    return words("learning.quicker", trees=words.count(found["trees_at_most"]), rate=words.number(found["learning_rate"], 3),
+                 rows=words.count(found["development_rows"]), of=words.count(found["of_rows"]), own_trees=words.count(made.training["trees"]),
+                 own_rate=words.number(made.training["settings"]["learning_rate"], 3))
 
 
 def _step(step, words):
