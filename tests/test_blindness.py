@@ -110,6 +110,7 @@ def bits(column):
     return column.strings().tolist() if isinstance(column, Category) else column.view(np.int64).tolist()
 
 
+@pytest.mark.slow
 @generated_often
 @given(SEEDS, USE_CASES, st.sampled_from(POSTINGS), st.sampled_from([0, kernel.FEW_ROWS]))
 def test_many_observations_of_one_customer_are_each_blind_to_what_was_known_later(seed, use_case, posting, few_rows):

@@ -54,6 +54,7 @@ def handbook(frame, score, top_k):
     return precisions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity", [1, 3, 100])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_days_agree_with_a_naive_loop_and_the_handbook(seed, capacity):

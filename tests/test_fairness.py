@@ -49,6 +49,7 @@ def test_every_draw_of_customers_is_what_fairlearn_says_of_its_rows():
         assert np.ptp(found["selection_rate"][draw]) == pytest.approx(difference)
 
 
+@pytest.mark.slow
 def test_a_gap_by_luck_stays_within_chance_and_a_real_one_does_not():
     outside = 0
     for seed in range(30):

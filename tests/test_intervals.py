@@ -75,6 +75,7 @@ def test_scores_that_hardly_vary_have_an_interval(score):
     assert np.isfinite([interval.low, interval.high]).all()
 
 
+@pytest.mark.slow
 def test_it_holds_the_truth_where_venn_abers_pairs_do_not():
     found, _ = coverage(CURVES["a line"], repeats=40, customers=1500, rows=3)
     assert 0.82 <= found["shipped"][0].mean() <= 0.97

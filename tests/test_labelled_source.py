@@ -186,6 +186,7 @@ def run(folder, frame, *, stages=(*LEARN, *TODAY), **about):
             "default", "evaluation", "full.json"), "leaks": case_path("default", "development", "leaks.json")}.items() if path.exists()}
 
 
+@pytest.mark.slow
 def test_rows_without_a_target_are_the_book_and_several_of_a_customer_are_all_scored(tmp_path):
     frame = numbers()
     frame.loc[:39, "flag"], frame.loc[:1, "person"] = None, "P9999"
@@ -199,6 +200,7 @@ def test_rows_without_a_target_are_the_book_and_several_of_a_customer_are_all_sc
         assert read_json("data/default/monitoring/drift.json")["note"] is None
 
 
+@pytest.mark.slow
 def test_a_book_of_several_rows_a_customer_is_published_once_each(tmp_path):
     frame = numbers()
     frame.loc[:39, "flag"], frame.loc[:1, "person"] = None, "P9999"
@@ -212,12 +214,14 @@ def test_a_book_of_several_rows_a_customer_is_published_once_each(tmp_path):
         assert "published 39 rows" in publish("default")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", [words(), numbers(200), numbers(200).assign(opened=range(200), sample=range(200))],
                          ids=["all categories", "200 rows", "our own words"])
 def test_small_and_wordy_files_run_to_the_end(tmp_path, frame):
     assert run(tmp_path, frame)["full"]["discrimination"]["auc"] > 0.6
 
 
+@pytest.mark.slow
 def test_folds_and_customers_held_out_are_said(tmp_path):
     frame = numbers().assign(person=lambda table: "P" + (table["no"].astype(int) // 2).astype(str))
     found = run(tmp_path, frame, stages=LEARN, protocol={"kind": "grouped", "folds": 5})
