@@ -46,7 +46,7 @@ test: setup ## the quick tests
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
 
 test-slow: setup ## the slow tests too: whole pipeline runs, kills, the real set
-	@$(BIN)/python -m pytest -q -m slow tests
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow tests
 
 lint: setup ## style and layers
 	@$(BIN)/ruff check . && $(BIN)/lint-imports
