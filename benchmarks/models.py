@@ -28,7 +28,7 @@ import pandas as pd
 from benchmarks.references import REFERENCES, Script, reference_rounds
 from features.catalogue import Catalogue
 from features.errors import RiskError
-from models.clusters import cluster_codes
+from models.clusters import cluster_codes, draws
 from models.discrimination import auc, average_precision, influence
 from models.protocols import rounds_of
 from models.sample import IN_SAMPLE, OUT_OF_TIME
@@ -157,9 +157,8 @@ def compare_precision(ours, reference):
     joined = [own.join(other["probability"], how="inner") for own, other in zip(ours, reference, strict=True)]
     codes = cluster_codes(pd.concat([each["customer_id"] for each in joined]))
     codes = np.split(codes, np.cumsum([len(each) for each in joined])[:-1])
-    customers, rng = max(code.max() for code in codes) + 1, np.random.default_rng(0)
-    drawn = [_precision_difference(joined, [weights[code] for code in codes])
-             for weights in (np.bincount(rng.integers(0, customers, customers), minlength=customers) for _ in range(DRAWS))]
+    customers = max(code.max() for code in codes) + 1
+    drawn = [_precision_difference(joined, [weights[code] for code in codes]) for weights in draws(customers, repeats=DRAWS, rng=np.random.default_rng(0))]
     low, high = np.nanquantile(drawn, [0.025, 0.975])
     return {"precision_difference": _precision_difference(joined, [None] * len(joined)), "precision_low": float(low), "precision_high": float(high)}
 

@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from benchmarks.measuring import alternate, line, measured, ratio, ratio_line, serve_work
 from features.feature import feature
 from features.terms import own
-from models.classifier import Settings, columns_of, parameters
+from models.classifier import Settings, candidates, columns_of, parameters
 from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from pipeline.columns import ColumnFile
 from pipeline.params import load_params
-from pipeline.train import candidates, curves_of, fit_bundle, grown, prepared, raw_scores_to_calibrate
+from pipeline.train import curves_of, fit_bundle, grown, prepared, raw_scores_to_calibrate
 
 MODULE = "benchmarks.training"
 SHARES = {DEVELOPMENT: 0.7, VALIDATION: 0.12, CALIBRATION: 0.18}

@@ -1,12 +1,12 @@
 """LightGBM trained natively on a numpy matrix: regularised, monotone where the catalogue says so, the same trees for the same inputs."""
 import hashlib
-from collections import Counter
 
 import msgspec
 import numpy as np
 
 from features.errors import RiskError
 from models.lightgbm_core import lgb
+from models.stability import level_counts
 
 # Any of these in a row's place would leave the trees dependent on the machine's threads or on histogram order.
 FIXED = {"objective": "binary", "metric": "binary_logloss", "deterministic": True, "force_row_wise": True, "verbosity": -1,
@@ -60,6 +60,12 @@ def candidates_for(rows, bad, columns, **given):
     return tuple(dict.fromkeys(settings_for(rows, bad, columns, **{**shape, **given}) for shape in shapes))
 
 
+def candidates(given, target, columns):
+    """The Settings among which validation rows choose, by the development sample's targets and the number of columns; `given` are the train parameters."""
+    grow = {name: value for name, value in msgspec.structs.asdict(given).items() if name in Settings.__struct_fields__}
+    return candidates_for(len(target), int(target.sum()), columns, **grow)
+
+
 def settings_for(rows, bad, columns, **given):
     """Settings for a sample of `rows` with `bad` bad ones and so many columns; anything `given` wins.
 
@@ -103,13 +109,9 @@ def choose(matrix, target, *, validation, columns, categorical, directions, cand
     disagree, or no column varies.
     """
     how = {"columns": columns, "categorical": categorical, "directions": directions, "groups": groups}
-    best = None
-    for settings in candidates:
-        loss, rounds, booster = stopped(matrix, target, validation=validation, settings=settings, **how)
-        # One booster is kept at a time: those of many rows hold their binned copy.
-        if best is None or loss < best[0]:
-            best = loss, settings, rounds, booster
-    return best[1:]
+    tried = [(*stopped(matrix, target, validation=validation, settings=each, **how), each) for each in candidates]
+    _, rounds, booster, settings = min(tried, key=lambda found: found[0])
+    return settings, rounds, booster
 
 
 def stopped(matrix, target, *, validation, columns, categorical, directions, settings, groups=None):
@@ -132,8 +134,9 @@ def refitted(matrix, target, *, validation, calibration, rounds, columns, catego
     """
     if settings.refit not in REFITS or (settings.refit == "all" and calibration is None):
         raise RiskError(f"train.refit {settings.refit} is unknown or lacks its rows; use {', '.join(REFITS)}")
-    if settings.refit == "none" and stopped_at is not None and stopped_at.current_iteration() >= rounds:
-        return normalised(stopped_at, rounds)
+    # LightGBM hands back the trees up to the best one; the least number that is asked may be more.
+    if settings.refit == "none" and stopped_at is not None and stopped_at.num_trees() == rounds:
+        return normalised(stopped_at)
     samples = ((matrix, target), validation, calibration)[: REFITS.index(settings.refit) + 1]
     return fit_trees(*stacked(*samples), rounds=rounds, columns=columns, categorical=categorical, directions=directions, settings=settings)
 
@@ -189,15 +192,6 @@ def freeze_levels(values, *, min_rows=20, max_levels=200):
     return tuple(name for _, name in sorted(kept)[:max_levels])
 
 
-def level_counts(values):
-    """{level: rows} of the levels that a categorical column has; `values` as for `freeze_levels`."""
-    if not hasattr(values, "codes"):
-        return Counter(str(value) for value in values if isinstance(value, str))
-    # By code: a hundred thousand levels as an array of texts would take the longest's room for each row.
-    rows = np.bincount(values.codes[values.codes >= 0], minlength=len(values.levels))
-    return {values.levels[code]: int(rows[code]) for code in np.flatnonzero(rows)}
-
-
 def audit_monotone(booster, matrix, *, columns, directions, rows=100, steps=9, seed=0, threads=1):
     """Sweep every directed column over its quantiles on real rows and list where the raw score moves the wrong way.
 
@@ -211,15 +205,14 @@ def audit_monotone(booster, matrix, *, columns, directions, rows=100, steps=9, s
     return [_swept(booster, base, j, name, directions[name], _grid(matrix[:, j], steps), threads) for j, name in watched]
 
 
-def normalised(booster, rounds=-1):
-    """The booster as its own text read back, without the block of training parameters: what is saved is then what was measured. `rounds`: its first so
-    many trees, all of them unless given."""
-    return lgb.Booster(model_str=booster_text(booster, rounds))
+def normalised(booster):
+    """The booster as its own text read back, without the block of training parameters: what is saved is then what was measured."""
+    return lgb.Booster(model_str=booster_text(booster))
 
 
-def booster_text(booster, rounds=-1):
+def booster_text(booster):
     """The booster's text without its parameters block, whose thread count would change the bundle's hash and nothing else."""
-    text = booster.model_to_string(num_iteration=rounds)
+    text = booster.model_to_string(num_iteration=-1)
     head, found, tail = text.partition("\nparameters:\n")
     return head + tail.partition("end of parameters\n")[2] if found else text
 

@@ -11,6 +11,12 @@ def cluster_codes(groups):
     return pd.factorize(np.asarray(groups), sort=True, use_na_sentinel=False)[0]
 
 
+def draws(count, *, repeats, rng):
+    """`repeats` bootstrap draws of `count` clusters, one at a time: how often each of them is drawn."""
+    for _ in range(repeats):
+        yield np.bincount(rng.integers(0, count, count), minlength=count)
+
+
 def some_customers(groups, *, rows, seed=0):
     """Positions, in order, of the rows of whole customers drawn until the next would make more than `rows` rows; all of them where they fit."""
     code = cluster_codes(groups)

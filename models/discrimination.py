@@ -3,7 +3,7 @@ import numpy as np
 from scipy import special
 
 from features.errors import RiskError
-from models.clusters import cluster_codes
+from models.clusters import cluster_codes, draws
 
 
 def need_both_classes(target):
@@ -82,7 +82,7 @@ def compare_auc(target, score, other, *, groups=None, level=0.95):
 def ks(target, score):
     """Largest distance between the score distributions of bad and good rows (two-sample Kolmogorov-Smirnov statistic)."""
     target = need_both_classes(target)
-    order, ends = _descending(score)
+    order, ends = descending(score)
     bad = np.cumsum(target[order])[ends]
     good = np.cumsum(1 - target[order])[ends]
     return float(np.abs(bad / bad[-1] - good / good[-1]).max())
@@ -91,7 +91,7 @@ def ks(target, score):
 def average_precision(target, score, weights=None):
     """Area under the precision-recall steps, tied scores taken together; the value for a score that says nothing is the bad rate."""
     target = need_both_classes(target)
-    order, ends = _descending(score)
+    order, ends = descending(score)
     weight = np.ones(len(target)) if weights is None else np.asarray(weights, dtype=np.float64)
     return float(_precision_area(weight[order], target[order], ends))
 
@@ -128,7 +128,7 @@ def capture(target, score, *, shares=(0.01, 0.05, 0.1, 0.2)):
     Ties at the edge keep the input's order, as a work list would.
     """
     target = need_both_classes(target)
-    order, _ = _descending(score)
+    order, _ = descending(score)
     hit = target[order]
     return [_captured(hit, share, int(np.ceil(share * len(hit)))) for share in shares]
 
@@ -156,17 +156,16 @@ def _precision_draws(target, score, code, *, repeats, rng):
 
     Rows are sorted once and a draw only changes their weights. Precision steps at runs of equal scores that hold a bad row only.
     """
-    order, ends = _descending(score)
+    order, ends = descending(score)
     bad_at = np.flatnonzero(target[order])
     runs, run = np.unique(np.searchsorted(ends, bad_at), return_inverse=True)
     code, bad_code, clusters = code[order], code[order][bad_at], code.max() + 1
-    draws = np.full(repeats, np.nan)
-    for draw in range(repeats):
-        drawn = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters)
+    areas = np.full(repeats, np.nan)
+    for place, drawn in enumerate(draws(clusters, repeats=repeats, rng=rng)):
         bad = np.bincount(run, weights=drawn[bad_code])
         rows = np.cumsum(drawn[code])[ends[runs]]
-        draws[draw] = _step_area(bad, np.cumsum(bad), rows)
-    return draws
+        areas[place] = _step_area(bad, np.cumsum(bad), rows)
+    return areas
 
 
 def _step_area(bad, bad_so_far, rows):
@@ -174,7 +173,7 @@ def _step_area(bad, bad_so_far, rows):
     return (bad * bad_so_far / np.maximum(rows, 1e-300)).sum() / bad_so_far[-1] if bad_so_far[-1] else np.nan
 
 
-def _descending(score):
+def descending(score):
     """Row order from riskiest to safest and the last position of every run of equal scores."""
     score = np.asarray(score, dtype=np.float64)
     _refuse_missing(score)

@@ -1,7 +1,7 @@
 """Whether groups are treated alike by a rule that accepts: measured, with intervals, and not judged."""
 import numpy as np
 
-from models.clusters import cluster_codes
+from models.clusters import cluster_codes, draws
 from models.segments import segment_figures
 
 STATEMENT = ("Measured, not judged: which differences are lawful and right is for people to decide. Groups may differ in risk, and then no rule can hold "
@@ -61,8 +61,7 @@ def drawn_rates(target, accepted, code, clusters, *, repeats, seed):
     counts = [np.bincount(clusters * width + code, weights=mask, minlength=(clusters.max() + 1) * width).reshape(-1, width)
               for mask in _parts(target, accepted)]
     stacked = np.hstack(counts)
-    rng = np.random.default_rng(seed)
-    return _rates(np.array([np.bincount(rng.integers(0, len(stacked), len(stacked)), minlength=len(stacked)) @ stacked for _ in range(repeats)]))
+    return _rates(np.array([drawn @ stacked for drawn in draws(len(stacked), repeats=repeats, rng=np.random.default_rng(seed))]))
 
 
 def shuffled_rates(target, accepted, code, clusters, *, repeats, seed):

@@ -5,6 +5,7 @@ from scipy import special
 
 from features.errors import RiskError
 from models.clusters import cluster_codes
+from models.discrimination import influence_variance
 from models.exact import mass_of_steps
 
 TINY = 1e-15
@@ -41,8 +42,7 @@ def compare_losses(target, probability, other, *, loss, groups=None, level=0.95)
     """
     each = LOSSES[loss](target, probability) - LOSSES[loss](target, other)
     code = np.arange(len(each)) if groups is None else cluster_codes(groups)
-    sums = np.bincount(code, weights=each - each.mean())
-    se = float(np.sqrt((sums ** 2).sum() * len(sums) / max(len(sums) - 1, 1)) / len(each))
+    se = float(np.sqrt(influence_variance(each - each.mean(), target, code)) / len(each))
     difference, half = float(each.mean()), float(special.ndtri(0.5 + level / 2)) * se
     return {"difference": difference, "se": se, "low": difference - half, "high": difference + half}
 

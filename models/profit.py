@@ -2,7 +2,8 @@
 import msgspec
 import numpy as np
 
-from models.clusters import cluster_codes
+from models.clusters import cluster_codes, draws
+from models.discrimination import descending
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,9 +72,7 @@ def drawn_means(values, groups, *, repeats, seed):
     """Means (repeats, columns) of values (rows, columns) over customers drawn with replacement, all their rows with them."""
     code = cluster_codes(groups)
     sums = np.column_stack([np.bincount(code, weights=column) for column in (*values.T, np.ones(len(code)))])
-    rng = np.random.default_rng(seed)
-    times = (np.bincount(rng.integers(0, len(sums), len(sums)), minlength=len(sums)) for _ in range(repeats))
-    totals = np.array([drawn @ sums for drawn in times])
+    totals = np.array([drawn @ sums for drawn in draws(len(sums), repeats=repeats, rng=np.random.default_rng(seed))])
     return totals[:, :-1] / totals[:, -1:]
 
 
@@ -110,8 +109,7 @@ def _judged(rule, earned, drawn, ends):
 
 def _hull(target, score):
     """Shares of bad and good, and the corners of the ROC curve's upper hull: shares of bad found and of good alarmed, from none to all."""
-    order = np.argsort(-score, kind="stable")
-    ends = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
+    order, ends = descending(score)
     bad = target[order]
     points = np.column_stack([np.cumsum(1 - bad)[ends] / (1 - bad).sum(), np.cumsum(bad)[ends] / bad.sum()])
     corners = [np.zeros(2)]

@@ -1,6 +1,7 @@
 """What reject inference changed, by the outcomes that are known."""
 import numpy as np
 
+from models.calibration import sigmoid
 from models.discrimination import compare_auc
 from models.probability_tests import calibration_offset
 
@@ -18,4 +19,4 @@ def what_changed(target, before, after, groups, *, rejected_before, rejected_aft
 
 
 def _mean(raw_score):
-    return float(np.mean(1 / (1 + np.exp(-np.asarray(raw_score, dtype=np.float64)))))
+    return float(np.mean(sigmoid(raw_score)))

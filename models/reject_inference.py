@@ -7,6 +7,7 @@ Management Mathematics 1993): `prudence` is an assumption, not an estimate. docs
 import numpy as np
 
 from features.errors import RiskError
+from models.calibration import sigmoid
 
 METHODS = ("none", "parcelling", "fuzzy")
 
@@ -44,7 +45,7 @@ def _band_rates(raw_score, target, rejected, bands):
     cuts = np.unique(np.quantile(rejected, np.arange(1, bands) / bands))
     place, theirs = np.searchsorted(cuts, raw_score, side="right"), np.searchsorted(cuts, rejected, side="right")
     width = len(cuts) + 1
-    own = np.bincount(theirs, weights=1 / (1 + np.exp(-rejected)), minlength=width) / np.maximum(np.bincount(theirs, minlength=width), 1)
+    own = np.bincount(theirs, weights=sigmoid(rejected), minlength=width) / np.maximum(np.bincount(theirs, minlength=width), 1)
     rate = (np.bincount(place, weights=target, minlength=width) + 10 * own) / (np.bincount(place, minlength=width) + 10)
     return rate[theirs]
 

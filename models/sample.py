@@ -126,7 +126,7 @@ def matured_rows(observations, group):
     for column in ("as_of", "status", "target", group):
         if column not in observations:
             raise RiskError(f"observations: column {column} is missing; label the observations before sampling them")
-    usable = observations["status"].eq("matured") & observations["target"].notna()
+    usable = _matured(observations)
     if not usable.any():
         counts = observations["status"].value_counts().to_dict()
         raise RiskError(f"observations: none of {len(observations)} rows is matured ({counts}); "
@@ -149,8 +149,12 @@ def all_matured(observations, samples, *, by):
 
     observations: status, target; samples: sample names on the same index.
     """
-    matured = observations["status"].eq("matured") & observations["target"].notna()
+    matured = _matured(observations)
     return matured if by in ("time", "customer") else matured & samples.isin(USED)
+
+
+def _matured(observations):
+    return observations["status"].eq("matured") & observations["target"].notna()
 
 
 def _boundaries(as_of, *, embargo_days, out_of_time_days, development_to, out_of_time_from, out_of_time_to):

@@ -2,6 +2,7 @@
 import numpy as np
 
 from models import scoring
+from models.clusters import cluster_codes
 from models.discrimination import auc, compare_auc
 
 
@@ -32,7 +33,7 @@ def without(matrix, bundle, names):
 def previous_rows(customers, as_of, back):
     """For each row the position of the same customer's row `back` observations earlier, -1 where there is none. Ties keep their order."""
     customers, as_of = np.asarray(customers), np.asarray(as_of)
-    _, code = np.unique(customers.astype(str), return_inverse=True)
+    code = cluster_codes(customers)
     order = np.lexsort((as_of, code))
     found = np.full(len(order), -1, dtype=np.int64)
     same = code[order][back:] == code[order][: len(order) - back]

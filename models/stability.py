@@ -40,6 +40,15 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     missing_severe: float = 0.20
 
 
+def level_counts(values):
+    """{level: rows} of the levels that a categorical column has. values: a Category, or strings among which anything else is missing."""
+    if not hasattr(values, "codes"):
+        return Counter(str(value) for value in np.asarray(values, dtype=object) if isinstance(value, str))
+    # By code: a hundred thousand levels as an array of texts would take the longest's room for each row.
+    rows = np.bincount(values.codes[values.codes >= 0], minlength=len(values.levels))
+    return {values.levels[code]: int(rows[code]) for code in np.flatnonzero(rows)}
+
+
 def freeze(column, values, *, bins=10):
     """Bins of a reference column: at most `bins` quantile bins of a number, or the levels of a category.
 
@@ -47,7 +56,7 @@ def freeze(column, values, *, bins=10):
     are values themselves, so ties never straddle them.
     """
     if _is_category(values):
-        return Bins(column=column, levels=tuple(sorted(_counted(values))))
+        return Bins(column=column, levels=tuple(sorted(level_counts(values))))
     present = _present(values)
     if not len(present):
         return Bins(column=column, edges=())
@@ -214,16 +223,8 @@ def _present(values):
     return np.sort(number[~np.isnan(number)])
 
 
-def _counted(values):
-    """Rows of each level that occurs, by codes where there are codes; anything but a string is missing."""
-    if not hasattr(values, "codes"):
-        return Counter(value for value in np.asarray(values, dtype=object) if isinstance(value, str))
-    counts = np.bincount(values.codes[values.codes >= 0], minlength=len(values.levels))
-    return {level: int(count) for level, count in zip(values.levels, counts, strict=True) if count}
-
-
 def _category_histogram(bins, values):
-    found = _counted(values)
+    found = level_counts(values)
     known = tuple(found.get(level, 0) for level in bins.levels)
     present = sum(found.values())
     return Histogram(counts=known, missing=len(values) - present, unseen=present - sum(known))

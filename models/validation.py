@@ -42,6 +42,17 @@ def metrics(frame, grades, *, asset_correlation=0.0, estimated_from=None, captur
     }
 
 
+def headline(full):
+    """The figures that runs are compared by, flat."""
+    ranks, truth = full["discrimination"], full["probability"]
+    reviewed = {"precision_at_capacity": full["capacity"]["model"]["precision"]} if "capacity" in full else {}
+    return {"rows": full["rows"], "bad": full["bad"], "rate": full["rate"], "auc": ranks["auc"], "auc_low": ranks["low"], "auc_high": ranks["high"],
+            "gini": ranks["gini"], "gini_low": ranks["gini_low"], "gini_high": ranks["gini_high"], "ks": ranks["ks"],
+            "average_precision": ranks["average_precision"]["average_precision"], "brier": truth["brier"], "log_loss": truth["log_loss"],
+            "ece": truth["ece"], "calibration_slope": truth["line"]["slope"], "predicted_over_observed": truth["mean"] / truth["observed"],
+            "grades_inside": full["grades_inside"], **reviewed}
+
+
 def discrimination(target, raw_score, groups, *, capture_shares, repeats, seed):
     """AUC and Gini with interval, KS, average precision with interval, capture. Ranked by raw score: calibration may tie what the trees
     told apart."""

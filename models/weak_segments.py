@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from models.calibration import sigmoid
 from models.clusters import cluster_codes
 from models.concordance import concordance
+from models.discrimination import influence_variance
 from models.probability_tests import calibration_offset
 from models.segments import segment_figures, slices, words
 from models.stability import discoveries
@@ -91,7 +93,7 @@ def _half(rows, target, probability, raw_score, groups):
     if not 0 < target.sum() < len(target):
         return None
     log_odds = np.log(probability[rows] / (1 - probability[rows]))
-    levelled = 1 / (1 + np.exp(-(log_odds + calibration_offset(target, log_odds)["offset"])))
+    levelled = sigmoid(log_odds + calibration_offset(target, log_odds)["offset"])
     clumped = np.bincount(groups, weights=target - levelled)
     repeats = max(1.0, float((clumped ** 2).sum() / (levelled * (1 - levelled)).sum()))
     return Half(rows, target, levelled, raw_score[rows], groups, repeats)
@@ -172,8 +174,7 @@ def _shortfall(inside, half, *, promised):
         difference += sign * value
         influence[side] = sign * share
     cases = min(len(np.unique(half.groups[side & (half.target == 1)])) for side in (inside, ~inside))
-    sums = np.bincount(half.groups, weights=influence)
-    se = np.sqrt((sums ** 2).sum() * len(sums) / (len(sums) - 1))
+    se = np.sqrt(influence_variance(influence, half.target, half.groups))
     return float(special.stdtr(cases - 1, difference / se)) if cases >= FEWEST_BAD and se > 0 else 1.0
 
 

@@ -9,16 +9,16 @@ from models.classifier import REFITS, grouped_folds
 from models.discrimination import compare_auc, compare_average_precision
 from models.grades import grade_index
 from models.probability_tests import LOSSES, brier, compare_losses, log_loss
-from models.sample import OUT_OF_TIME
+from models.sample import CALIBRATION, IN_SAMPLE, OUT_OF_TIME
 from models.scorecard import Limits, fit_scorecard, raw_scores, table
-from models.validation import metrics
+from models.validation import headline
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, replacing, write_json
-from pipeline.evaluate import headline
+from pipeline.evaluate import judge
 from pipeline.frames import read_frame
 from pipeline.params import load_params
 from pipeline.stage import run_stage
-from pipeline.train import LEARNED, curves_of, graded, points_scale
+from pipeline.train import curves_of, graded, points_scale
 
 FOLDS = 5
 
@@ -34,7 +34,7 @@ def challenge(use_case):
     judged = read_frame(case_path(use_case, "evaluation", "predictions.parquet"))
     challenger = scored(judged, card, _cut(columns, rows["sample"].eq(OUT_OF_TIME).to_numpy()), shapes)
     found = {"bundle": bundle_hash(model), "scorecard": _scorecard(challenger, card, shapes, manifest, params.evaluate),
-             "constant": constant(judged["target"].to_numpy(), params.calibrate.prior_rate or learned_rows(rows)["target"].mean()),
+             "constant": constant(judged["target"].to_numpy(), params.calibrate.prior_rate or rows.loc[rows["sample"].isin(IN_SAMPLE), "target"].mean()),
              "comparison": compare(judged, challenger, repeats=params.evaluate.bootstrap_rounds, seed=params.evaluate.seed)}
     with replacing(case_path(use_case, "challengers")) as folder:
         folder.mkdir(parents=True)
@@ -46,16 +46,11 @@ def challenge(use_case):
 def learned(columns, rows, manifest, params):
     """The scorecard on the rows that the trees grew on, and its knots, points and grades from the rows that calibrated the trees."""
     refit = manifest.training["settings"]["refit"]
-    mask = rows["sample"].isin(LEARNED[: REFITS.index(refit) + 1]).to_numpy()
+    mask = rows["sample"].isin(IN_SAMPLE[: REFITS.index(refit) + 1]).to_numpy()
     how = {"described": manifest.columns, "limits": Limits(**msgspec.structs.asdict(params.challenge)), "scale": points_scale(params)}
     card = fit_scorecard(_cut(columns, mask), rows["target"].to_numpy()[mask], groups=rows["customer_id"].to_numpy()[mask], **how)
     shapes, _, probability = curves_of(*_to_calibrate(card, columns, rows, refit, params.train.seed, how), params=params)
     return card, shapes | {"grades": graded(probability, params.scale)}
-
-
-def learned_rows(rows):
-    """Rows that the trees or their curve learned from."""
-    return rows[rows["sample"].isin(LEARNED)]
 
 
 def scored(judged, card, columns, shapes):
@@ -96,16 +91,14 @@ def verdict(found):
 
 def _scorecard(challenger, card, shapes, manifest, rules):
     """The card's figures as the trees have them, its columns and its table."""
-    calibrated_on = manifest.training["counts"][LEARNED[-1]]["bad_customers"]
-    full = metrics(challenger, shapes["grades"], asset_correlation=rules.asset_correlation, estimated_from=calibrated_on, repeats=rules.bootstrap_rounds,
-                   seed=rules.seed)
+    full = judge(challenger, shapes["grades"], manifest.training, rules)
     return {**headline(full), "calibration": shapes["knots"].method, "columns": list(card.names), "table": table(card)}
 
 
 def _to_calibrate(card, columns, rows, refit, seed, how):
     """Raw scores, targets and customers of rows that the card was not fitted on: the calibration sample, or where it was fitted on all rows, every row
     by a card of the same columns fitted without its customer."""
-    mask = rows["sample"].isin(LEARNED if refit == "all" else LEARNED[-1:]).to_numpy()
+    mask = rows["sample"].isin(IN_SAMPLE if refit == "all" else (CALIBRATION,)).to_numpy()
     target, groups = rows["target"].to_numpy()[mask], rows["customer_id"].to_numpy()[mask]
     if refit != "all" or not card.names:
         return raw_scores(card, _cut(columns, mask)), target, groups

@@ -8,7 +8,7 @@ from models.fraud_rules import rules_score
 from models.sample import CALIBRATION, OUT_OF_TIME
 from models.scoring import encode, raw_scores, score
 from models.stability import Thresholds, column_shift, freeze, histogram, verdict
-from models.validation import metrics
+from models.validation import headline, metrics
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing, write_json
 from pipeline.frames import read_frame
@@ -30,7 +30,7 @@ def evaluate(use_case):
     bundle, split = load_bundle(model), read_json(development / "leaks.json")
     judged = scored(rows, columns, bundle, threads=params.train.threads)
     full = {"bundle": bundle_hash(model), "judged_by": judged_by(split["judged_by"]), "as_of": _days(rows), "suspects": _suspects(split, bundle),
-            **judge(judged, bundle, params.evaluate), "audit": bundle.manifest.training["audit"],
+            **judge(judged, bundle.manifest.grades, bundle.manifest.training, params.evaluate), "audit": bundle.manifest.training["audit"],
             "stability": _stability(read_columns(development / "features.parquet", bundle.names, rows=samples == CALIBRATION), bundle, judged),
             "champion": _against_champion(params, use_case, rows, columns, judged)}
     if use_case == "fraud":
@@ -53,10 +53,10 @@ def _suspects(split, bundle):
     return [finding["column"] for finding in split["findings"] if finding["column"] in bundle.names]
 
 
-def judge(judged, bundle, rules):
-    """Every figure of the validation on scored out-of-time rows; see `models.validation.metrics`."""
-    calibrated_on = bundle.manifest.training["counts"][CALIBRATION]["bad_customers"]
-    return metrics(judged, bundle.manifest.grades, asset_correlation=rules.asset_correlation, estimated_from=calibrated_on,
+def judge(judged, grades, training, rules):
+    """Every figure of the validation on scored out-of-time rows (see `models.validation.metrics`): of the bundle with this `training` summary, or of what was
+    calibrated on the same customers."""
+    return metrics(judged, grades, asset_correlation=rules.asset_correlation, estimated_from=training["counts"][CALIBRATION]["bad_customers"],
                    repeats=rules.bootstrap_rounds, seed=rules.seed)
 
 
@@ -100,7 +100,7 @@ def _against_champion(params, use_case, rows, columns, judged):
         return {**about, "lacking": lacking, "metrics": None, "comparison": None}
     before = scored(rows, columns, bundle, threads=params.train.threads)
     comparison = compare_auc(judged["target"], judged["raw_score"], before["raw_score"], groups=judged["customer_id"])
-    return {**about, "lacking": [], "metrics": judge(before, bundle, params.evaluate), "comparison": comparison}
+    return {**about, "lacking": [], "metrics": judge(before, bundle.manifest.grades, bundle.manifest.training, params.evaluate), "comparison": comparison}
 
 
 def _stability(calibration, bundle, judged):
@@ -110,17 +110,6 @@ def _stability(calibration, bundle, judged):
     repeats = len(judged) / judged["customer_id"].nunique()
     shift = column_shift("raw_score", histogram(bins, before), histogram(bins, judged["raw_score"].to_numpy()), effect=repeats)
     return {**verdict([shift], thresholds=Thresholds(), score="raw_score"), "columns": [], "psi": shift["psi"]}
-
-
-def headline(full):
-    """The figures that runs are compared by, flat."""
-    ranks, truth = full["discrimination"], full["probability"]
-    reviewed = {"precision_at_capacity": full["capacity"]["model"]["precision"]} if "capacity" in full else {}
-    return {"rows": full["rows"], "bad": full["bad"], "rate": full["rate"], "auc": ranks["auc"], "auc_low": ranks["low"], "auc_high": ranks["high"],
-            "gini": ranks["gini"], "gini_low": ranks["gini_low"], "gini_high": ranks["gini_high"], "ks": ranks["ks"],
-            "average_precision": ranks["average_precision"]["average_precision"], "brier": truth["brier"], "log_loss": truth["log_loss"],
-            "ece": truth["ece"], "calibration_slope": truth["line"]["slope"], "predicted_over_observed": truth["mean"] / truth["observed"],
-            "grades_inside": full["grades_inside"], **reviewed}
 
 
 def _judged(folder, samples, *, own=()):

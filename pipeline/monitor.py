@@ -27,14 +27,15 @@ def monitor(use_case):
     """Write `monitoring/`: drift.json (our verdict), quality.json (the feed) and evidently.html (on bounded samples)."""
     params = load_params()
     bundle = load_bundle(in_force(params.source.name, use_case).folder)
-    reference, current = _reference(use_case, bundle), read_columns(case_path(use_case, "book", "features.parquet"), bundle.names)
+    learned, observed = _learned(use_case, bundle), case_path(use_case, "development", "features.parquet")
+    reference, current = read_columns(observed, bundle.names, rows=learned), read_columns(case_path(use_case, "book", "features.parquet"), bundle.names)
     # A customer stands in the reference many times: its rows are not that many independent ones.
-    effect = _rows_per_customer(use_case, bundle)
+    effect = _rows_per_customer(use_case, learned)
     with replacing(case_path(use_case, "monitoring")) as folder:
         folder.mkdir(parents=True)
         drift = judge(_with_score(reference, bundle), _with_score(current, bundle), rules=params.monitor, effect=effect)
         write_json(folder / "quality.json", quality(read_json(INGEST)))
-        drift["note"] = _overlap(use_case, bundle)
+        drift["note"] = _overlap(use_case, learned)
         drift["evidently"] = _evidently(use_case, reference, current, params.monitor, folder / "evidently.html")
         write_json(folder / "drift.json", drift)
 
@@ -63,10 +64,6 @@ def _days(known_to, today):
     return (pd.Timestamp(today) - pd.Timestamp(known_to)).days if known_to else 0
 
 
-def _reference(use_case, bundle):
-    return read_columns(case_path(use_case, "development", "features.parquet"), bundle.names, rows=_learned(use_case, bundle))
-
-
 def _learned(use_case, bundle):
     """Mask of the development rows that the bundle learned from."""
     development = case_path(use_case, "development")
@@ -74,18 +71,16 @@ def _learned(use_case, bundle):
     return learned_rows(rows, samples, bundle.manifest.training, by=read_json(development / "leaks.json")["by"]).to_numpy()
 
 
-def _overlap(use_case, bundle):
+def _overlap(use_case, learned):
     """A sentence where the book holds rows that the model learned from, which cannot have drifted from themselves; None where it holds none."""
     known = read_frame(case_path(use_case, "development", "observations.parquet"), ["observation_id"])["observation_id"]
-    learned = set(known[_learned(use_case, bundle)])
-    share = read_frame(case_path(use_case, "book", "observations.parquet"), ["observation_id"])["observation_id"].isin(learned).mean()
+    share = read_frame(case_path(use_case, "book", "observations.parquet"), ["observation_id"])["observation_id"].isin(set(known[learned])).mean()
     return f"{share:.0%} of the book's rows are among those the model learned from, so this comparison cannot show drift" if share > MOSTLY else None
 
 
-def _rows_per_customer(use_case, bundle):
+def _rows_per_customer(use_case, learned):
     customers = read_frame(case_path(use_case, "development", "observations.parquet"), ["customer_id"])["customer_id"]
-    learned = customers[_learned(use_case, bundle)]
-    return float(len(learned) / learned.nunique())
+    return float(learned.sum() / customers[learned].nunique())
 
 
 def _with_score(columns, bundle):

@@ -12,12 +12,11 @@ from models.classifier import (
     Settings,
     audit_monotone,
     booster_text,
-    candidates_for,
+    candidates,
     choose,
     columns_of,
     freeze_levels,
     joined,
-    level_counts,
     out_of_fold,
     refitted,
 )
@@ -25,8 +24,9 @@ from models.curves import fit_curves
 from models.grades import build_scale, scale_of
 from models.horizon import probability_name
 from models.own_scale import checked_cuts
-from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
+from models.sample import CALIBRATION, DEVELOPMENT, IN_SAMPLE
 from models.scoring import lay_out
+from models.stability import level_counts
 from models.sufficiency import told_columns
 from models.target import REJECTED
 from pipeline.columns import ColumnFile
@@ -35,8 +35,6 @@ from pipeline.frames import read_frame
 from pipeline.params import load_params
 from pipeline.rejected import decision_columns, named_rejected, with_rejected
 from pipeline.stage import run_stage
-
-LEARNED = (DEVELOPMENT, VALIDATION, CALIBRATION)
 
 
 def train(use_case):
@@ -80,7 +78,7 @@ def prepared(columns, rows, catalogue):
 
     The matrices are neighbouring views of one, filled a column at a time: of a million rows a second copy would be the peak of the memory.
     """
-    places = {name: np.flatnonzero(rows["sample"].eq(name)) for name in LEARNED}
+    places = {name: np.flatnonzero(rows["sample"].eq(name)) for name in IN_SAMPLE}
     learned = np.concatenate(list(places.values()))
     matrix, described = np.empty((len(learned), len(catalogue))), []
     for place, feature in enumerate(catalogue):
@@ -106,7 +104,7 @@ def laid_out(columns, described, mask):
 def grown(parts, described, given):
     """The booster of the prepared samples, and what to say of how it was grown; `given` are the train parameters."""
     how = columns_of(described)
-    development, validation, calibration = (parts[name] for name in LEARNED)
+    development, validation, calibration = (parts[name] for name in IN_SAMPLE)
     both = np.concatenate([development[2], validation[2]])
     tried = candidates(given, development[1], len(described))
     settings, rounds, stopped_at = choose(*development[:2], validation=validation[:2], groups=both, candidates=tried, **how)
@@ -120,7 +118,7 @@ def _taught_by_rejected(booster, about, parts, described, rejected, judged, para
     settings = Settings(**about["settings"])
     raw_score, target, groups = judged
     knots = fit(raw_score, target, method=params.calibrate.method, groups=groups, seed=settings.seed)
-    samples, how = [parts[name][:2] for name in LEARNED[: 1 + (settings.refit == "validation")]], columns_of(described)
+    samples, how = [parts[name][:2] for name in IN_SAMPLE[: 1 + (settings.refit == "validation")]], columns_of(described)
     booster, said = with_rejected(booster, samples, rejected, raw_score=raw_score, target=target, how=how, settings=settings,
                                   method=params.train.reject_inference, prudence=params.train.reject_prudence, knots=knots)
     audit = audit_monotone(booster, parts[DEVELOPMENT][0], columns=how["columns"], directions=how["directions"], seed=settings.seed)
@@ -133,8 +131,8 @@ def raw_scores_to_calibrate(booster, parts, described, settings):
     if settings.refit != "all":
         matrix, target, groups = parts[CALIBRATION]
         return booster.predict(matrix, raw_score=True, num_threads=settings.threads), target, groups
-    matrix = joined([parts[name][0] for name in LEARNED])
-    target, groups = (np.concatenate([parts[name][place] for name in LEARNED]) for place in (1, 2))
+    matrix = joined([parts[name][0] for name in IN_SAMPLE])
+    target, groups = (np.concatenate([parts[name][place] for name in IN_SAMPLE]) for place in (1, 2))
     return out_of_fold(matrix, target, groups, rounds=booster.num_trees(), settings=settings, **columns_of(described)), target, groups
 
 
@@ -145,12 +143,6 @@ def kept_features(catalogue, development, params):
     if not kept:
         raise RiskError("leaks.drop leaves no feature to train on: set leaks.drop to false or bring more tables.")
     return kept
-
-
-def candidates(given, target, columns):
-    """The Settings among which validation rows choose, by the development sample's targets and the number of columns; `given` are the train parameters."""
-    grow = {name: value for name, value in msgspec.structs.asdict(given).items() if name in Settings.__struct_fields__}
-    return candidates_for(len(target), int(target.sum()), columns, **grow)
 
 
 def _described(feature, values, development):
@@ -172,15 +164,10 @@ def curves_of(raw_score, target, groups, *, params):
                       points=points_scale(params), seed=params.train.seed)
 
 
-def own_cuts(scale):
-    """The company's own grades as (name, upper PD), checked; None where the scale has none."""
-    return None if scale.cuts is None else checked_cuts(scale.cuts, scale.names)
-
-
 def graded(probability, scale):
     """The company's own grades where it has cuts, else those that the shares cut."""
-    if (cuts := own_cuts(scale)) is not None:
-        return scale_of(cuts, probability)
+    if scale.cuts is not None:
+        return scale_of(checked_cuts(scale.cuts, scale.names), probability)
     return build_scale(probability, shares=tuple(scale.grade_shares), split_min_defaults=scale.split_min_defaults)
 
 

@@ -13,9 +13,10 @@ from features.feeders.duck import featurize as feed
 from models.bundle import Bundle, load_bundle
 from models.discrimination import compare_auc, compare_average_precision
 from models.sample import OUT_OF_TIME
+from models.validation import headline
 from pipeline.columns import read_columns
 from pipeline.datasets import TABLES, case_path, read_json
-from pipeline.evaluate import headline, judge, scored
+from pipeline.evaluate import judge, scored
 from pipeline.featurize import available_columns
 from pipeline.frames import read_frame
 from pipeline.look_data import scratch
@@ -72,7 +73,7 @@ def run(name, *, use_case="default", added=(), left_out=(), changes=()):
         path = _with_added(development / "features.parquet", added, use_case, folder)
         bundle = fit_bundle(path, rows, catalogue=[*catalogue, *added], use_case=use_case, horizon_days=horizon, params=params)
         judged = _judged(path, rows, bundle, params)
-    figures = headline(judge(judged, bundle, params.evaluate))
+    figures = headline(judge(judged, bundle.manifest.grades, bundle.manifest.training, params.evaluate))
     return Trial(name, use_case, bundle, judged, figures, _described(added, left_out, changes))
 
 

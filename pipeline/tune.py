@@ -10,7 +10,7 @@ import numpy as np
 
 from features.catalogue import Catalogue
 from features.errors import RiskError
-from models.classifier import columns_of
+from models.classifier import candidates, columns_of
 from models.sample import APART, CALIBRATION, DEVELOPMENT, VALIDATION
 from models.search import enough, finished, new_study, result, search, verdict_of
 from models.tuning import Ground, Rules, ground_of, objective
@@ -20,7 +20,7 @@ from pipeline.frames import read_frame
 from pipeline.horizon import embargo_days
 from pipeline.params import change_params, load_params
 from pipeline.state import VAR
-from pipeline.train import candidates, kept_features, prepared
+from pipeline.train import kept_features, prepared
 
 FOLDER = VAR / "tuning"
 

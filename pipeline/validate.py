@@ -16,7 +16,7 @@ from models.weak_segments import weak_segments
 from pipeline.datasets import case_path, replacing, write_json
 from pipeline.params import load_params
 from pipeline.stage import run_stage
-from pipeline.validate_inputs import amounts, fairness_columns, grown_how, important_columns, judged_rows, read_inputs, segment_columns, tables_of
+from pipeline.validate_inputs import amounts, fairness_columns, grown_how, important_columns, read_inputs, segment_columns, tables_of
 from pipeline.validate_rejects import changed
 
 OLDER = {1: "the customer's previous observation", 2: "the observation before that"}
@@ -39,7 +39,7 @@ def validate(use_case):
 
 
 def _segments(inputs, rules):
-    judged, _ = judged_rows(inputs)
+    judged = inputs.where(OUT_OF_TIME)
     return by_segment(segment_columns(inputs, rules.segments, judged), *inputs.figures(judged), fewest_bad=rules.fewest_bad)
 
 
@@ -63,7 +63,7 @@ def _profit(inputs, rules, case):
     """The cut-off that the calibration rows choose, judged on the out-of-time rows."""
     costs = money.Costs(margin=case.margin, loss_given_default=case.loss_given_default, review_cost=case.review_cost)
     amount, source = amounts(inputs, case.amount)
-    judged, calibration = judged_rows(inputs)
+    judged, calibration = inputs.where(OUT_OF_TIME), inputs.where(CALIBRATION)
     chosen = money.best_cut_off(inputs.probability[calibration], *money.gains(inputs.figures(calibration)[0], amount[calibration], costs))
     target, probability, raw_score, groups = inputs.figures(judged)
     earned = money.gains(target, amount[judged], costs)
@@ -74,7 +74,7 @@ def _profit(inputs, rules, case):
 
 
 def _fairness(inputs, rules, case):
-    judged, _ = judged_rows(inputs)
+    judged = inputs.where(OUT_OF_TIME)
     accepted = np.isin([name[0] for name in inputs.grade[judged]], case.accepted_grades)
     target, probability, raw_score, groups = inputs.figures(judged)
     how = {"fewest_bad": rules.fewest_bad, "repeats": rules.repeats, "seed": rules.seed}
@@ -122,7 +122,7 @@ def _reject_inference(inputs, train):
     if "reject_inference" not in inputs.bundle.manifest.training:
         return {}
     how, settings = grown_how(inputs.bundle.manifest, train.threads)
-    judged, calibration = judged_rows(inputs)
+    judged, calibration = inputs.where(OUT_OF_TIME), inputs.where(CALIBRATION)
     places = [inputs.where(sample) for sample in (DEVELOPMENT, VALIDATION)[: 1 + (settings.refit == "validation")]]
     samples = [(inputs.encoded(each), inputs.figures(each)[0]) for each in places]
     return {"reject_inference": changed(inputs, judged, samples, calibration, how, settings)}

@@ -11,7 +11,6 @@ from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Bundle, load_bundle
 from models.classifier import Settings, columns_of
-from models.sample import CALIBRATION, OUT_OF_TIME
 from models.scoring import encode, score
 from models.segments import slices, words
 from pipeline.columns import read_columns
@@ -124,11 +123,6 @@ def important_columns(use_case, bundle, count):
     ranked = [row["column"] for row in read_json(case_path(use_case, "explanation", "importance.json"))["columns"]]
     categories = [column.name for column in bundle.manifest.columns if column.levels is not None and len(column.levels) <= FEW_LEVELS]
     return list(dict.fromkeys([*ranked[:count], *categories]))
-
-
-def judged_rows(inputs):
-    """Positions of the out-of-time and of the calibration rows."""
-    return inputs.where(OUT_OF_TIME), inputs.where(CALIBRATION)
 
 
 def grown_how(manifest, threads):

@@ -476,6 +476,13 @@ def test_a_bin_is_said_in_its_unit(label, unit, written):
     assert _bin(label, unit, Words("en", more=("dossier",))).casefold() == written.casefold()
 
 
+def test_reviewers_of_a_source_without_the_columns_of_the_rules_read_the_model_alone(made):
+    alone = {"capacity": 5, "days": 120, "precision": 0.02, "low": 0.01, "high": 0.03, "best": 0.03, "found": 14, "compromised": 16, "recall": 0.875}
+    shown = view(replace(made, use_case="fraud", evaluation=made.evaluation | {"capacity": {"model": alone, "rules": None, "difference": None}}))
+    assert "2.00%" in said(shown, "usefulness")
+    assert "simple rules" not in said(shown, "usefulness").casefold()
+
+
 def test_reviews_and_calls_of_a_day_are_told_apart(made):
     shown = view(replace(made, use_case="fraud", evaluation=made.evaluation | {"capacity": {"model": {
         "capacity": 5, "days": 120, "precision": 0.02, "low": 0.01, "high": 0.03, "best": 0.03, "found": 14, "compromised": 16, "recall": 0.875}}}))

@@ -1,8 +1,6 @@
 """Sections of the dossier on how the model was made: trees and their settings, what drives them, the curve to probabilities, points and grades."""
 
-import msgspec
-
-from models.classifier import Settings, candidates_for
+from models.classifier import candidates
 from models.sample import DEVELOPMENT
 from pipeline.reports.charts import Bar, ranked
 from pipeline.reports.dossier_parts import Test, facts, figures, good_of, prose, rate, readings, section, side, span, table
@@ -26,8 +24,7 @@ def _tried(made, words):
     if made.observations is None:
         return ""
     target = made.observations.loc[made.observations["sample"] == DEVELOPMENT, "target"]
-    given = {name: value for name, value in msgspec.structs.asdict(made.params.train).items() if name in Settings.__struct_fields__}
-    tried = len(candidates_for(len(target), int(target.sum()), len(made.model["columns"]), **given))
+    tried = len(candidates(made.params.train, target, len(made.model["columns"])))
     return words("method.candidates", count=words.count(tried)) if tried > 1 else words("method.one")
 
 

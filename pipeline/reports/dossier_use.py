@@ -3,6 +3,7 @@
 import math
 import re
 
+from models.validation import headline
 from pipeline.reports.dossier_charts import Line, curves
 from pipeline.reports.dossier_parts import Test, counted, facts, figures, numbers, prose, proven, readings, section, side, span, span_percent, table
 
@@ -45,12 +46,9 @@ def unproven(compared):
 
 
 def _beside(found, full, words):
-    trees = {"auc": full["discrimination"]["auc"], "gini": full["discrimination"]["gini"], "brier": full["probability"]["brier"],
-             "average_precision": full["discrimination"]["average_precision"]["average_precision"], "log_loss": full["probability"]["log_loss"],
-             "predicted_over_observed": full["probability"]["mean"] / full["probability"]["observed"]}
     rows = [(words(f"model.{name}"), *(words.number(each[figure], digits) for figure, digits in
                                        (("gini", 3), ("auc", 3), ("average_precision", 3), ("log_loss", 4), ("brier", 4), ("predicted_over_observed", 2))))
-            for name, each in (("trees", trees), ("scorecard", found["scorecard"]), ("constant", found["constant"]))]
+            for name, each in (("trees", headline(full)), ("scorecard", found["scorecard"]), ("constant", found["constant"]))]
     head = (words("column.model"), "#Gini", "#AUC", *numbers(words, "average_precision", "log_loss"), "#Brier",
             "#" + words("column.ratio"))
     return table(head, rows, title=words("challengers.beside"))
@@ -118,8 +116,7 @@ def _reviewers(found, made, words):
     rows = [Test(words("test.capacity"), words("test.capacity.asks", capacity=words.count(mine["capacity"]), days=words.count(mine["days"])),
                  words.percent(mine["precision"], 2), span_percent(words, mine["low"], mine["high"], 2),
                  words("test.capacity.reading", best=words.percent(mine["best"], 2), **{name: words.count(mine[name]) for name in ("found", "compromised")}))]
-    if "difference" in found:
-        over = found["difference"]
+    if (over := found.get("difference")) is not None:
         rows.append(Test(words("test.capacity.over"), words("test.capacity.over.asks"), words.percent(over["difference"], 2),
                          span_percent(words, over["low"], over["high"], 2), words(f"compared.rules.{side(over)}"), proven(over)))
     note = words("capacity.note", capacity=words.count(mine["capacity"]), routed=words.count(made.policy.spec.fraud.daily_capacity))
@@ -127,7 +124,7 @@ def _reviewers(found, made, words):
 
 
 def _found(found, words):
-    kinds = [name for name in ("model", "rules") if name in found]
+    kinds = [name for name in ("model", "rules") if found.get(name) is not None]
     rows = [(words(f"capacity.{name}"), words.percent(found[name]["precision"], 2), words.count(found[name]["found"]), words.percent(found[name]["recall"], 0),
              words.money(found[name].get("found_amount")), words.money(found[name].get("saved_amount"))) for name in kinds]
     head = (words("column.score"), *numbers(words, "precision", "found", "recall", "found_amount", "saved_amount"))
