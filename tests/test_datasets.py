@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -66,11 +67,13 @@ def test_numbers_that_are_not_numbers_are_never_written(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
-def test_a_stage_dies_with_its_parent():
-    child = "from pipeline.stage import run_stage; import time; run_stage(lambda: (print('up', flush=True), time.sleep(60)))"
-    parent = ("import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdout=subprocess.PIPE);"
-              "p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)")
-    process = subprocess.Popen([sys.executable, "-c", parent, child], stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("shell", [[], ["/bin/sh", "-c", '"$0" "$@"; exit $?']], ids=["itself", "through a shell"])
+def test_a_stage_dies_with_its_parent(shell):
+    child = ("from pipeline.stage import run_stage; import os, time;"
+             "run_stage(lambda: (print(os.getpid(), flush=True), time.sleep(60)))")
+    parent = ("import subprocess, sys, time; p = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True);"
+              "print(p.stdout.readline(), end='', flush=True); time.sleep(60)")
+    process = subprocess.Popen([sys.executable, "-c", parent, *shell, sys.executable, "-c", child], stdout=subprocess.PIPE, text=True)
     pid = int(process.stdout.readline())
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -79,6 +82,17 @@ def test_a_stage_dies_with_its_parent():
     while _alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _alive(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
+def test_a_stage_whose_dvc_died_while_it_was_importing_does_not_begin(tmp_path):
+    child = "import time; time.sleep(1); from pipeline.stage import run_stage; run_stage(lambda: open('begun', 'w').close())"
+    # The first process ends at once: what it started is an orphan before its imports are done.
+    parent = "import subprocess, sys; subprocess.Popen(sys.argv[1:])"
+    subprocess.run([sys.executable, "-c", parent, sys.executable, "-c", child], check=True, cwd=tmp_path,
+                   env={**os.environ, "DVC_STAGE": "ingest", "PYTHONPATH": str(Path(__file__).parent.parent)})
+    time.sleep(2.5)
+    assert not (tmp_path / "begun").exists()
 
 
 def _alive(pid):
