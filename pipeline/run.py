@@ -18,12 +18,13 @@ def run(*, echo):
     started = time.monotonic()
     source = initialise()
     refresh(source)
-    repro()
     cases = load_params().use_cases
     first = [case for case in cases if read_champion(source.name, case) is None]
+    if first:
+        # Only what a promotion asks for: scores of a candidate that is champion a moment later would be made twice.
+        repro(*(f"{stage}@{case}" for case in first for stage in ("track", "book")))
     refusals = [refusal for case in first if (refusal := _promote_first(case, echo))]
-    if len(refusals) < len(first):
-        repro()
+    repro()
     for case in cases:
         if read_champion(source.name, case) is not None:
             echo(publish(case))
