@@ -103,7 +103,7 @@ def whole(clock, folder):
     """From the feature file to a bundle in memory."""
     catalogue, rows = _catalogue(Path(folder)), pd.read_parquet(Path(folder) / "rows.parquet")
     clock.start()
-    bundle = fit_bundle(Path(folder) / "features.parquet", rows, catalogue=catalogue, use_case="default", horizon_days=365, params=load_params())
+    bundle, _ = fit_bundle(Path(folder) / "features.parquet", rows, catalogue=catalogue, use_case="default", horizon_days=365, params=load_params())
     return {"trees": bundle.booster.num_trees()}
 
 

@@ -6,7 +6,7 @@ from models.capacity import at_capacity, compare_at_capacity
 from models.discrimination import compare_auc
 from models.fraud_rules import rules_score
 from models.sample import CALIBRATION, OUT_OF_TIME
-from models.scoring import encode, raw_scores, score
+from models.scoring import encode, score
 from models.stability import Thresholds, column_shift, freeze, histogram, verdict
 from models.validation import headline, metrics
 from pipeline.columns import read_columns
@@ -31,7 +31,7 @@ def evaluate(use_case):
     judged = scored(rows, columns, bundle, threads=params.train.threads)
     full = {"bundle": bundle_hash(model), "judged_by": judged_by(split["judged_by"]), "as_of": _days(rows), "suspects": _suspects(split, bundle),
             **judge(judged, bundle.manifest.grades, bundle.manifest.training, params.evaluate), "audit": bundle.manifest.training["audit"],
-            "stability": _stability(read_columns(development / "features.parquet", bundle.names, rows=samples == CALIBRATION), bundle, judged),
+            "stability": _stability(read_frame(case_path(use_case, "calibrated.parquet"))["raw_score"].to_numpy(), judged),
             "champion": _against_champion(params, use_case, rows, columns, judged)}
     if use_case == "fraud":
         full["capacity"] = capacity(judged, columns, params.evaluate)
@@ -103,9 +103,8 @@ def _against_champion(params, use_case, rows, columns, judged):
     return {**about, "lacking": [], "metrics": judge(before, bundle.manifest.grades, bundle.manifest.training, params.evaluate), "comparison": comparison}
 
 
-def _stability(calibration, bundle, judged):
-    """How far the score moved between the calibration customers, which the trees never saw, and the out-of-time rows."""
-    before = raw_scores(bundle, encode(calibration, bundle))
+def _stability(before, judged):
+    """How far the score moved between the rows that calibrated it, scored by trees that never saw them, and the out-of-time rows."""
     bins = freeze("raw_score", before)
     repeats = len(judged) / judged["customer_id"].nunique()
     shift = column_shift("raw_score", histogram(bins, before), histogram(bins, judged["raw_score"].to_numpy()), effect=repeats)

@@ -2,6 +2,7 @@
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from features.arrays import Category
 from features.catalogue import Catalogue
@@ -38,7 +39,8 @@ from pipeline.stage import run_stage
 
 
 def train(use_case):
-    """Write `model/booster.txt` and `model/model.json`."""
+    """Write `model/booster.txt` and `model/model.json`, and `calibrated.parquet`: the rows that the curve was fitted on, with their raw scores by trees
+    that had not seen them."""
     params = load_params()
     development = case_path(use_case, "development")
     catalogue = Catalogue.from_dict(read_json(development / "catalogue.json"))
@@ -48,13 +50,18 @@ def train(use_case):
     rows = rows if inference == "none" else named_rejected(rows)
     horizon = read_json(development / "maturity.json")["horizon_days"]
     kept = kept_features(catalogue, development, params)
-    bundle = fit_bundle(development / "features.parquet", rows, catalogue=kept, use_case=use_case, horizon_days=horizon, params=params)
+    bundle, calibrated = fit_bundle(development / "features.parquet", rows, catalogue=kept, use_case=use_case, horizon_days=horizon, params=params)
+    with replacing(case_path(use_case, "calibrated.parquet")) as file:
+        calibrated.to_parquet(file, index=False)
     with replacing(case_path(use_case, "model")) as folder:
         save_bundle(bundle, folder)
 
 
 def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
-    """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order. Returns a Bundle."""
+    """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order.
+
+    Returns a Bundle, and a frame of the rows that calibrated it: place (in `rows`), raw_score by trees that did not grow on the row's customer.
+    """
     columns = ColumnFile(path, [feature.name for feature in catalogue])
     described, parts = prepared(columns, rows, catalogue)
     told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, described, rows["sample"].eq(DEVELOPMENT).to_numpy()))
@@ -67,9 +74,10 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
     curves, prior, probability = curves_of(*raw_score, params=params)
     about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "prior": prior, "source": params.source.name, "warnings": told}
     base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
-    return make_bundle(booster_text(booster), Manifest(
+    bundle = make_bundle(booster_text(booster), Manifest(
         use_case=use_case, probability_name=probability_name(use_case, horizon_days), columns=tuple(described), base_raw_score=float(np.mean(base)),
         training=about, grades=graded(probability, params.scale), **curves))
+    return bundle, pd.DataFrame({"place": _calibrating(rows["sample"], about["settings"]["refit"]), "raw_score": raw_score[0]})
 
 
 def prepared(columns, rows, catalogue):
@@ -134,6 +142,11 @@ def raw_scores_to_calibrate(booster, parts, described, settings):
     matrix = joined([parts[name][0] for name in IN_SAMPLE])
     target, groups = (np.concatenate([parts[name][place] for name in IN_SAMPLE]) for place in (1, 2))
     return out_of_fold(matrix, target, groups, rounds=booster.num_trees(), settings=settings, **columns_of(described)), target, groups
+
+
+def _calibrating(samples, refit):
+    """Places of the rows that `raw_scores_to_calibrate` scores, in its order."""
+    return np.concatenate([np.flatnonzero(samples.eq(name)) for name in (IN_SAMPLE if refit == "all" else (CALIBRATION,))])
 
 
 def kept_features(catalogue, development, params):

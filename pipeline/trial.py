@@ -71,7 +71,7 @@ def run(name, *, use_case="default", added=(), left_out=(), changes=()):
     horizon = read_json(development / "maturity.json")["horizon_days"]
     with scratch() as folder:
         path = _with_added(development / "features.parquet", added, use_case, folder)
-        bundle = fit_bundle(path, rows, catalogue=[*catalogue, *added], use_case=use_case, horizon_days=horizon, params=params)
+        bundle, _ = fit_bundle(path, rows, catalogue=[*catalogue, *added], use_case=use_case, horizon_days=horizon, params=params)
         judged = _judged(path, rows, bundle, params)
     figures = headline(judge(judged, bundle.manifest.grades, bundle.manifest.training, params.evaluate))
     return Trial(name, use_case, bundle, judged, figures, _described(added, left_out, changes))

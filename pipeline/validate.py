@@ -60,16 +60,16 @@ def _psi(inputs, rules):
 
 
 def _profit(inputs, rules, case):
-    """The cut-off that the calibration rows choose, judged on the out-of-time rows."""
+    """The cut-off that the rows which calibrated the model choose, judged on the out-of-time rows."""
     costs = money.Costs(margin=case.margin, loss_given_default=case.loss_given_default, review_cost=case.review_cost)
     amount, source = amounts(inputs, case.amount)
-    judged, calibration = inputs.where(OUT_OF_TIME), inputs.where(CALIBRATION)
-    chosen = money.best_cut_off(inputs.probability[calibration], *money.gains(inputs.figures(calibration)[0], amount[calibration], costs))
+    judged, (places, expected) = inputs.where(OUT_OF_TIME), inputs.calibrated
+    chosen = money.best_cut_off(expected, *money.gains(inputs.figures(places)[0], amount[places], costs))
     target, probability, raw_score, groups = inputs.figures(judged)
     earned = money.gains(target, amount[judged], costs)
     found = money.judged(probability, amount[judged], *earned, groups, cut_off=chosen, costs=costs, repeats=rules.repeats, seed=rules.seed)
     return {"amount": source, "costs": {"margin": costs.margin, "loss_given_default": costs.loss_given_default, "review_cost": costs.review_cost},
-            "cut_off": chosen, "chosen_on": CALIBRATION, "rules": found, "curve": money.curve(probability, *earned),
+            "cut_off": chosen, "rules": found, "curve": money.curve(probability, *earned),
             "expected_maximum_profit": money.expected_maximum_profit(target, raw_score)}
 
 

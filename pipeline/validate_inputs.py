@@ -11,7 +11,7 @@ from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import Bundle, load_bundle
 from models.classifier import Settings, columns_of
-from models.scoring import encode, score
+from models.scoring import encode, from_raw, score
 from models.segments import slices, words
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json
@@ -29,7 +29,8 @@ MINOR_UNITS = 100
 @dataclass(frozen=True)
 class Inputs:
     """All observations of a use case in the feature file's order: rows (customer_id, as_of, target, sample and the source's own), columns of the
-    bundle, and raw_score, probability and grade name of each; `bundle` scored them."""
+    bundle, and raw_score, probability and grade name of each; `bundle` scored them. calibrated: (positions,
+    probabilities) of the rows that calibrated it, by trees that did not see them."""
 
     rows: pd.DataFrame
     columns: dict
@@ -37,6 +38,7 @@ class Inputs:
     raw_score: np.ndarray
     probability: np.ndarray
     grade: np.ndarray
+    calibrated: tuple
 
     def where(self, sample):
         """Positions of a sample's rows. Raises: RiskError when there is none."""
@@ -66,7 +68,9 @@ def read_inputs(use_case, *, threads):
     bundle = load_bundle(case_path(use_case, "model"))
     columns = read_columns(development / "features.parquet", bundle.names)
     scores = score(bundle, encode(columns, bundle), threads=threads)
-    return Inputs(rows, columns, bundle, scores.raw_score, scores.probability, scores.grade_names())
+    calibrated = read_frame(case_path(use_case, "calibrated.parquet"))
+    expected = from_raw(bundle, calibrated["raw_score"].to_numpy()).probability
+    return Inputs(rows, columns, bundle, scores.raw_score, scores.probability, scores.grade_names(), (calibrated["place"].to_numpy(), expected))
 
 
 def segment_columns(inputs, asked, judged):

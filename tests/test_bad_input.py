@@ -169,7 +169,7 @@ def features(*names):
 def test_a_hundred_thousand_levels_train_and_score_quickly(wide):
     path, rows = wide
     started = time.process_time()
-    found = fit_bundle(path, rows, catalogue=features("signal", "name", "one", "empty", "nothing"), use_case="default", horizon_days=365, params=QUICK)
+    found, _ = fit_bundle(path, rows, catalogue=features("signal", "name", "one", "empty", "nothing"), use_case="default", horizon_days=365, params=QUICK)
     judged = rows["sample"].eq(OUT_OF_TIME).to_numpy()
     scores = score(found, encode(read_columns(path, found.names, rows=judged), found))
     assert time.process_time() - started < 60
