@@ -4,7 +4,7 @@ import numpy as np
 
 from models.classifier import stopped_trees
 from models.clusters import cluster_codes
-from models.discrimination import auc, compare_auc, influence, influence_variance
+from models.discrimination import auc, average_precision, compare_auc, influence, influence_variance
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 # Below so many bad customers a draw's trees are luck.
@@ -12,7 +12,7 @@ FEWEST_BAD = 10
 
 
 def learning_curve(development, validation, judged, *, how, settings, grown, shares=SHARES, draws=3, trees=200, seed=0):
-    """AUC on the judged rows by the share of development customers that the trees grew on.
+    """AUC and average precision on the judged rows by the share of development customers that the trees grew on.
 
     development, validation, judged: (matrix, target, customer ids); how: columns, categorical and directions as for
     `models.classifier.choose`; settings: the model's own, of which so many trees were `grown`. The trees stop on the validation rows; where
@@ -21,7 +21,7 @@ def learning_curve(development, validation, judged, *, how, settings, grown, sha
     Customers with and without a bad row are drawn apart.
 
     Returns {"trees_at_most", "learning_rate", "points": [dict: share, customers, bad_customers, rows (means over draws), draws, auc (mean),
-    low, high (95 %, of the mean: by judged customers, and by draws where there are several)], "last_step": dict or None (from, to,
+    low, high (95 %, of the mean: by judged customers, and by draws where there are several), average_precision (mean)], "last_step": dict or None (from, to,
     difference, low, high, per_doubling: paired on the judged rows), "verdict": a sentence}. A share with fewer than FEWEST_BAD bad customers is left out.
     """
     quick = _quicker(settings, grown, trees)
@@ -82,7 +82,8 @@ def _point(share, grown, development, judged):
              "bad_customers": [len(np.unique(code[rows[development[1][rows] == 1]])) for rows, _ in grown]}
     mean = float(np.mean(values))
     return {"share": share, **{name: float(np.mean(each)) for name, each in count.items()}, "draws": len(grown), "auc": mean,
-            "low": float(mean - half), "high": float(min(mean + half, 1.0))}
+            "low": float(mean - half), "high": float(min(mean + half, 1.0)),
+            "average_precision": float(np.mean([average_precision(target, raw) for _, raw in grown]))}
 
 
 def _last_step(points, scores, judged):

@@ -221,8 +221,8 @@ def test_validate_and_challenge_are_shown_as_they_measured(run, pages):
     missing = {each["table"]: each for each in found["sensitivity"]["missing"]}
     line = next(cells for cells in pages["en"].table("sensitivity") if cells[0] == "missing: Invoices")
     assert line[2] == f"{missing['invoices']['auc']:.3f}"
-    assert [cells[4] for cells in pages["en"].table("learning")[2:] if len(cells) == 6][1:] == \
-        [f"{point['auc']:.3f}" for point in found["learning_curve"]["points"]]
+    assert [(cells[4], cells[6]) for cells in pages["en"].table("learning")[2:] if len(cells) == 7][1:] == \
+        [(f"{point['auc']:.3f}", f"{point['average_precision']:.3f}") for point in found["learning_curve"]["points"]]
 
 
 def test_every_column_is_listed_once_the_strongest_first(run, pages):

@@ -88,6 +88,7 @@ def test_the_learning_curve_rises_where_there_is_more_to_learn_and_is_repeatable
     assert [point["customers"] for point in found["points"]] == [60, 120, 240, 420, 600]
     assert found["points"][-1]["auc"] > found["points"][0]["auc"] + 0.02
     assert all(point["low"] < point["auc"] < point["high"] for point in found["points"])
+    assert found["points"][-1]["average_precision"] > found["points"][0]["average_precision"] > given[2][1].mean()
     step = found["last_step"]
     assert step["difference"] == pytest.approx(found["points"][-1]["auc"] - found["points"][-2]["auc"], abs=1e-12)
     assert step["per_doubling"] == pytest.approx(step["difference"] / np.log2(1 / 0.7))

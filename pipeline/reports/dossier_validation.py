@@ -149,8 +149,8 @@ def learning(made, words):
     drawn = curves([line], labels, at=[math.log(point["customers"]) for point in points], axis=lambda value: f"{value:.2f}",
                    words=lambda value: words.number(value, 3), **words.caption("learning", description=said)) if len(points) > 1 else None
     rows = [(words.percent(point["share"], 0), words.count(point["customers"]), words.count(point["bad_customers"]), words.count(point["draws"]),
-             words.number(point["auc"], 3), span(words, point["low"], point["high"])) for point in points]
-    head = numbers(words, "share", "customers", "bad_customers", "draws", "auc", "interval")
+             words.number(point["auc"], 3), span(words, point["low"], point["high"]), words.number(point["average_precision"], 3)) for point in points]
+    head = numbers(words, "share", "customers", "bad_customers", "draws", "auc", "interval", "average_precision")
     return section(words, "learning", prose(_quicker(found, made, words)), readings([_step(step, words)]), figures(drawn), table(head, rows))
 
 
