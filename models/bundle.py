@@ -89,6 +89,11 @@ class Bundle:
         """Hash of the bundle whose figures describe this one: its own, or where it was refitted that of the one before the refit."""
         return self.manifest.training.get("validated", self.hash)
 
+    @property
+    def moved(self):
+        """Log-odds by which the curve was moved to a long-run rate (`calibrate.prior_rate`); 0 where it was not."""
+        return (self.manifest.training.get("prior") or {}).get("offset", 0.0)
+
 
 def make_bundle(booster_text, manifest):
     """A bundle of a booster's text and a manifest, checked to belong together; the manifest gets the text's hash.

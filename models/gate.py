@@ -16,12 +16,13 @@ class Margins(msgspec.Struct, frozen=True, kw_only=True):
     violations_max: float = 0.0
 
 
-def decide(candidate, champion=None, *, comparison=None, audit=(), stability=None, margins):
+def decide(candidate, champion=None, *, comparison=None, audit=(), stability=None, moved=0.0, margins):
     """Promote the candidate or keep the champion.
 
     candidate, champion: dicts of `validation.metrics` on the same out_of_time rows (champion None: there is none yet); comparison: dict of
     `discrimination.compare_auc`, candidate less champion; audit: list of `classifier.audit_monotone`; stability: dict of
-    `stability.verdict` between the candidate's development and out_of_time scores, or None when it was not measured.
+    `stability.verdict` between the candidate's development and out_of_time scores, or None when it was not measured;
+    moved: log-odds by which the candidate's curve was moved to a long-run rate on purpose, which no check may hold against it.
 
     Each check passes, fails or, where the evidence is missing against a champion, fails as "not measured". The candidate is promoted when
     none fails. A first model has nobody to be compared with: it must rank better than chance, keep its directions and be calibrated within
@@ -30,7 +31,7 @@ def decide(candidate, champion=None, *, comparison=None, audit=(), stability=Non
     """
     first = champion is None
     rank = _better_than_chance(candidate, margins) if first else _not_worse(comparison, margins)
-    checks = [rank, _calibrated(candidate, champion, margins), _directed(audit, margins), _stable(stability, first)]
+    checks = [rank, _calibrated(candidate, champion, moved, margins), _directed(audit, margins), _stable(stability, first)]
     passed = all(check["passed"] for check in checks)
     return {"verdict": "promote" if passed else "keep", "first": first, "reasons": checks}
 
@@ -54,16 +55,18 @@ def _not_worse(comparison, margins):
     return _check("discrimination", low >= -margins.auc_margin, detail)
 
 
-def _calibrated(candidate, champion, margins):
-    """The line's interval must meet the margins' band, and the ECE may not be clearly worse than the champion's."""
+def _calibrated(candidate, champion, moved, margins):
+    """The line's interval must meet the margins' band, and the ECE may not be clearly worse than the champion's. Of a curve that was moved, the offset
+    is judged as if it had not been, and its ECE, which is off by that much, against nothing."""
     line, ece = candidate["probability"]["line"], candidate["probability"]["ece"]
     # An interval that meets the band passes: with few defaults the line is uncertain, and refusing on noise would freeze the champion.
     slope_met = line["slope_low"] <= margins.slope_high and line["slope_high"] >= margins.slope_low
-    offset_met = line["offset_low"] <= margins.offset_max and line["offset_high"] >= -margins.offset_max
-    before = None if champion is None else champion["probability"]["ece"]
+    offset_met = line["offset_low"] + moved <= margins.offset_max and line["offset_high"] + moved >= -margins.offset_max
+    before = None if champion is None or moved else champion["probability"]["ece"]
     better = before is None or ece <= before + margins.ece_margin
     against = "" if before is None else f", ECE {ece:.4f} against {before:.4f}"
-    detail = f"slope {line['slope']:.2f} ({line['slope_low']:.2f} to {line['slope_high']:.2f}), offset {line['offset']:+.2f}{against}"
+    meant = f", of which {-moved:+.2f} by the move to the long-run rate" if moved else ""
+    detail = f"slope {line['slope']:.2f} ({line['slope_low']:.2f} to {line['slope_high']:.2f}), offset {line['offset']:+.2f}{meant}{against}"
     return _check("calibration", slope_met and offset_met and better, detail)
 
 

@@ -70,15 +70,11 @@ def _performance(use_case, params, young):
     columns = read_columns(case_path(use_case, "development", "features.parquet"), bundle.names, rows=young.index.to_numpy())
     scores = score(bundle, encode(columns, bundle), threads=params.train.threads)
     interval = auc_interval(young["target"], scores.raw_score, groups=young["customer_id"])
+    # A move to a long-run rate is meant: no recalibration is asked for because of it.
     log_odds = np.log(scores.probability / (1 - scores.probability))
-    line = calibration_line(young["target"].to_numpy(), log_odds - _moved_by(bundle), groups=young["customer_id"].to_numpy())
+    line = calibration_line(young["target"].to_numpy(), log_odds - bundle.moved, groups=young["customer_id"].to_numpy())
     return {**found, "line": line, "auc_development": _auc_before(use_case, bundle),
             "auc": interval["auc"], "auc_low": interval["low"], "auc_high": interval["high"]}
-
-
-def _moved_by(bundle):
-    """The log-odds by which the curve was moved to a long-run rate: meant, so that no recalibration is asked for because of it."""
-    return (bundle.manifest.training.get("prior") or {}).get("offset", 0.0)
 
 
 def _auc_before(use_case, bundle):

@@ -30,7 +30,8 @@ def evaluate(use_case):
     bundle, split = load_bundle(model), read_json(development / "leaks.json")
     judged = scored(rows, columns, bundle, threads=params.train.threads)
     full = {"bundle": bundle_hash(model), "judged_by": judged_by(split["judged_by"]), "as_of": _days(rows), "suspects": _suspects(split, bundle),
-            **judge(judged, bundle.manifest.grades, bundle.manifest.training, params.evaluate), "audit": bundle.manifest.training["audit"],
+            **judge(judged, bundle.manifest.grades, bundle.manifest.training, params.evaluate),
+            "moved": bundle.moved, "audit": bundle.manifest.training["audit"],
             "stability": _stability(read_frame(case_path(use_case, "calibrated.parquet"))["raw_score"].to_numpy(), judged),
             "champion": _against_champion(params, use_case, rows, columns, judged)}
     if use_case == "fraud":

@@ -29,7 +29,8 @@ def _verdict(full, champion, shipped):
         return _keep("comparison", False, f"the champion cannot be scored here: {len(gone)} of its columns are gone, first {gone[0]}")
     # Directions are asked of the trees that would be promoted; all else can be measured on the validated ones only.
     margins, audit = Margins(**msgspec.structs.asdict(load_params().gate)), shipped.manifest.training["audit"]
-    return decide(full, champion.get("metrics"), comparison=champion.get("comparison"), audit=audit, stability=full["stability"], margins=margins)
+    return decide(full, champion.get("metrics"), comparison=champion.get("comparison"), audit=audit, stability=full["stability"], moved=full["moved"],
+                  margins=margins)
 
 
 def _keep(check, passed, detail):

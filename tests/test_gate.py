@@ -10,8 +10,8 @@ KEPT = [{"column": "debt", "rows": 100, "violations": 0}]
 STILL = {"verdict": "none"}
 
 
-def judge(candidate=GOOD, champion=GOOD, comparison=EVEN, audit=KEPT, stability=STILL):
-    return decide(candidate, champion, comparison=comparison, audit=audit, stability=stability, margins=Margins())
+def judge(candidate=GOOD, champion=GOOD, comparison=EVEN, audit=KEPT, stability=STILL, moved=0.0):
+    return decide(candidate, champion, comparison=comparison, audit=audit, stability=stability, moved=moved, margins=Margins())
 
 
 def line(**change):
@@ -56,3 +56,12 @@ def test_a_first_model_no_better_than_chance_is_kept_out():
 
 def test_a_wide_calibration_interval_that_meets_the_band_passes():
     assert judge(candidate=line(slope=1.6, slope_low=1.2, slope_high=2.0))["verdict"] == "promote"
+
+
+def test_a_curve_moved_to_a_long_run_rate_is_judged_as_if_it_had_not_been():
+    moved = {**GOOD, "probability": {"line": LINE | {"offset": 0.9, "offset_low": 0.8, "offset_high": 1.0}, "ece": 0.03}}
+    assert failed(judge(moved)) == ["calibration"]
+    found = judge(moved, moved=-0.9)
+    assert found["verdict"] == "promote"
+    assert found["reasons"][1]["detail"] == "slope 1.00 (0.90 to 1.10), offset +0.90, of which +0.90 by the move to the long-run rate"
+    assert failed(judge(moved, moved=0.9)) == failed(judge(GOOD, moved=-0.9)) == ["calibration"]

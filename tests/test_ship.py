@@ -13,7 +13,7 @@ from pipeline import promote as promoting
 from pipeline.book import book
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, write_json
-from pipeline.decide import _auc_before, _moved_by
+from pipeline.decide import _auc_before
 from pipeline.evaluate import evaluate
 from pipeline.gate import gate
 from pipeline.ingest import ingest
@@ -155,7 +155,7 @@ def test_scale_and_prior_of_one_s_own_reach_the_bundle_and_its_refit(tmp_path):
             prior = manifest.training["prior"]
             assert prior["rate"] == 0.1 < prior["sample_rate"]
             assert prior["offset"] == pytest.approx(np.log(1 / 9) - np.log(prior["sample_rate"] / (1 - prior["sample_rate"])))
-            assert _moved_by(load_bundle(folder)) == prior["offset"] < 0
+            assert load_bundle(folder).moved == prior["offset"] < 0
             assert [(grade.name, grade.upper) for grade in manifest.grades] == [("AA", 0.02), ("A", 0.1), ("B", 0.3), ("D", 1.0)]
         assert read_json(case_path("default", "challengers", "challengers.json"))["constant"]["probability"] == 0.1
         change_params([("scale.names", ["AA", "A", "B", "X"])])
