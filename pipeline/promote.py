@@ -7,7 +7,7 @@ from models.bundle import bundle_hash, load_bundle
 from pipeline.datasets import case_path, read_json
 from pipeline.params import load_params
 from pipeline.parity import measure_parity
-from pipeline.state import bundle_path, keep_bundle, point_to, read_champion
+from pipeline.state import bundle_path, keep_bundle, keep_dossier, point_to, read_champion
 from serving.store import Store
 
 DATABASE = "var/risk.db"
@@ -35,6 +35,7 @@ def promote(use_case, *, actor, reason, override=False):
     evidence = _evidence(use_case, candidate, champion, override)
     keep_bundle(model, evidence["validated"])
     keep_bundle(folder, candidate)
+    evidence["dossier"] = keep_dossier(case_path(use_case, "dossier"), candidate)
     _record(source, use_case, candidate, champion, actor=actor, reason=reason, evidence=evidence, action="promote")
     return f"{use_case}: {candidate[:12]} is the champion now" + (f", {champion[:12]} was." if champion else ".")
 

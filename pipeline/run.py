@@ -21,8 +21,8 @@ def run(*, echo):
     cases = load_params().use_cases
     first = [case for case in cases if read_champion(source.name, case) is None]
     if first:
-        # Only what a promotion asks for: scores of a candidate that is champion a moment later would be made twice.
-        repro(*(f"{stage}@{case}" for case in first for stage in ("track", "book")))
+        # Only what a promotion asks for and keeps: scores of a candidate that is champion a moment later would be made twice.
+        repro(*(f"{stage}@{case}" for case in first for stage in ("dossier", "track", "book")))
     refusals = [refusal for case in first if (refusal := _promote_first(case, echo))]
     repro()
     for case in cases:

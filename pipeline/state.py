@@ -1,5 +1,6 @@
 """What an installation keeps under `var/`: the champion pointers, the bundles, the training cutoffs."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -64,12 +65,31 @@ def point_to(bundle, *, source, use_case):
     write_json(pointer_path(source, use_case), {"bundle": bundle})
 
 
+def dossier_path(bundle):
+    """Where the dossier of a bundle that was in production once is kept."""
+    return VAR / "dossiers" / bundle
+
+
 def keep_bundle(folder, bundle):
     """Copy a candidate's folder to `var/bundles/<hash>/`; a bundle that is there already stays as it is."""
     if bundle_path(bundle).is_dir():
         return
     with replacing(bundle_path(bundle)) as beside:
         shutil.copytree(folder, beside)
+
+
+def keep_dossier(folder, bundle):
+    """Copy the dossier of a bundle that goes into production to `var/dossiers/<hash>/`, where the next candidate's does not replace it.
+
+    Returns the sha256 of its English page, or None where the dossier is not made or describes another bundle: the ledger then says so.
+    """
+    page = folder / "index.html"
+    content = page.read_bytes() if page.is_file() else b""
+    if bundle[:12].encode() not in content:
+        return None
+    with replacing(dossier_path(bundle)) as beside:
+        shutil.copytree(folder, beside)
+    return hashlib.sha256(content).hexdigest()
 
 
 def ensure_state(source, cutoff):

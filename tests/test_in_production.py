@@ -1,5 +1,6 @@
 """What is in production through promotions, experiments and kills, with DVC itself."""
 
+import hashlib
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ import pytest
 from checkouts import fresh_run, repro, risk, run
 
 from pipeline.params import change_params
+from serving.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +22,16 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     return fresh_run(tmp_path_factory.mktemp("fresh") / "project")
+
+
+def test_the_dossier_of_what_is_in_production_is_kept_as_it_was_promoted(project):
+    with Store(str(project / "var" / "risk.db")).open() as store:
+        (first,) = store.promotions(use_case="default", source="simulated")
+    kept = (project / "var" / "dossiers" / first.bundle / "index.html").read_bytes()
+    assert first.bundle[:12].encode() in kept
+    assert hashlib.sha256(kept).hexdigest() == first.evidence["dossier"]
+    # Promoted, it is the champion, and the page of today says so.
+    assert (project / "data" / "default" / "dossier" / "index.html").read_bytes() != kept
 
 
 def test_the_champion_moves_by_promotion_alone_and_back_by_rollback(project):
