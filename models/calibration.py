@@ -137,6 +137,12 @@ def moved(probabilities, offset):
     return tuple(min(max(_logistic(math.log(p / (1.0 - p)) + offset), LOWEST), HIGHEST) for p in probabilities)
 
 
+def log_odds(probability):
+    """Log-odds of probabilities strictly between 0 and 1, an array or a number. Not for scores: numpy's log differs between processors in the last bit."""
+    probability = np.asarray(probability, dtype=np.float64)
+    return np.log(probability / (1.0 - probability))
+
+
 def offset_between(from_rate, to_rate):
     """The log-odds offset that moves a curve fitted at one default rate to a population with another, the ranking unchanged."""
     return math.log(to_rate / (1.0 - to_rate)) - math.log(from_rate / (1.0 - from_rate))
@@ -144,7 +150,7 @@ def offset_between(from_rate, to_rate):
 
 def offset_for_mean(probability, rate):
     """The log-odds offset at which the mean probability equals `rate` (bisection to 1e-12)."""
-    logit = np.log(np.asarray(probability) / (1.0 - np.asarray(probability)))
+    logit = log_odds(probability)
     low, high = -20.0, 20.0
     while high - low > 1e-12:
         middle = (low + high) / 2

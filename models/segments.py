@@ -3,6 +3,7 @@ import numpy as np
 
 from models import discrimination as rank
 from models import probability_tests as truth
+from models.calibration import log_odds
 
 QUARTERS = 4
 
@@ -53,9 +54,8 @@ def segment_figures(target, probability, raw_score, groups):
     if not 0 < bad < len(target):
         return figures | dict.fromkeys(("auc", "auc_low", "auc_high", "offset", "offset_low", "offset_high"))
     ranked = rank.auc_interval(target, raw_score, groups=groups)
-    log_odds = np.log(probability / (1 - probability))
     return figures | {"auc": ranked["auc"], "auc_low": ranked["low"], "auc_high": ranked["high"],
-                      **truth.calibration_offset(target, log_odds, groups=groups)}
+                      **truth.calibration_offset(target, log_odds(probability), groups=groups)}
 
 
 def by_segment(columns, target, probability, raw_score, groups, *, fewest_bad=30):

@@ -6,6 +6,7 @@ import pandas as pd
 from features.errors import RiskError
 from models import discrimination as rank
 from models import probability_tests as truth
+from models.calibration import log_odds
 from models.clusters import cluster_codes
 
 # Bad customers below which an AUC's interval is none: its variance is that among them.
@@ -65,10 +66,9 @@ def discrimination(target, raw_score, groups, *, capture_shares, repeats, seed):
 
 def probability_figures(target, probability, groups):
     """Brier, log-loss, ECE, calibration line with clustered intervals, Hosmer-Lemeshow, Spiegelhalter, and the reliability curve."""
-    log_odds = np.log(probability / (1 - probability))
     return {"mean": float(probability.mean()), "observed": float(target.mean()), "brier": truth.brier(target, probability),
             "log_loss": truth.log_loss(target, probability), "ece": truth.expected_calibration_error(target, probability),
-            "line": truth.calibration_line(target, log_odds, groups=groups), "hosmer_lemeshow": truth.hosmer_lemeshow(target, probability),
+            "line": truth.calibration_line(target, log_odds(probability), groups=groups), "hosmer_lemeshow": truth.hosmer_lemeshow(target, probability),
             "spiegelhalter": truth.spiegelhalter(target, probability), "reliability": truth.reliability(target, probability)}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from models.calibration import sigmoid
+from models.calibration import log_odds, sigmoid
 from models.clusters import cluster_codes
 from models.concordance import concordance
 from models.discrimination import influence_variance
@@ -92,8 +92,8 @@ def _half(rows, target, probability, raw_score, groups):
     target, groups = target[rows], cluster_codes(groups[rows])
     if not 0 < target.sum() < len(target):
         return None
-    log_odds = np.log(probability[rows] / (1 - probability[rows]))
-    levelled = sigmoid(log_odds + calibration_offset(target, log_odds)["offset"])
+    expected = log_odds(probability[rows])
+    levelled = sigmoid(expected + calibration_offset(target, expected)["offset"])
     clumped = np.bincount(groups, weights=target - levelled)
     repeats = max(1.0, float((clumped ** 2).sum() / (levelled * (1 - levelled)).sum()))
     return Half(rows, target, levelled, raw_score[rows], groups, repeats)

@@ -15,7 +15,7 @@ from models.validation import headline
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, replacing, write_json
 from pipeline.evaluate import judge
-from pipeline.frames import read_frame
+from pipeline.frames import read_frame, read_observations
 from pipeline.params import load_params
 from pipeline.stage import run_stage
 from pipeline.train import curves_of, graded, points_scale
@@ -26,8 +26,7 @@ FOLDS = 5
 def challenge(use_case):
     """Write `challengers/`: challengers.json (figures and the comparison), scorecard.json (what scores) and predictions.parquet."""
     params, development, model = load_params(), case_path(use_case, "development"), case_path(use_case, "model")
-    rows = read_frame(development / "observations.parquet", ["observation_id", "customer_id", "target"])
-    rows = rows.assign(sample=read_frame(development / "samples.parquet")["sample"])
+    rows = read_observations(use_case, ["observation_id", "customer_id", "target"])
     manifest = load_bundle(model).manifest
     columns = read_columns(development / "features.parquet", [column.name for column in manifest.columns])
     card, shapes = learned(columns, rows, manifest, params)

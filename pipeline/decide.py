@@ -1,10 +1,10 @@
 """Stage decide: whether the model in force should be left alone, recalibrated, refitted or rebuilt, on matured evidence."""
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from models.bundle import load_bundle
+from models.calibration import log_odds
 from models.discrimination import auc_interval
 from models.probability_tests import calibration_line
 from models.retrain import Evidence, Thresholds
@@ -71,8 +71,7 @@ def _performance(use_case, params, young):
     scores = score(bundle, encode(columns, bundle), threads=params.train.threads)
     interval = auc_interval(young["target"], scores.raw_score, groups=young["customer_id"])
     # A move to a long-run rate is meant: no recalibration is asked for because of it.
-    log_odds = np.log(scores.probability / (1 - scores.probability))
-    line = calibration_line(young["target"].to_numpy(), log_odds - bundle.moved, groups=young["customer_id"].to_numpy())
+    line = calibration_line(young["target"].to_numpy(), log_odds(scores.probability) - bundle.moved, groups=young["customer_id"].to_numpy())
     return {**found, "line": line, "auc_development": _auc_before(use_case, bundle),
             "auc": interval["auc"], "auc_low": interval["low"], "auc_high": interval["high"]}
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import RiskError
-from pipeline.datasets import replacing
+from pipeline.datasets import case_path, replacing
 
 
 def write_frame(path, frame):
@@ -22,3 +22,9 @@ def read_frame(path, columns=None):
         raise RiskError(f"{path} is missing: run `risk run`.") from None
     except pa.ArrowInvalid as error:
         raise RiskError(f"{path} is not a readable Parquet file ({str(error).splitlines()[0]}): delete it and run `risk run`.") from None
+
+
+def read_observations(use_case, columns=None):
+    """The observations of the development branch in their order, those columns or all, and `sample`: what the row is used for."""
+    development = case_path(use_case, "development")
+    return read_frame(development / "observations.parquet", columns).assign(sample=read_frame(development / "samples.parquet")["sample"])

@@ -15,7 +15,7 @@ from features.feeders.duck import featurize as feed
 from features.feeders.sql import quoted
 from features.tables import TABLES as CONTRACTS
 from pipeline.datasets import INGEST, REJECTS, TABLES, case_path, read_json
-from pipeline.frames import read_frame, write_frame
+from pipeline.frames import read_frame, read_observations, write_frame
 from pipeline.params import load_params
 
 FINDING = ("table", "rule", "rows", "example", "meaning", "remedy")
@@ -108,8 +108,7 @@ def cohorts(use_case="default"):
 
 def samples(use_case="default"):
     """How the observations were dealt: one row a sample, with rows, bad rows, customers, and the first and last as_of."""
-    folder = case_path(use_case, "development")
-    rows = read_frame(folder / "observations.parquet", ["customer_id", "as_of", "target"]).assign(sample=read_frame(folder / "samples.parquet")["sample"])
+    rows = read_observations(use_case, ["customer_id", "as_of", "target"])
     return rows.groupby("sample").agg(rows=("customer_id", "size"), bad=("target", "sum"), customers=("customer_id", "nunique"),
                                       first_as_of=("as_of", "min"), last_as_of=("as_of", "max"))
 

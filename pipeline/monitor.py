@@ -10,7 +10,7 @@ from models.scoring import encode, raw_scores
 from models.stability import Thresholds, column_shift, freeze, histogram, verdict
 from pipeline.columns import read_columns
 from pipeline.datasets import INGEST, case_path, read_json, replacing, write_json
-from pipeline.frames import read_frame
+from pipeline.frames import read_frame, read_observations
 from pipeline.in_force import in_force
 from pipeline.params import load_params
 from pipeline.stage import run_stage
@@ -67,8 +67,8 @@ def _days(known_to, today):
 def _learned(use_case, bundle):
     """Mask of the development rows that the bundle learned from."""
     development = case_path(use_case, "development")
-    rows, samples = read_frame(development / "observations.parquet", ["status", "target"]), read_frame(development / "samples.parquet")["sample"]
-    return learned_rows(rows, samples, bundle.manifest.training, by=read_json(development / "leaks.json")["by"]).to_numpy()
+    rows = read_observations(use_case, ["status", "target"])
+    return learned_rows(rows, rows["sample"], bundle.manifest.training, by=read_json(development / "leaks.json")["by"]).to_numpy()
 
 
 def _overlap(use_case, learned):

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from features.errors import RiskError
-from models.calibration import apply
+from models.calibration import apply, log_odds
 from models.classifier import fit_trees, stacked
 from models.reject_inference import inferred
 from models.sample import IN_SAMPLE
@@ -35,15 +35,15 @@ def with_rejected(first, samples, rejected, *, raw_score, target, how, settings,
     first: the trees grown on the samples alone, [(matrix, target)]; as many are grown again. rejected: matrix; raw_score, target: of accepted rows that the
     first trees did not learn from, by those; knots: their calibration. Returns (booster, dict: method, prudence, rejected, inferred_rate).
     """
-    before = log_odds(knots, first.predict(rejected, raw_score=True, num_threads=settings.threads))
-    places, labels, weight = inferred(method, raw_score=log_odds(knots, raw_score), target=target, rejected=before, prudence=prudence, seed=settings.seed)
+    before = calibrated_log_odds(knots, first.predict(rejected, raw_score=True, num_threads=settings.threads))
+    told = calibrated_log_odds(knots, raw_score)
+    places, labels, weight = inferred(method, raw_score=told, target=target, rejected=before, prudence=prudence, seed=settings.seed)
     matrix, known = stacked(*samples, (rejected[places], labels))
     booster = fit_trees(matrix, known, rounds=first.num_trees(), settings=settings, weight=np.concatenate([np.ones(len(known) - len(weight)), weight]),
                         **how)
     return booster, {"method": method, "prudence": prudence, "rejected": len(rejected), "inferred_rate": float(labels @ weight / len(rejected))}
 
 
-def log_odds(knots, raw_score):
+def calibrated_log_odds(knots, raw_score):
     """Calibrated log-odds of raw scores."""
-    probability = apply(knots, raw_score)
-    return np.log(probability / (1 - probability))
+    return log_odds(apply(knots, raw_score))

@@ -14,7 +14,7 @@ from models.sample import all_matured
 from models.scoring import encode
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing
-from pipeline.frames import read_frame
+from pipeline.frames import read_observations
 from pipeline.params import load_params
 from pipeline.stage import run_stage
 
@@ -31,9 +31,8 @@ def ship(use_case):
 
 def _refitted_on_all(use_case, validated):
     development = case_path(use_case, "development")
-    rows = read_frame(development / "observations.parquet", ["customer_id", "as_of", "status", "target", *(["compromised"] if use_case == "fraud" else [])])
-    samples = read_frame(development / "samples.parquet")["sample"]
-    matured = all_matured(rows, samples, by=read_json(development / "leaks.json")["by"]).to_numpy()
+    rows = read_observations(use_case, ["customer_id", "as_of", "status", "target", *(["compromised"] if use_case == "fraud" else [])])
+    matured = all_matured(rows, rows["sample"], by=read_json(development / "leaks.json")["by"]).to_numpy()
     return refit(validated, read_columns(development / "features.parquet", validated.names, rows=matured), rows[matured])
 
 

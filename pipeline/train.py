@@ -32,7 +32,7 @@ from models.sufficiency import told_columns
 from models.target import REJECTED
 from pipeline.columns import ColumnFile
 from pipeline.datasets import case_path, read_json, replacing
-from pipeline.frames import read_frame
+from pipeline.frames import read_observations, write_frame
 from pipeline.params import load_params
 from pipeline.rejected import decision_columns, named_rejected, with_rejected
 from pipeline.stage import run_stage
@@ -44,15 +44,14 @@ def train(use_case):
     params = load_params()
     development = case_path(use_case, "development")
     catalogue = Catalogue.from_dict(read_json(development / "catalogue.json"))
-    path, inference = development / "observations.parquet", params.train.reject_inference
-    rows = read_frame(path, ["observation_id", "customer_id", "target", *(decision_columns(path) if inference != "none" else [])])
-    rows = rows.assign(sample=read_frame(development / "samples.parquet")["sample"])
+    inference = params.train.reject_inference
+    decided = [] if inference == "none" else decision_columns(development / "observations.parquet")
+    rows = read_observations(use_case, ["observation_id", "customer_id", "target", *decided])
     rows = rows if inference == "none" else named_rejected(rows)
     horizon = read_json(development / "maturity.json")["horizon_days"]
     kept = kept_features(catalogue, development, params)
     bundle, calibrated = fit_bundle(development / "features.parquet", rows, catalogue=kept, use_case=use_case, horizon_days=horizon, params=params)
-    with replacing(case_path(use_case, "calibrated.parquet")) as file:
-        calibrated.to_parquet(file, index=False)
+    write_frame(case_path(use_case, "calibrated.parquet"), calibrated)
     with replacing(case_path(use_case, "model")) as folder:
         save_bundle(bundle, folder)
 

@@ -18,7 +18,7 @@ from pipeline.columns import read_columns
 from pipeline.datasets import TABLES, case_path, read_json
 from pipeline.evaluate import judge, scored
 from pipeline.featurize import available_columns
-from pipeline.frames import read_frame
+from pipeline.frames import read_frame, read_observations
 from pipeline.look_data import scratch
 from pipeline.params import change_params, load_params
 from pipeline.train import fit_bundle
@@ -67,7 +67,7 @@ def run(name, *, use_case="default", added=(), left_out=(), changes=()):
     """
     params, development = changed_params(changes), case_path(use_case, "development")
     catalogue = _without(Catalogue.from_dict(read_json(development / "catalogue.json")), development, params, left_out)
-    rows = read_frame(development / "observations.parquet").assign(sample=read_frame(development / "samples.parquet")["sample"])
+    rows = read_observations(use_case)
     horizon = read_json(development / "maturity.json")["horizon_days"]
     with scratch() as folder:
         path = _with_added(development / "features.parquet", added, use_case, folder)

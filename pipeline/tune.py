@@ -16,7 +16,7 @@ from models.search import enough, finished, new_study, result, search, verdict_o
 from models.tuning import Ground, Rules, ground_of, objective
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing
-from pipeline.frames import read_frame
+from pipeline.frames import read_observations
 from pipeline.horizon import embargo_days
 from pipeline.params import change_params, load_params
 from pipeline.state import VAR
@@ -141,8 +141,7 @@ def read_task(use_case, params, trials=None):
     development = case_path(use_case, "development")
     notes, maturity = read_json(development / "leaks.json"), read_json(development / "maturity.json")
     catalogue = kept_features(Catalogue.from_dict(read_json(development / "catalogue.json")), development, params)
-    rows = read_frame(development / "observations.parquet", ["customer_id", "as_of", "target", *(["compromised"] if use_case == "fraud" else [])])
-    rows = rows.assign(sample=read_frame(development / "samples.parquet")["sample"])
+    rows = read_observations(use_case, ["customer_id", "as_of", "target", *(["compromised"] if use_case == "fraud" else [])])
     past = rows["sample"].isin((DEVELOPMENT, VALIDATION, CALIBRATION)).to_numpy()
     columns, rows = read_columns(development / "features.parquet", [feature.name for feature in catalogue], rows=past), rows[past]
     described, parts = prepared(columns, rows, catalogue)

@@ -15,7 +15,7 @@ from models.scoring import encode, from_raw, score
 from models.segments import slices, words
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json
-from pipeline.frames import read_frame
+from pipeline.frames import read_frame, read_observations
 
 # What a customer's size and age are read from, where the source gives it.
 SIZE_AND_AGE = ("stmt_log_assets", "stmt_log_revenue", "bg_age_months", "bg_months_as_customer", "exp_log_limit", "txn_amount_log", "obs_age")
@@ -64,7 +64,7 @@ class Inputs:
 def read_inputs(use_case, *, threads):
     """Read and score everything the development branch observed."""
     development = case_path(use_case, "development")
-    rows = read_frame(development / "observations.parquet").assign(sample=read_frame(development / "samples.parquet")["sample"].to_numpy())
+    rows = read_observations(use_case)
     bundle = load_bundle(case_path(use_case, "model"))
     columns = read_columns(development / "features.parquet", bundle.names)
     scores = score(bundle, encode(columns, bundle), threads=threads)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from models.calibration import fit, shifted
+from models.calibration import fit, log_odds, shifted
 from models.classifier import fit_trees, stacked
 from models.reject_effect import what_changed
 from models.target import REJECTED
-from pipeline.rejected import log_odds, named_rejected
+from pipeline.rejected import calibrated_log_odds, named_rejected
 
 
 def changed(inputs, judged, samples, calibration, how, settings):
@@ -20,8 +20,7 @@ def changed(inputs, judged, samples, calibration, how, settings):
     knots = fit(raw["calibration"], target, method=inputs.bundle.manifest.knots.method, groups=groups, seed=settings.seed)
     # Compared is what the rejected rows changed, not what the move to a long-run rate did.
     knots = shifted(knots, offset=(about["prior"] or {}).get("offset", 0.0))
-    after = {name: np.log(probability / (1 - probability)) for name, probability in
-             (("judged", inputs.probability[judged]), (REJECTED, inputs.probability[rejected]))}
-    found = what_changed(inputs.figures(judged)[0], log_odds(knots, raw["judged"]), after["judged"], inputs.figures(judged)[3],
-                         rejected_before=log_odds(knots, raw[REJECTED]), rejected_after=after[REJECTED])
+    after = {name: log_odds(inputs.probability[places]) for name, places in (("judged", judged), (REJECTED, rejected))}
+    found = what_changed(inputs.figures(judged)[0], calibrated_log_odds(knots, raw["judged"]), after["judged"], inputs.figures(judged)[3],
+                         rejected_before=calibrated_log_odds(knots, raw[REJECTED]), rejected_after=after[REJECTED])
     return {**about["reject_inference"], **found}

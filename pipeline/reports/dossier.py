@@ -6,7 +6,7 @@ from datetime import date
 from models.bundle import MANIFEST_FILE, bundle_hash
 from models.horizon import horizon_of
 from pipeline.datasets import INGEST, case_path, read_json
-from pipeline.frames import read_frame
+from pipeline.frames import read_observations
 from pipeline.reports.dossier_data import columns, data, features, samples, target
 from pipeline.reports.dossier_limits import limits
 from pipeline.reports.dossier_method import calibration_method, drivers, method
@@ -82,7 +82,7 @@ def read_artefacts(use_case, *, policy, params, hashes):
     found = {name: read_json(path) for name, path in wanted.items() if path.exists()}
     return Artefacts(
         use_case=use_case, about=read_json(INGEST), maturity=read_json(development / "maturity.json"), model=read_json(model / MANIFEST_FILE),
-        bundle=bundle_hash(model), shipped_hash=bundle_hash(shipped) if "shipped" in found else "", observations=_observations(development),
+        bundle=bundle_hash(model), shipped_hash=bundle_hash(shipped) if "shipped" in found else "", observations=_observations(use_case),
         policy=policy, params=params, hashes=hashes, **found)
 
 
@@ -109,8 +109,7 @@ def _tiles(made, words, done, look):
     return [*shown, (words("tile.tests"), words.count(judged - len(look)), words("tile.tests.note", judged=words.count(judged)))] if judged else shown
 
 
-def _observations(development):
-    if not (development / "samples.parquet").exists():
+def _observations(use_case):
+    if not case_path(use_case, "development", "samples.parquet").exists():
         return None
-    rows = read_frame(development / "observations.parquet", ["customer_id", "as_of", "target", "status"])
-    return rows.assign(sample=read_frame(development / "samples.parquet", ["sample"])["sample"])
+    return read_observations(use_case, ["customer_id", "as_of", "target", "status"])
