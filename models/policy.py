@@ -57,9 +57,9 @@ class Decisions:
 
     def one(self, row):
         """One row as a Decision."""
-        return Decision(action=ACTIONS[self.action[row]], route=ROUTES[self.route[row]], limit=int(self.limit[row]), risk_limit=int(self.risk_limit[row]),
-                        payment_days=int(self.payment_days[row]), term_months=int(self.term_months[row]),
-                        deposit_share=float(self.deposit_share[row]), guarantee=bool(self.guarantee[row]), review_days=int(self.review_days[row]), reasons=self.reasons(row))
+        money = {"limit": int(self.limit[row]), "risk_limit": int(self.risk_limit[row])}
+        terms = {name: getattr(self, name)[row].item() for name in TERMS}
+        return Decision(action=ACTIONS[self.action[row]], route=ROUTES[self.route[row]], **money, **terms, reasons=self.reasons(row))
 
 
 @dataclass(frozen=True)
