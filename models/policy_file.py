@@ -10,13 +10,12 @@ import msgspec
 import yaml
 
 from features.errors import RiskError
+from models.facts import FACTS
 
 LETTERS = ("A", "B", "C", "D", "E")
 ROUTES = ("automatic", "one_person", "two_persons", "committee")
 # What a file is written for, and the section that it cannot do without.
 PROFILES = {"trade_credit": "default", "lending": "default", "fraud_review": "fraud"}
-# What hard stops can ask for: serving.standing computes these or takes them from the caller.
-FACTS = ("days_past_due", "open_lawsuit_amount", "in_default")
 # Sums of two amounts stay exact as int64 minor units, and as float64 nearly so.
 MOST_MONEY = 10**15
 Money = Annotated[int, msgspec.Meta(ge=0, le=MOST_MONEY)]

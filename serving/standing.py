@@ -9,7 +9,7 @@ from features.accounts import PREFERRED_BASIS
 from features.catalogue import Catalogue
 from features.feature import feature
 from features.terms import last, line, open_items, plus, times, where, window
-from models.policy_file import FACTS
+from models.facts import FACTS
 
 MINOR_UNITS = 100
 LAWSUIT_DAYS = 365

@@ -1,15 +1,16 @@
 """The policy file refused for every gap, overlap and unknown word; decisions that harden with risk; one row as in a book."""
+import json
 import pathlib
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.errors import RiskError
+from models.facts import FACTS
 from models.policy import ACTIONS, FRAUD_ACTIONS, budget_spent, decide_book, decide_fraud, decide_one, load_policy, parse_policy, queue_ahead, spent_before
-from models.policy_file import FACTS, PROFILES, ROUTES
+from models.policy_file import PROFILES, ROUTES
 
 FILE = pathlib.Path(__file__).parent.parent / "policy.yaml"
 TEXT = FILE.read_text(encoding="utf-8")
@@ -224,13 +225,14 @@ def drawn_policy(rng):
              for k, letter in enumerate("ABCDE")]
     stops = [{"name": f"stop{k}", "field": str(rng.choice(FACTS)), "at_least": float(rng.integers(1, 100)), "then": str(rng.choice(["decline", *ROUTES])),
               "if_missing": str(rng.choice(["pass", "decline", *ROUTES]))} for k in range(rng.integers(0, 4))]
-    limits = {"loss_given_default": float(rng.uniform(0.05, 1)), "loss_budget": int(rng.integers(100, 50000)), "capacity_share": falling(rng.uniform(0, 0.5, 5)),
-              "ceiling": falling(rng.integers(0, 5_000_000, 5)), "unknown_capacity": int(rng.integers(0, 10**6)),
+    limits = {"loss_given_default": float(rng.uniform(0.05, 1)), "loss_budget": int(rng.integers(100, 50000)),
+              "capacity_share": falling(rng.uniform(0, 0.5, 5)), "ceiling": falling(rng.integers(0, 5_000_000, 5)),
+              "unknown_capacity": int(rng.integers(0, 10**6)),
               "round_to": int(rng.choice([1, 100, 1000]))}
     budget = None if rng.uniform() < 0.3 else int(rng.integers(0, 20000))
     default = {"routes": [{"name": name, "authority": most} for name, most in routes], "approval": approval, "limits": limits, "terms": terms,
                "hard_stops": stops, "daily_loss_budget": budget}
-    return parse_policy(yaml.safe_dump({"version": 1, "currency": "CNY", "default": default}))
+    return parse_policy(json.dumps({"version": 1, "currency": "CNY", "default": default}))
 
 
 def drawn_customers(rng, rows=200):
