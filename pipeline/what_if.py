@@ -138,10 +138,11 @@ def standing_of(rows, use_case, params):
 
 
 def realised(rows, standing, params):
-    """The bad rows' index with customer_id, exposure on the day and loss (minor units; NaN unknown) of the first default after it."""
+    """The bad rows' index with customer_id, as_of, exposure on the day, and occurred_at and loss (minor units) of the first default after it, missing where the
+    source does not say."""
     bad = rows.loc[rows["target"] == 1, ["customer_id", "as_of"]]
     exposure = np.asarray(standing.get("exposure", np.full(len(rows), np.nan)))[bad.index]
-    nothing = bad.assign(exposure=exposure, loss=np.nan)[["customer_id", "exposure", "loss"]]
+    nothing = bad.assign(exposure=exposure, occurred_at=pd.NaT, loss=np.nan)
     if not (TABLES / "outcomes.parquet").exists():
         return nothing
     outcomes = known_outcomes("default", params.observe.default, known_by=end_of(read_json(INGEST)["today"]))
@@ -150,7 +151,7 @@ def realised(rows, standing, params):
     known = outcomes[["customer_id", "occurred_at", "loss"]].sort_values("occurred_at")
     met = pd.merge_asof(bad.reset_index().sort_values("as_of"), known, left_on="as_of", right_on="occurred_at", by="customer_id", direction="forward",
                         allow_exact_matches=False).set_index("index").reindex(bad.index)
-    return bad.assign(exposure=exposure, loss=met["loss"].astype("float64"))[["customer_id", "exposure", "loss"]]
+    return bad.assign(exposure=exposure, occurred_at=met["occurred_at"], loss=met["loss"].astype("float64"))
 
 
 def _transactions(rows, probability, *, target=None):

@@ -12,7 +12,7 @@ SHOWN_MOVES = 12
 
 
 def diff_json(found):
-    """The comparison as JSON."""
+    """Comparisons, one per use case, as a JSON list."""
     return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
 
 
