@@ -24,7 +24,7 @@ from models.bundle import load_bundle
 from models.clusters import draws
 from models.forecast import forecast, severity, within
 from models.policy import decide_book, load_policy
-from models.sample import CALIBRATION, OUT_OF_TIME
+from models.sample import CALIBRATION, DEVELOPMENT, VALIDATION
 from pipeline.datasets import case_path
 from pipeline.evaluate import evaluate
 from pipeline.featurize import featurize
@@ -84,7 +84,7 @@ def past(params):
     development = case_path("default", "development")
     rows = read_frame(development / "observations.parquet", ["observation_id", "customer_id", "as_of", "target"])
     sample_of = read_frame(development / "samples.parquet")["sample"].to_numpy()
-    learned = rows[np.isin(sample_of, [name for name in np.unique(sample_of.astype(str)) if name not in (OUT_OF_TIME, "embargo", "None", "nan")])]
+    learned = rows[pd.Series(sample_of).isin([DEVELOPMENT, VALIDATION, CALIBRATION]).to_numpy()]
     bad = learned[learned["target"] == 1].reset_index(drop=True)
     return {"rate": float(learned["target"].mean()), "bad": realised(bad, standing_of(bad, "default", params), params)}
 
