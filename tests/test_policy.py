@@ -332,6 +332,15 @@ def test_a_worse_pd_within_a_day_is_never_decided_more_softly(seed):
         assert after.one(i).limit <= before.one(i).limit
 
 
+def test_a_pd_so_bad_that_little_is_granted_does_not_pass_where_a_better_one_goes_to_a_person():
+    tight = parse_policy(TEXT.replace("daily_loss_budget: 50000", "daily_loss_budget: 20").replace("loss_budget: 30000", "loss_budget: 30"))
+    asked = {"amount": 18 * K, "capacity": 50_000 * K}
+    # Expected loss of what is granted: 18,000 x 0.002 x 0.6 = 21.6, and 1,000 x 0.03 x 0.6 = 18, which would fit.
+    better, worse = (decide_one(tight, grade=grade, pd_12m=p, **asked) for grade, p in (("A", 0.002), ("C", 0.03)))
+    assert (better.limit, worse.limit) == (18 * K, 1 * K)
+    assert (better.route, worse.route) == ("one_person", "one_person")
+
+
 def test_the_smallest_expected_losses_of_a_day_pass_and_the_others_go_to_a_person():
     asked = {"grade": ["A"] * 4, "pd_12m": [0.002, 0.002, 0.004, 0.002], "amount": np.array([100, 50, 100, 100]) * K, "capacity": 50_000 * K}
     tight = parse_policy(TEXT.replace("daily_loss_budget: 50000", "daily_loss_budget: 200"))
