@@ -66,6 +66,14 @@ bench-scenarios: setup ## what each simulated scenario does to rates and to a ca
 bench-training: setup ## training against bare LightGBM on the same matrix: seconds and memory
 	@$(BIN)/python -m benchmarks.training
 
+.PHONY: bench-decisions
+bench-decisions: setup ## a million decisions by the policy: seconds
+	@$(BIN)/python -m benchmarks.decisions
+
+.PHONY: bench-what-if
+bench-what-if: setup ## simulated portfolios: how often the months that came lie in the forecast loss's interval, and how wide it is
+	@$(BIN)/python -m benchmarks.what_if
+
 bench-models: setup ## every shipped source against the reference script on the same rows: one table
 	@$(BIN)/python -m benchmarks.models
 

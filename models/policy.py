@@ -5,23 +5,27 @@ import msgspec
 import numpy as np
 
 from features.errors import RiskError
-from models.policy_file import LETTERS, ROUTES, Spec, parse_spec, policy_hash, read_spec, route_at
+from models.policy_file import LETTERS, MOST_MONEY, ROUTES, Spec, parse_spec, policy_hash, read_spec, route_at
 
 MINOR_UNITS = 100
 ACTIONS = ("approve", "reduce", "decline")
 FRAUD_ACTIONS = ("pass", "review", "block")
 LIMIT_BOUNDS = ("ceiling", "capacity", "expected_loss")
+TERMS = ("payment_days", "term_months", "deposit_share", "guarantee", "review_days")
+AUTOMATIC, ONE_PERSON = 0, 1
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """One customer's decision. Money in minor units. `limit` is what is granted of what was asked, `risk_limit` the most the policy would
-    grant this customer; `reasons` are codes (route by amount or exposure, what bounds the limit, every hard stop that fired)."""
+    """One customer's decision. Money in minor units. `limit` is what is granted of what was asked, within the authority of `route`; `risk_limit` the
+    most the policy would grant this customer to whoever may sign for it; `term_months` 0 means in one payment; `reasons` are codes (route by amount,
+    exposure or the day's spent budget, what bounds the limit, every hard stop that fired)."""
 
     action: str
     route: str
     limit: int
     risk_limit: int
     payment_days: int
+    term_months: int
     deposit_share: float
     guarantee: bool
     review_days: int
@@ -38,6 +42,7 @@ class Decisions:
     limit: np.ndarray
     risk_limit: np.ndarray
     payment_days: np.ndarray
+    term_months: np.ndarray
     deposit_share: np.ndarray
     guarantee: np.ndarray
     review_days: np.ndarray
@@ -52,10 +57,9 @@ class Decisions:
 
     def one(self, row):
         """One row as a Decision."""
-        return Decision(action=ACTIONS[self.action[row]], route=ROUTES[self.route[row]], limit=int(self.limit[row]),
-                        risk_limit=int(self.risk_limit[row]), payment_days=int(self.payment_days[row]),
-                        deposit_share=float(self.deposit_share[row]), guarantee=bool(self.guarantee[row]),
-                        review_days=int(self.review_days[row]), reasons=self.reasons(row))
+        money = {"limit": int(self.limit[row]), "risk_limit": int(self.risk_limit[row])}
+        terms = {name: getattr(self, name)[row].item() for name in TERMS}
+        return Decision(action=ACTIONS[self.action[row]], route=ROUTES[self.route[row]], **money, **terms, reasons=self.reasons(row))
 
 
 @dataclass(frozen=True)
@@ -69,18 +73,23 @@ class Policy:
     terms: dict
 
 
-def load_policy(path):
-    """Read, validate and lay out a policy file. Raises: RiskError with line, field and reason."""
-    return lay_out(read_spec(path))
+def load_policy(path, use_case=None):
+    """Read, validate and lay out a policy file. Raises: RiskError with line, field and reason, or when it has no section for the use case."""
+    policy = lay_out(read_spec(path))
+    if use_case is not None:
+        _need(policy, use_case)
+    return policy
 
 
-def parse_policy(text):
+def parse_policy(text, *, where="policy.yaml"):
     """Validate and lay out a policy's text. Raises: RiskError with line, field and reason."""
-    return lay_out(parse_spec(text))
+    return lay_out(parse_spec(text, where=where))
 
 
 def lay_out(spec):
     """A Policy of a validated Spec."""
+    if spec.default is None:
+        return Policy(spec, policy_hash(spec), {}, {}, {})
     by_grade = [next(part for part in spec.default.approval if letter in part.grades) for letter in LETTERS]
     terms = [next(part for part in spec.default.terms if letter in part.grades) for letter in LETTERS]
     edges, routes = {}, {}
@@ -88,25 +97,28 @@ def lay_out(spec):
         starts = sorted({band.start for part in by_grade for band in getattr(part, side)})
         edges[side] = np.array(starts[1:], dtype=np.int64) * MINOR_UNITS
         routes[side] = np.array([[route_at(getattr(part, side), start) for start in starts] for part in by_grade], dtype=np.int8)
-    laid = {key: np.array([getattr(part, key) for part in terms]) for key in ("payment_days", "deposit_share", "guarantee", "review_days")}
+    laid = {key: np.array([getattr(part, key) or 0 for part in terms]) for key in TERMS} | {"guarantee": np.array([part.guarantee for part in terms])}
     return Policy(spec, policy_hash(spec), edges, routes, laid)
 
 
-def decide_book(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None):
+def decide_book(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None, spent=0):
     """Decide many customers at once.
 
     grade: names as in the bundle's scale (the letter decides: C1 and C2 are C), (n,); pd_12m: (n,), from a bundle with another horizon its
     own probability, the expected-loss budget then being one over that horizon; amount asked for on top of exposure, and exposure: minor
     units >= 0, (n,) or one number; capacity: what the customer can bear, yearly revenue in minor units (NaN or None: unknown); facts:
-    {field: (n,) or one number} for the hard stops, NaN or absent: missing. Amounts of 0 decide what is already lent.
+    {field: (n,) or one number} for the hard stops, NaN or absent: missing; spent: expected loss that automatic approvals of the same day have spent
+    before each, minor units (`spent_before` for a batch, the day's sum so far for one). Amounts of 0 decide what is already lent.
 
     Whoever signs must be entitled to the amount and to exposure + amount, whichever is stricter. The risk limit is the smallest of the
     grade's ceiling, its share of capacity, and the expected-loss budget over PD x LGD, rounded down. A smaller limit than asked for means
-    reduce, none decline. Since grades rise with the PD and every rule hardens with the grade, a worse PD never gets a softer decision, all
-    else equal.
+    reduce, none decline. What automatic approval would pass goes to one person where its own expected loss (`expected_loss` of the amount asked for: of
+    what is granted it could fall as the PD rises) no longer fits into the day's budget beside what was spent. Since grades rise with the PD and every
+    rule hardens with the grade, a worse PD never gets a softer decision, all else equal.
 
-    Returns Decisions. Raises: RiskError for an unknown grade, a PD outside (0, 1), or a missing or negative amount.
+    Returns Decisions. Raises: RiskError for an unknown grade, a PD outside (0, 1), a missing or negative amount, or a policy without credit decisions.
     """
+    _need(policy, "default")
     letter, pd_12m = _letters(grade), np.asarray(pd_12m, dtype=np.float64)
     amount, exposure = (_money(values, name, len(letter)) for values, name in ((amount, "amount"), (exposure, "exposure")))
     _refuse_rows(~((pd_12m > 0) & (pd_12m < 1)), "pd_12m", "must lie between 0 and 1; score the customer first")
@@ -114,12 +126,38 @@ def decide_book(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, f
     by_exposure = policy.routes["exposure"][letter, np.searchsorted(policy.edges["exposure"], exposure + amount, side="right")]
     bounds = _bounds(policy, letter, pd_12m, capacity)
     stops = _stops(policy, facts or {}, len(letter))
-    return _decisions(policy, letter, np.maximum(by_amount, by_exposure), bounds, stops, exposure + amount, by_amount >= by_exposure)
+    over = _over_budget(policy, expected_loss(policy, pd_12m, amount), _money(spent, "spent", len(letter)))
+    return _decisions(policy, letter, np.maximum(by_amount, by_exposure), bounds, stops, exposure + amount, by_amount >= by_exposure, over)
 
 
-def decide_one(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None):
+def decide_one(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None, spent=0):
     """Decide one customer: `decide_book` with one row. Returns Decision. Raises: as `decide_book`."""
-    return decide_book(policy, grade=[grade], pd_12m=[pd_12m], amount=amount, exposure=exposure, capacity=capacity, facts=facts).one(0)
+    return decide_book(policy, grade=[grade], pd_12m=[pd_12m], amount=amount, exposure=exposure, capacity=capacity, facts=facts, spent=spent).one(0)
+
+
+def expected_loss(policy, pd_12m, money):
+    """PD x LGD x money in whole minor units, rounded up so that sums are exact and no case is free."""
+    return np.ceil(np.asarray(pd_12m, dtype=np.float64) * policy.spec.default.limits.loss_given_default * np.asarray(money)).astype(np.int64)
+
+
+def budget_spent(policy, decided, *, pd_12m, exposure):
+    """What each decision takes of the day's budget, (n,) minor units: the expected loss of what automatic approval grants beyond the exposure."""
+    granted = np.maximum(decided.limit - exposure, 0)
+    return np.where(decided.route == AUTOMATIC, expected_loss(policy, pd_12m, granted), 0)
+
+
+def spent_before(policy, day, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None):
+    """Expected loss that automatic approvals of the same day have spent before each of a batch, for `decide_book(spent=)`; minor units, (n,).
+
+    day: (n,) whole days; the rest as for `decide_book`. Within a day the cases with the smallest expected loss come first (ties: the smaller PD, then
+    earlier in the batch): what people are left to look at is where most can be lost, most cases pass, and a worse PD, which only moves a case back and
+    makes it larger, is never treated more softly than a better one of the same day. In order of arrival it could be. Deciding one by one in this order,
+    with the day's sum so far, decides the same: behind the first case that does not fit, none does.
+    """
+    case = {"grade": grade, "pd_12m": pd_12m, "amount": amount, "exposure": exposure, "capacity": capacity, "facts": facts}
+    decided, pd_12m = decide_book(policy, **case), np.asarray(pd_12m, dtype=np.float64)
+    asked = expected_loss(policy, pd_12m, np.broadcast_to(amount, pd_12m.shape))
+    return _before(budget_spent(policy, decided, pd_12m=pd_12m, exposure=exposure), np.asarray(day), asked, pd_12m)
 
 
 def decide_fraud(policy, p_fraud, *, ahead=0):
@@ -128,6 +166,7 @@ def decide_fraud(policy, p_fraud, *, ahead=0):
     p_fraud: (n,); ahead: how many transactions of the same day stand before each in the reviewers' queue (`queue_ahead` for a batch, the
     day's count so far for one). From `review_at` a transaction is reviewed while there is capacity, and passed beyond it.
     """
+    _need(policy, "fraud")
     rules = policy.spec.fraud
     p_fraud = np.asarray(p_fraud, dtype=np.float64)
     _refuse_rows(~((p_fraud >= 0) & (p_fraud <= 1)), "p_fraud", "must lie between 0 and 1; score the transaction first")
@@ -140,18 +179,30 @@ def queue_ahead(policy, p_fraud, day):
 
     day: (n,) whole days. Blocked ones need no reviewer and are not counted.
     """
-    p_fraud, day = np.asarray(p_fraud, dtype=np.float64), np.asarray(day)
-    order = np.lexsort((-p_fraud, day))
-    waits = (p_fraud < policy.spec.fraud.block_at)[order].astype(np.int64)
-    before = np.cumsum(waits) - waits
+    _need(policy, "fraud")
+    p_fraud = np.asarray(p_fraud, dtype=np.float64)
+    return _before((p_fraud < policy.spec.fraud.block_at).astype(np.int64), np.asarray(day), -p_fraud)
+
+
+def _before(counts, day, *keys):
+    """Sum of the counts of the same day that stand before each row when a day is ordered by keys, the first one first; ties keep their order."""
+    order = np.lexsort((*keys[::-1], day))
+    before = np.cumsum(counts[order]) - counts[order]
     first = np.r_[True, day[order][1:] != day[order][:-1]]
-    start = np.maximum.accumulate(np.where(first, before, 0))
     ahead = np.empty(len(order), dtype=np.int64)
-    ahead[order] = before - start
+    ahead[order] = before - np.maximum.accumulate(np.where(first, before, 0))
     return ahead
 
 
-def _decisions(policy, letter, route, bounds, stops, asked, amount_rules):
+def _over_budget(policy, asked, spent):
+    """Which cases no longer fit into the day's budget; one that asks for nothing always does."""
+    budget = policy.spec.default.daily_loss_budget
+    if budget is None:
+        return np.zeros(len(spent), dtype=bool)
+    return (asked > 0) & (spent + asked > budget * MINOR_UNITS)
+
+
+def _decisions(policy, letter, route, bounds, stops, asked, amount_rules, over):
     step = policy.spec.default.limits.round_to * MINOR_UNITS
     risk_limit = (np.floor(bounds.min(axis=0) / step) * step).astype(np.int64)
     stopped, least = stops.pop("decline"), stops.pop("route")
@@ -160,8 +211,10 @@ def _decisions(policy, letter, route, bounds, stops, asked, amount_rules):
     action = np.where(stopped | ((limit == 0) & (asked > 0)), 2, np.where(limit < asked, 1, 0)).astype(np.int8)
     # Only the strictest route may go back on a hard stop.
     route = np.where(stopped, len(ROUTES) - 1, np.maximum(route, least)).astype(np.int8)
+    over &= route == AUTOMATIC
+    route[over] = ONE_PERSON
     tight = bounds.argmin(axis=0)
-    causes = {"route.amount": amount_rules, "route.exposure": ~amount_rules}
+    causes = {"route.amount": amount_rules, "route.exposure": ~amount_rules, "route.daily_loss_budget": over}
     causes |= {f"limit.{name}": tight == place for place, name in enumerate(LIMIT_BOUNDS)} | stops
     laid = {key: values[letter] for key, values in policy.terms.items()}
     return Decisions(action=action, route=route, limit=limit, risk_limit=risk_limit, **laid, causes=causes)
@@ -201,9 +254,16 @@ def _letters(grade):
 
 def _money(values, name, rows):
     values = np.asarray(values)
-    wrong = ~(values >= 0) if values.dtype.kind in "iuf" else np.ones(values.shape, dtype=bool)
-    _refuse_rows(np.atleast_1d(wrong), name, "must be 0 or more, in minor units; a missing exposure has to be looked up first")
+    wrong = ~((values >= 0) & (values <= MOST_MONEY * MINOR_UNITS)) if values.dtype.kind in "iuf" else np.ones(values.shape, dtype=bool)
+    rule = f"must be 0 or more and at most {MOST_MONEY * MINOR_UNITS:.0e}, in minor units; a missing exposure has to be looked up first"
+    _refuse_rows(np.atleast_1d(wrong), name, rule)
     return np.broadcast_to(values.astype(np.int64), (rows,))
+
+
+def _need(policy, section):
+    if getattr(policy.spec, section) is None:
+        raise RiskError(f"policy: a {policy.spec.profile} policy without the section {section} cannot decide this; add the section, or choose a profile that "
+                        "has it with `risk policy use`")
 
 
 def _refuse_rows(wrong, name, rule):

@@ -1,16 +1,25 @@
 """`policy.yaml` read and refused: a rule with a gap, an overlap or an unknown word never decides anything."""
 import hashlib
+import math
 import pathlib
 import re
 from itertools import pairwise
+from typing import Annotated
 
 import msgspec
 import yaml
 
 from features.errors import RiskError
+from models.facts import FACTS
 
 LETTERS = ("A", "B", "C", "D", "E")
 ROUTES = ("automatic", "one_person", "two_persons", "committee")
+# What a file is written for, and the section that it cannot do without.
+PROFILES = {"trade_credit": "default", "lending": "default", "fraud_review": "fraud"}
+# Sums of two amounts stay exact as int64 minor units, and as float64 nearly so.
+MOST_MONEY = 10**15
+Money = Annotated[int, msgspec.Meta(ge=0, le=MOST_MONEY)]
+AMOUNT_WITH_CURRENCY = re.compile(r"(?P<before>[A-Z]{3} )?\d[\d_]*(?P<after> [A-Z]{3})?")
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -21,14 +30,14 @@ class Route(Closed):
     """Who signs, and the largest exposure (whole currency units, inclusive; None: any) they may sign for."""
 
     name: str
-    authority: int | None
+    authority: Money | None
 
 
 class Band(Closed, rename={"start": "from", "end": "to"}):
     """Amounts from `start` (inclusive) to `end` (exclusive; None: without end) and who signs for them."""
 
-    start: int
-    end: int | None
+    start: Money
+    end: Money | None
     route: str
 
 
@@ -44,21 +53,24 @@ class Limits(Closed):
     """What bounds a limit; money in whole currency units, shares and rates between 0 and 1."""
 
     loss_given_default: float
-    loss_budget: int
+    loss_budget: Money
     capacity_share: dict[str, float]
-    ceiling: dict[str, int]
-    unknown_capacity: int
-    round_to: int
+    ceiling: dict[str, Money]
+    unknown_capacity: Money
+    round_to: Money
 
 
-class Terms(Closed):
-    """Payment terms of some grades: days to pay, deposit as a share of the amount, guarantee, days between reviews."""
+# A field that came later and stands at its default leaves the hash of older files as it was: decisions name their policy by it.
+class Terms(Closed, omit_defaults=True):
+    """Terms of some grades: days until a payment is due, months over which a loan is repaid at most (None: in one payment), the customer's own
+    share (trade credit: deposit; lending: down payment), guarantee or collateral, days between reviews."""
 
     grades: tuple[str, ...]
     payment_days: int
     deposit_share: float
     guarantee: bool
     review_days: int
+    term_months: int | None = None
 
 
 class HardStop(Closed):
@@ -71,14 +83,16 @@ class HardStop(Closed):
     if_missing: str = "pass"
 
 
-class Default(Closed):
-    """The policy of credit decisions."""
+class Default(Closed, omit_defaults=True):
+    """The policy of credit decisions. `daily_loss_budget`: the expected loss, in whole currency units, that automatic approvals of one day may add
+    up to (None: without end)."""
 
     routes: tuple[Route, ...]
     approval: tuple[Approval, ...]
     limits: Limits
     terms: tuple[Terms, ...]
     hard_stops: tuple[HardStop, ...] = ()
+    daily_loss_budget: Money | None = None
 
 
 class Fraud(Closed):
@@ -89,13 +103,14 @@ class Fraud(Closed):
     daily_capacity: int
 
 
-class Spec(Closed):
-    """A whole policy file."""
+class Spec(Closed, omit_defaults=True):
+    """A whole policy file; a section that its profile can do without may be left out."""
 
     version: int
     currency: str
-    default: Default
-    fraud: Fraud
+    profile: str = "trade_credit"
+    default: Default | None = None
+    fraud: Fraud | None = None
 
 
 def read_spec(path):
@@ -113,7 +128,8 @@ def parse_spec(text, *, where="policy.yaml"):
     """Validate a policy's text. Returns Spec. Raises: RiskError with the line of the offending field."""
     lines = {}
     try:
-        spec = msgspec.convert(_value(_root(text, where), "$", lines, where), Spec)
+        value = _value(_root(text, where), "$", lines, where)
+        spec = msgspec.convert(_one_currency(value, value.get("currency") if isinstance(value, dict) else None, "", lines, where), Spec)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or error
@@ -123,7 +139,7 @@ def parse_spec(text, *, where="policy.yaml"):
         at = at.strip("`")
         raise RiskError(f"{where} line {_line(lines, at)}, field {_field(at)}: {message[0].lower()}{message[1:]}") from error
     for path, reason in _faults(spec):
-        raise RiskError(f"{where} line {_line(lines, '$.' + path)}, field {path}: {reason}")
+        raise _refusal(where, lines, path, reason)
     return spec
 
 
@@ -160,6 +176,32 @@ def _value(node, path, lines, where):
     return found
 
 
+def _one_currency(value, currency, path, lines, where):
+    """The same value with amounts such as `200000 CNY` as numbers, and parts' own `currency` left out. Raises: RiskError where one is not the file's."""
+    if isinstance(value, list):
+        return [_one_currency(child, currency, f"{path}[{i}]", lines, where) for i, child in enumerate(value)]
+    if isinstance(value, dict):
+        found = {key: _one_currency(child, currency, f"{path}.{key}", lines, where) for key, child in value.items()}
+        if path and "currency" in found:
+            _refuse_other(found.pop("currency"), currency, f"{path}.currency", lines, where)
+        return found
+    match = AMOUNT_WITH_CURRENCY.fullmatch(value) if isinstance(value, str) else None
+    if match is None or bool(match["before"]) == bool(match["after"]):
+        return value
+    code = (match["before"] or match["after"]).strip()
+    _refuse_other(code, currency, path, lines, where)
+    return int(value.replace(code, "").strip())
+
+
+def _refuse_other(code, currency, path, lines, where):
+    if code != currency:
+        raise _refusal(where, lines, path.removeprefix("."), f"is in {code}, and the file in {currency}: convert it, a policy has one currency")
+
+
+def _refusal(where, lines, path, reason):
+    return RiskError(f"{where} line {_line(lines, '$.' + path)}, field {path}: {reason}")
+
+
 def _line(lines, path):
     while path and path not in lines:
         path = re.sub(r"(\.[^.\[]*|\[[^\]]*\])$", "", path)
@@ -174,23 +216,36 @@ def _faults(spec):
     """(path, reason) of everything wrong that types cannot say, in the file's order."""
     if spec.version != 1:
         yield "version", f"version {spec.version} is unknown; this code reads version 1"
-    yield from _route_faults(spec.default.routes)
-    for key, parts in (("approval", spec.default.approval), ("terms", spec.default.terms)):
+    if not re.fullmatch("[A-Z]{3}", spec.currency):
+        yield "currency", f"{spec.currency} is no currency code; use three capital letters of ISO 4217, such as CNY or EUR"
+    if spec.profile not in PROFILES:
+        yield "profile", f"profile {spec.profile} is unknown; use {', '.join(PROFILES)}"
+    if getattr(spec, PROFILES[spec.profile]) is None:
+        yield "profile", f"profile {spec.profile} needs the section {PROFILES[spec.profile]}; add it"
+    if spec.default is not None:
+        yield from _default_faults(spec.default, spec.profile)
+    if spec.fraud is not None:
+        yield from _fraud_faults(spec.fraud)
+
+
+def _default_faults(default, profile):
+    yield from _route_faults(default.routes)
+    for key, parts in (("approval", default.approval), ("terms", default.terms)):
         yield from _grade_faults(f"default.{key}", [part.grades for part in parts])
-    authority = {route.name: route.authority for route in spec.default.routes}
-    for number, part in enumerate(spec.default.approval):
+    authority = {route.name: route.authority for route in default.routes}
+    for number, part in enumerate(default.approval):
         for side in ("amount", "exposure"):
             yield from _band_faults(f"default.approval[{number}].{side}", getattr(part, side), authority, signed=side == "exposure")
-    yield from _limit_faults(spec.default.limits)
-    yield from _stop_faults(spec.default.hard_stops)
-    yield from _softer_faults(spec.default)
-    yield from _fraud_faults(spec.fraud)
+    yield from _limit_faults(default.limits)
+    yield from _stop_faults(default.hard_stops)
+    yield from _term_faults(default.terms, profile)
+    yield from _softer_faults(default)
 
 
 def _route_faults(routes):
     if tuple(route.name for route in routes) != ROUTES:
         yield "default.routes", f"routes must be {', '.join(ROUTES)}, in this order"
-    authorities = [float("inf") if route.authority is None else route.authority for route in routes]
+    authorities = [_end(route.authority) for route in routes]
     if any(b < a for a, b in pairwise(authorities)) or authorities[-1] != float("inf"):
         yield "default.routes", "authority must rise with the route and be null for the last, or some exposure could be signed by nobody"
 
@@ -211,14 +266,13 @@ def _band_faults(path, bands, authority, *, signed):
     for number, band in enumerate(bands):
         if band.route not in ROUTES:
             yield f"{path}[{number}].route", f"route {band.route} is unknown; use {', '.join(ROUTES)}"
-        elif signed and (band.end or float("inf")) > (authority[band.route] or float("inf")):
+        elif signed and _end(band.end) > _end(authority[band.route]):
             yield f"{path}[{number}].to", f"reaches beyond the {authority[band.route]} that {band.route} may sign for"
     if not bands or bands[0].start != 0:
         yield f"{path}[0].from", "the first band must start at 0 (gap)"
     for number, (band, after) in enumerate(pairwise(bands), 1):
-        end = float("inf") if band.end is None else band.end
-        if end != after.start:
-            yield f"{path}[{number}].from", f"{'gap' if end < after.start else 'overlap'} between {band.end} and {after.start}"
+        if _end(band.end) != after.start:
+            yield f"{path}[{number}].from", f"{'gap' if _end(band.end) < after.start else 'overlap'} between {band.end} and {after.start}"
         if ROUTES.index(after.route) < ROUTES.index(band.route):
             yield f"{path}[{number}].route", f"{after.route} is softer than {band.route} of the smaller amount"
     for number, band in enumerate(bands):
@@ -228,6 +282,11 @@ def _band_faults(path, bands, authority, *, signed):
         yield f"{path}[{len(bands) - 1}].to", "the last band must end at null (gap above it)"
 
 
+def _end(amount):
+    """An upper end, None being without end; 0 is an end."""
+    return math.inf if amount is None else amount
+
+
 def _limit_faults(limits):
     for key in ("capacity_share", "ceiling"):
         values = getattr(limits, key)
@@ -235,32 +294,45 @@ def _limit_faults(limits):
             yield f"default.limits.{key}", f"needs exactly the grades {', '.join(LETTERS)}"
         elif any(values[b] > values[a] for a, b in pairwise(LETTERS)):
             yield f"default.limits.{key}", "must not rise from a better to a worse grade"
-        elif not all(0 <= value < float("inf") for value in values.values()):
+        elif not all(0 <= value < math.inf for value in values.values()):
             yield f"default.limits.{key}", "must be numbers of 0 or more"
     if not 0 < limits.loss_given_default <= 1:
         yield "default.limits.loss_given_default", "must be above 0 and at most 1"
     for key in ("loss_budget", "round_to"):
         if getattr(limits, key) <= 0:
             yield f"default.limits.{key}", "must be above 0"
-    if limits.unknown_capacity < 0:
-        yield "default.limits.unknown_capacity", "must not be negative"
 
 
 def _stop_faults(stops):
     for number, stop in enumerate(stops):
+        if stop.name in [earlier.name for earlier in stops[:number]]:
+            yield f"default.hard_stops[{number}].name", f"{stop.name} names an earlier hard stop too; decisions give a stop by its name"
+        # Such a stop would never fire and nobody would notice.
+        if stop.field not in FACTS:
+            yield f"default.hard_stops[{number}].field", f"{stop.field} is not known of a customer; use {', '.join(FACTS)}"
+        if not math.isfinite(stop.at_least):
+            yield f"default.hard_stops[{number}].at_least", "must be a finite number"
         for key, allowed in (("then", ("decline", *ROUTES)), ("if_missing", ("pass", "decline", *ROUTES))):
             if getattr(stop, key) not in allowed:
                 yield f"default.hard_stops[{number}].{key}", f"{getattr(stop, key)} is unknown; use {', '.join(allowed)}"
+
+
+def _term_faults(terms, profile):
+    for number, part in enumerate(terms):
+        if part.payment_days < 0 or part.review_days < 1 or not 0 <= part.deposit_share <= 1:
+            rule = "payment_days must be 0 or more, review_days 1 or more, deposit_share between 0 and 1"
+            yield f"default.terms[{number}]", rule
+        if (part.term_months is not None) != (profile == "lending"):
+            rule = "needs term_months, the months over which it is repaid at most" if profile == "lending" else "repays in one payment; leave term_months away"
+            yield f"default.terms[{number}].term_months", f"profile {profile} {rule}"
+        elif part.term_months is not None and part.term_months < 0:
+            yield f"default.terms[{number}].term_months", "must be 0 (no loan) or more"
 
 
 def _softer_faults(default):
     """A worse grade treated more softly than a better one, anywhere: such a policy would reward a worse score."""
     by_grade = {grade: part for part in default.approval for grade in part.grades}
     terms = {grade: part for part in default.terms for grade in part.grades}
-    for number, part in enumerate(default.terms):
-        if part.payment_days < 0 or part.review_days < 1 or not 0 <= part.deposit_share <= 1:
-            rule = "payment_days must be 0 or more, review_days 1 or more, deposit_share between 0 and 1"
-            yield f"default.terms[{number}]", rule
     for better, worse in pairwise(LETTERS):
         for side in ("amount", "exposure"):
             place = default.approval.index(by_grade[worse])
@@ -268,8 +340,8 @@ def _softer_faults(default):
                 if route_at(getattr(by_grade[worse], side), start) < route_at(getattr(by_grade[better], side), start):
                     yield f"default.approval[{place}].{side}", f"from {start} on, grade {worse} is approved more softly than {better}"
         place = default.terms.index(terms[worse])
-        for key, sign in (("payment_days", -1), ("deposit_share", 1), ("guarantee", 1), ("review_days", -1)):
-            if sign * getattr(terms[worse], key) < sign * getattr(terms[better], key):
+        for key, sign in (("payment_days", -1), ("term_months", -1), ("deposit_share", 1), ("guarantee", 1), ("review_days", -1)):
+            if sign * (getattr(terms[worse], key) or 0) < sign * (getattr(terms[better], key) or 0):
                 yield f"default.terms[{place}].{key}", f"is softer for grade {worse} than for {better}"
 
 

@@ -199,6 +199,63 @@ def publish(use_case):
         click.echo(publish_one(case))
 
 
+@main.group()
+def policy():
+    """Read, check, compare and publish the policy: who signs, how much, on what terms (policy.yaml)."""
+
+
+@policy.command("check")
+@click.argument("file", default="policy.yaml")
+def policy_check(file):
+    """Validate a policy FILE (policy.yaml unless given) and read it back as tables, with the hash that decisions will carry."""
+    from pipeline.policies import check_lines
+
+    click.echo("\n".join(check_lines(file)))
+
+
+@policy.command("use")
+@click.argument("profile")
+def policy_use(profile):
+    """Copy a shipped PROFILE (trade_credit, lending, fraud_review) over policy.yaml; what was there is kept under var/policies.
+
+    \b
+    risk policy use lending
+    """
+    from pipeline.policies import use_profile
+
+    click.echo(use_profile(profile))
+
+
+@policy.command("publish")
+@click.argument("file", default="policy.yaml")
+def policy_publish(file):
+    """Record a policy FILE (policy.yaml unless given) in the operational database under its hash, so that decisions that name it can be read for ever."""
+    from pipeline.policies import publish_policy
+
+    click.echo(publish_policy(file))
+
+
+@policy.command("diff")
+@click.argument("old")
+@click.argument("new")
+@_use_case
+@click.option("--ask", default="0", show_default=True, help="What each customer asks for beyond its exposure once a month: a share (10%) or an amount.")
+@click.option("--months", type=click.IntRange(1, 60), multiple=True, help="How far ahead losses are forecast; 3, 6 and 12 unless given. Several times.")
+@click.option("--movers", default=10, show_default=True, type=click.IntRange(0), help="How many of the customers that move most are named.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def policy_diff(old, new, use_case, ask, months, movers, as_json):
+    """Decide today's book and matured history by two policies, and say what differs: OLD against NEW.
+
+    \b
+    risk policy diff policy.yaml stricter.yaml --use-case default
+    """
+    from pipeline.what_if import policy_diff as compare
+    from pipeline.what_if_text import diff_json, diff_lines
+
+    found = [compare(old, new, case, ask=ask, months=months or (3, 6, 12), movers=movers) for case in _cases(use_case)]
+    click.echo(diff_json(found) if as_json else "\n\n".join("\n".join(diff_lines(each)) for each in found))
+
+
 @main.command()
 @click.argument("scenario", required=False)
 @click.option("--to", "folder", type=click.Path(file_okay=False), help="Folder to write; it must be new or empty.")

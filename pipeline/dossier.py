@@ -16,7 +16,7 @@ POLICY = Path("policy.yaml")
 
 def dossier(use_case):
     """Write `dossier/`: `index.html` and `index.zh.html`."""
-    made = read_artefacts(use_case, policy=load_policy(POLICY), params=load_params(), hashes=data_hashes(use_case))
+    made = read_artefacts(use_case, policy=load_policy(POLICY, use_case), params=load_params(), hashes=data_hashes(use_case))
     site = Site(made, more=("dossier",))
     addresses = {language: index_name(language) for language in LANGUAGES}
     with replacing(case_path(use_case, "dossier")) as folder:

@@ -12,7 +12,7 @@ from serving.messages import feature_name, label, policy_reason, text
 
 FIGURES = ("rows", "bad", "rate", "auc", "auc_low", "auc_high", "gini", "average_precision", "ks", "brier", "calibration_slope", "predicted_over_observed")
 SUB_SCORES = ("financial", "behavioural", "cash_flow", "background")
-DECISION = ("action", "route", "exposure", "limit", "payment_terms_days", "deposit_share", "guarantee", "review_days")
+DECISION = ("action", "route", "exposure", "limit", "payment_terms_days", "term_months", "deposit_share", "guarantee", "review_days")
 
 
 def figures(use_case="default"):

@@ -27,7 +27,7 @@ def publish(use_case):
     Raises RiskError when there is no champion, or the scores are another bundle's.
     """
     source, book = load_params().source.name, case_path(use_case, "book")
-    champion, policy, text = read_champion(source, use_case), load_policy(POLICY), _policy_text()
+    champion, policy, text = read_champion(source, use_case), load_policy(POLICY, use_case), _policy_text()
     if champion is None:
         raise RiskError(f"{use_case}: there is no champion yet: run `risk run`, or `risk promote` and then `dvc repro`.")
     scores = pq.read_table(case_path(use_case, "scores.parquet"))

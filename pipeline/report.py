@@ -35,7 +35,7 @@ def report(use_case):
 def _write_index(folder, site, connection, reported):
     rows = next(riskiest(site.book, LISTED))
     linked = {row["customer_id"] for row in rows} & _reported(site.book, reported)
-    policy, by_customer = load_policy(POLICY).spec, industries(connection) if site.book.use_case == "default" else {}
+    policy, by_customer = load_policy(POLICY, site.book.use_case).spec, industries(connection) if site.book.use_case == "default" else {}
     known = names(connection, {row["customer_id"] for row in rows})
     addresses = {language: index_name(language) for language in LANGUAGES}
     for language in LANGUAGES:

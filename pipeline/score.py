@@ -26,7 +26,7 @@ REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("cont
 def score(use_case):
     """Write `scores.parquet`, one row per row of the book: score, grade, sub-scores, reasons and decision."""
     params = load_params()
-    force, policy = in_force(params.source.name, use_case), load_policy(POLICY)
+    force, policy = in_force(params.source.name, use_case), load_policy(POLICY, use_case)
     book = case_path(use_case, "book")
     rows = read_frame(book / "observations.parquet")
     table = scored(rows, read_columns(book / "features.parquet"), read_columns(book / "standing.parquet"), bundle=load_bundle(force.folder), policy=policy,
@@ -72,8 +72,9 @@ def _credit(policy, rows, scores, standing):
     exposure = np.broadcast_to(arguments["exposure"], len(rows))
     decided = decide_book(policy, grade=scores.grade_names(), pd_12m=scores.probability, **{**arguments, "exposure": exposure})
     return {"exposure": exposure, "action": [ACTIONS[place] for place in decided.action], "route": [ROUTES[place] for place in decided.route],
-            "limit": decided.risk_limit, "payment_terms_days": decided.payment_days, "deposit_share": decided.deposit_share, "guarantee": decided.guarantee,
-            "review_days": decided.review_days, "decision_reasons": [list(decided.reasons(row)) for row in range(len(rows))]}
+            "limit": decided.risk_limit, "payment_terms_days": decided.payment_days, "term_months": decided.term_months,
+            "deposit_share": decided.deposit_share, "guarantee": decided.guarantee, "review_days": decided.review_days,
+            "decision_reasons": [list(decided.reasons(row)) for row in range(len(rows))]}
 
 
 def _fraud(policy, rows, scores, standing):

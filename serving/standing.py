@@ -9,10 +9,10 @@ from features.accounts import PREFERRED_BASIS
 from features.catalogue import Catalogue
 from features.feature import feature
 from features.terms import last, line, open_items, plus, times, where, window
+from models.facts import FACTS
 
 MINOR_UNITS = 100
 LAWSUIT_DAYS = 365
-FACTS = ("days_past_due", "open_lawsuit_amount", "in_default")
 
 
 def standing_catalogue(columns, *, preferred_basis=PREFERRED_BASIS):

@@ -25,6 +25,7 @@ NAMED = [
     *(f"policy.limit.{name}" for name in LIMIT_BOUNDS),
     "policy.route.amount",
     "policy.route.exposure",
+    "policy.route.daily_loss_budget",
     "probability.pd_12m",
 ]
 

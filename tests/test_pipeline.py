@@ -1,6 +1,7 @@
 """The stages joined, on a small simulated portfolio in a folder of its own: what each writes fits what the next one reads."""
 
 import hashlib
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from small_run import small_run
 
 from features.errors import RiskError
 from models.bundle import load_bundle
 from models.scoring import contributions, encode
 from pipeline.book import book
+from pipeline.cli import main
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.featurize import featurize
@@ -28,6 +31,8 @@ from pipeline.score import score
 from pipeline.state import keep_bundle, point_to
 from pipeline.train import train
 from pipeline.validate import validate
+from pipeline.what_if import policy_diff
+from pipeline.what_if_text import diff_lines
 from pipeline.workspace import workspace
 from serving.current import Current
 from serving.scorer import Question
@@ -207,6 +212,43 @@ def test_one_customer_is_shown_with_reasons(project):
     assert "12-month PD" in show_customer(customer)
     with pytest.raises(RiskError, match="customer nobody is not in the book of"):
         show_customer("nobody")
+
+
+def test_a_stricter_policy_grants_and_loses_less_on_the_book_on_history_and_in_the_forecast(project):
+    Path("stricter.yaml").write_text(Path("policy.yaml").read_text().replace("loss_budget: 30000\n", "loss_budget: 6000\n"))
+    found = policy_diff("policy.yaml", "stricter.yaml", "default", months=(12,))
+    for side in ("book", "history"):
+        figures = found[side]["figures"]
+        assert figures["granted"]["high"] < 0
+        assert figures["expected_loss"]["high"] < 0
+        assert figures["approve"]["difference"] == -figures["reduce"]["difference"]
+    assert 0 < found["history"]["figures"]["observed_loss"]["new"] < found["history"]["figures"]["observed_loss"]["old"]
+    assert found["book"]["movers"][0]["name"]
+    (year,) = found["forecast"]["ahead"]
+    assert year["new"]["loss"]["expected"] < year["old"]["loss"]["expected"]
+    for side in ("old", "new", "constant_rate"):
+        assert year[side]["loss"]["low"] <= year[side]["loss"]["expected"] <= year[side]["loss"]["high"]
+    said = "\n".join(diff_lines(found))
+    assert "The budget for expected loss bounds the limit" in said
+    assert "Loss to expect of today's book" in said
+
+
+def test_the_same_policy_changes_nothing_and_the_old_side_is_the_score_stages(project):
+    said = CliRunner().invoke(main, ["policy", "diff", "policy.yaml", "policy.yaml", "--use-case", "default", "--json"])
+    (found,) = json.loads(said.output)
+    assert found["book"]["moves"] == []
+    scores = pd.read_parquet("data/default/scores.parquet")
+    assert found["book"]["figures"]["approve"]["old"] == (scores["action"] == "approve").sum()
+    assert found["book"]["figures"]["risk_limit"]["old"] == scores["limit"].sum()
+
+
+def test_requests_make_work_and_an_ask_that_is_none_is_refused(project):
+    quiet, busy = (policy_diff("policy.yaml", "policy.yaml", "default", ask=ask, months=())["book"]["figures"] for ask in ("0", "50000"))
+    requests = sum(busy[name]["old"] - quiet[name]["old"] for name in quiet if name.startswith("workload."))
+    # Reviews are due where the request is signed, so only the cases added are compared.
+    assert requests == pytest.approx(len(pd.read_parquet("data/default/scores.parquet")))
+    with pytest.raises(RiskError, match="--ask much is neither a share of the exposure, such as 10%, nor whole currency units, such as 50000"):
+        policy_diff("policy.yaml", "policy.yaml", "default", ask="much")
 
 
 def test_a_stage_without_its_input_names_it(project, tmp_path):

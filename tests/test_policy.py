@@ -1,4 +1,5 @@
 """The policy file refused for every gap, overlap and unknown word; decisions that harden with risk; one row as in a book."""
+import json
 import pathlib
 
 import numpy as np
@@ -7,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.errors import RiskError
-from models.policy import ACTIONS, FRAUD_ACTIONS, decide_book, decide_fraud, decide_one, load_policy, parse_policy, queue_ahead
-from models.policy_file import ROUTES
+from models.facts import FACTS
+from models.policy import ACTIONS, FRAUD_ACTIONS, budget_spent, decide_book, decide_fraud, decide_one, load_policy, parse_policy, queue_ahead, spent_before
+from models.policy_file import PROFILES, ROUTES
 
 FILE = pathlib.Path(__file__).parent.parent / "policy.yaml"
 TEXT = FILE.read_text(encoding="utf-8")
@@ -40,6 +42,20 @@ def test_comments_and_order_do_not_change_the_hash_and_numbers_do():
     ("review_at: 0.02", "review_at: 0.6", "review_at:", "fraud.review_at", "review_at < block_at"),
     ("daily_capacity: 50", "daily_capacity: fifty", "daily_capacity:", "fraud.daily_capacity", "expected `int`, got `str`"),
     ("daily_capacity: 50", "daily: 50", "fraud:", "fraud", "unknown field `daily`|missing required field"),
+    ("{name: automatic, authority: 200000}", "{name: automatic, authority: 0}", "from: 0, to: 200000", "exposure.*to", "reaches beyond the 0 that automatic"),
+    ("{name: automatic, authority: 200000}", "{name: automatic, authority: -1}", "{name: automatic", r"routes\[0\].authority", "expected `int` >= 0"),
+    ("currency: CNY", "currency: yuan", "currency:", "currency", "yuan is no currency code"),
+    ("ceiling: {A: 20000000, B: 10000000", "ceiling: {A: 20000000, B: 10000000 USD", "ceiling:", "default.limits.ceiling.B",
+     "is in USD, and the file in CNY: convert it, a policy has one currency"),
+    ("{name: one_person, authority: 1000000}", "{name: one_person, authority: EUR 1000000}", "name: one_person", r"routes\[1\].authority", "is in EUR"),
+    ("    loss_given_default: 0.6", "    currency: EUR\n    loss_given_default: 0.6", "loss_given_default: 0.6", "default.limits.currency", "is in EUR"),
+    ("profile: trade_credit", "profile: barter", "profile:", "profile", "profile barter is unknown; use trade_credit, lending, fraud_review"),
+    ("profile: trade_credit", "profile: lending", "grades: [A], payment_days", r"terms\[0\]", "profile lending needs term_months"),
+    ("payment_days: 60,", "payment_days: 60, term_months: 12,", "grades: [A], payment_days", r"terms\[0\].term_months", "repays in one payment"),
+    ("daily_loss_budget: 50000", "daily_loss_budget: -1", "daily_loss_budget:", "default.daily_loss_budget", "expected `int` >= 0"),
+    ("name: days_past_due_30", "name: days_past_due_90", "field: days_past_due, at_least: 30", r"hard_stops\[2\].name", "names an earlier hard stop too"),
+    ("field: in_default", "field: in_defualt", "name: in_default", r"hard_stops\[0\].field", "in_defualt is not known of a customer; use days_past_due"),
+    ("at_least: 90", "at_least: .nan", "name: days_past_due_90", r"hard_stops\[1\].at_least", "must be a finite number"),
     ("then: committee", "then: prison", "name: open_lawsuit", r"hard_stops\[3\].then", "prison is unknown"),
     ("{name: committee, authority: null}", "{name: committee, authority: 9}", "routes:", "default.routes", "authority must rise"),
     ("{name: two_persons, authority: 5000000}", "{name: two_persons, authority: 4000000}", "from: 1000000, to: 5000000", "exposure.*to",
@@ -52,6 +68,43 @@ def test_a_faulty_file_is_refused_with_line_field_and_reason(old, new, near, fie
     line = int(str(raised.value).split("line ")[1].split(",")[0])
     # Bands repeat in the file; the field says which is meant, the line must be one of theirs.
     assert line in [number for number, text in enumerate(TEXT.splitlines(), 1) if near in text]
+
+
+def test_an_amount_may_say_the_currency_of_the_file():
+    said = TEXT.replace("loss_budget: 30000", "loss_budget: 30000 CNY").replace("    loss_given_default", "    currency: CNY\n    loss_given_default")
+    assert parse_policy(said).hash == POLICY.hash
+
+
+def test_a_file_from_before_profiles_and_budgets_keeps_its_hash_by_saying_nothing_of_them():
+    before = "".join(line for line in TEXT.splitlines(keepends=True) if not line.startswith(("profile:", "  daily_loss_budget:")))
+    assert parse_policy(before).hash == "c4154d3c02a844c16e938dfdcfe4159b3d530136005ec985436ab3ac2e57feb3"
+    assert parse_policy(before).spec.default.daily_loss_budget is None
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_shipped_profile_is_valid_and_the_default_policy_is_one(profile):
+    shipped = FILE.parent / "policies" / f"{profile}.yaml"
+    assert load_policy(shipped, PROFILES[profile]).spec.profile == profile
+    assert (FILE.read_text() == shipped.read_text()) == (profile == "trade_credit")
+
+
+def test_a_policy_without_a_section_decides_nothing_of_it():
+    desk = load_policy(FILE.parent / "policies" / "fraud_review.yaml")
+    with pytest.raises(RiskError, match="a fraud_review policy without the section default cannot decide this; add the section, or choose a profile"):
+        decide_one(desk, grade="A", pd_12m=0.01)
+    with pytest.raises(RiskError, match="without the section default"):
+        load_policy(FILE.parent / "policies" / "fraud_review.yaml", "default")
+    credit_only = parse_policy(TEXT[:TEXT.index("fraud:")])
+    with pytest.raises(RiskError, match="without the section fraud"):
+        decide_fraud(credit_only, [0.1])
+    with pytest.raises(RiskError, match="field profile: profile fraud_review needs the section fraud; add it"):
+        parse_policy(TEXT[:TEXT.index("fraud:")].replace("trade_credit", "fraud_review"))
+
+
+def test_a_loan_has_a_term_and_an_invoice_none():
+    lending = load_policy(FILE.parent / "policies" / "lending.yaml")
+    assert decide_one(lending, grade="B", pd_12m=0.01).term_months == 48
+    assert decide_one(POLICY, grade="B", pd_12m=0.01).term_months == 0
 
 
 def test_a_worse_grade_approved_more_softly_is_refused():
@@ -144,9 +197,166 @@ def test_a_worse_pd_never_gets_a_softer_decision_nor_a_limit_beyond_authority(fi
     assert authority is None or worse.limit <= authority * 100
 
 
+def drawn_bands(authority, share, softest):
+    """Bands of the routes from `softest` on, each up to a share of its authority."""
+    found, start = [], 0
+    for name, most in [*zip(ROUTES, authority, strict=False)][softest:]:
+        if int(most * share) > start:
+            found.append({"from": start, "to": int(most * share), "route": name})
+            start = int(most * share)
+    return [*found, {"from": start, "to": None, "route": ROUTES[-1]}]
+
+
+def falling(values):
+    """By grade, from the largest to the smallest."""
+    return dict(zip("ABCDE", sorted(values.tolist(), reverse=True), strict=True))
+
+
+def drawn_policy(rng):
+    """A valid policy of drawn bands, authorities, limits, terms, hard stops and budget: every rule hardens with the grade by construction."""
+    authority = sorted(int(value) for value in rng.integers(1, 3000, 3) * 1000)
+    routes = [*zip(ROUTES[:3], authority, strict=True), (ROUTES[3], None)]
+    shares, softest = np.sort(rng.uniform(0.05, 1, 5))[::-1], np.sort(rng.integers(0, 4, 5))
+    approval = [{"grades": [letter], "amount": bands, "exposure": bands}
+                for letter, bands in zip("ABCDE", (drawn_bands(authority, *each) for each in zip(shares, softest, strict=True)), strict=True)]
+    days, deposits = sorted(rng.integers(0, 90, 5).tolist())[::-1], sorted(rng.uniform(0, 1, 5).tolist())
+    reviews, secured = sorted(rng.integers(1, 400, 5).tolist())[::-1], sorted(rng.integers(0, 2, 5).tolist())
+    terms = [{"grades": [letter], "payment_days": days[k], "deposit_share": deposits[k], "guarantee": bool(secured[k]), "review_days": reviews[k]}
+             for k, letter in enumerate("ABCDE")]
+    stops = [{"name": f"stop{k}", "field": str(rng.choice(FACTS)), "at_least": float(rng.integers(1, 100)), "then": str(rng.choice(["decline", *ROUTES])),
+              "if_missing": str(rng.choice(["pass", "decline", *ROUTES]))} for k in range(rng.integers(0, 4))]
+    limits = {"loss_given_default": float(rng.uniform(0.05, 1)), "loss_budget": int(rng.integers(100, 50000)),
+              "capacity_share": falling(rng.uniform(0, 0.5, 5)), "ceiling": falling(rng.integers(0, 5_000_000, 5)),
+              "unknown_capacity": int(rng.integers(0, 10**6)),
+              "round_to": int(rng.choice([1, 100, 1000]))}
+    budget = None if rng.uniform() < 0.3 else int(rng.integers(0, 20000))
+    default = {"routes": [{"name": name, "authority": most} for name, most in routes], "approval": approval, "limits": limits, "terms": terms,
+               "hard_stops": stops, "daily_loss_budget": budget}
+    return parse_policy(json.dumps({"version": 1, "currency": "CNY", "default": default}))
+
+
+def drawn_customers(rng, rows=200):
+    """Two customers a row, alike but for the second's PD and grade, which are no better."""
+    first, second = np.sort(rng.integers(0, 5, (2, rows)), axis=0)
+    low = rng.uniform(0.0002, 0.4, rows)
+    same = {"amount": rng.integers(0, 3000, rows) * 100_000, "exposure": rng.integers(0, 3000, rows) * 100_000,
+            "capacity": np.where(rng.uniform(size=rows) < 0.3, np.nan, rng.uniform(0, 1e10, rows)),
+            "facts": {name: rng.choice([np.nan, 0.0, 5.0, 50.0, 200.0], rows) for name in FACTS}}
+    grades = np.array(list("ABCDE"))
+    return same, (grades[first], low), (grades[second], np.minimum(low * rng.uniform(1, 4, rows), 0.99))
+
+
+def assert_no_softer(worse, better):
+    """Row by row: action, route, limits and terms of `worse` are at least as strict."""
+    for name, sign in (("action", 1), ("route", 1), ("limit", -1), ("risk_limit", -1), ("payment_days", -1), ("term_months", -1), ("deposit_share", 1),
+                       ("guarantee", 1), ("review_days", -1)):
+        assert (sign * getattr(worse, name).astype(float) >= sign * getattr(better, name).astype(float)).all(), name
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_the_policy_a_worse_pd_is_never_decided_more_softly_beside_any_spent_budget(seed):
+    rng = np.random.default_rng(seed)
+    policy = drawn_policy(rng)
+    same, *sides = drawn_customers(rng)
+    spent = rng.integers(0, 2 * 10**6, 200)
+    better, worse = (decide_book(policy, grade=grade, pd_12m=p, **same, spent=spent) for grade, p in sides)
+    assert_no_softer(worse, better)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_the_policy_what_is_granted_lies_within_the_authority_of_who_signs(seed):
+    rng = np.random.default_rng(seed)
+    policy = drawn_policy(rng)
+    same, (grade, p), _ = drawn_customers(rng)
+    decided = decide_book(policy, grade=grade, pd_12m=p, **same)
+    authority = np.array([np.inf if route.authority is None else route.authority * 100.0 for route in policy.spec.default.routes])
+    assert (decided.limit <= authority[decided.route]).all()
+    assert (decided.limit <= decided.risk_limit).all()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_the_policy_no_hard_stop_is_skipped_and_each_is_among_the_reasons(seed):
+    rng = np.random.default_rng(seed)
+    policy = drawn_policy(rng)
+    same, (grade, p), _ = drawn_customers(rng)
+    decided = decide_book(policy, grade=grade, pd_12m=p, **same)
+    for stop in policy.spec.default.hard_stops:
+        value = same["facts"][stop.field]
+        for code, fires, then in (("stop", value >= stop.at_least, stop.then), ("stop_unknown", np.isnan(value), stop.if_missing)):
+            if then == "pass":
+                continue
+            assert (decided.causes[f"{code}.{stop.name}"] == fires).all()
+            assert (decided.route[fires] >= (3 if then == "decline" else ROUTES.index(then))).all()
+            assert then != "decline" or (decided.limit[fires] == 0).all() and (decided.action[fires] == 2).all()
+
+
+def day_book(rng, rows=300):
+    """Requests of three days, of few amounts and PDs, so that ties come up."""
+    place = rng.integers(0, 3, rows)
+    return rng.integers(0, 3, rows), {"grade": np.array(list("ABC"))[place], "pd_12m": np.array([0.002, 0.01, 0.03])[place] * rng.choice([1.0, 1.5], rows),
+                                      "amount": rng.integers(0, 30, rows) * K, "exposure": rng.integers(0, 30, rows) * K,
+                                      "capacity": rng.choice([500, 5000, 50_000], rows) * K}
+
+
+BUDGETED = parse_policy(TEXT.replace("daily_loss_budget: 50000", "daily_loss_budget: 2000"))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_day_decided_at_once_and_one_by_one_agree_and_stay_within_the_budget(seed):
+    day, asked = day_book(np.random.default_rng(seed))
+    decided = decide_book(BUDGETED, **asked, spent=spent_before(BUDGETED, day, **asked))
+    taken = budget_spent(BUDGETED, decided, pd_12m=asked["pd_12m"], exposure=asked["exposure"])
+    assert (np.bincount(day, weights=taken) <= 2000 * 100).all()
+    assert decided.causes["route.daily_loss_budget"].any()
+    worth = np.ceil(asked["pd_12m"] * 0.6 * asked["amount"])
+    so_far = np.zeros(3, dtype=int)
+    for i in np.lexsort((asked["pd_12m"], worth)):
+        row = {name: values[i] for name, values in asked.items()}
+        alone = decide_one(BUDGETED, **row, spent=so_far[day[i]])
+        assert alone == decided.one(i)
+        if alone.route == "automatic":
+            so_far[day[i]] += int(np.ceil(row["pd_12m"] * 0.6 * max(alone.limit - row["exposure"], 0)))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_worse_pd_within_a_day_is_never_decided_more_softly(seed):
+    rng = np.random.default_rng(seed)
+    day, asked = day_book(rng)
+    before = decide_book(BUDGETED, **asked, spent=spent_before(BUDGETED, day, **asked))
+    for i in rng.choice(300, 40, replace=False):
+        grade, pd_12m = asked["grade"].copy(), asked["pd_12m"].copy()
+        grade[i], pd_12m[i] = rng.choice(list("ABCDE"[" ABCDE".index(grade[i]) - 1:])), pd_12m[i] * rng.uniform(1, 3)
+        changed = {**asked, "grade": grade, "pd_12m": pd_12m}
+        after = decide_book(BUDGETED, **changed, spent=spent_before(BUDGETED, day, **changed))
+        assert ROUTES.index(after.one(i).route) >= ROUTES.index(before.one(i).route)
+        assert after.one(i).limit <= before.one(i).limit
+
+
+def test_a_pd_so_bad_that_little_is_granted_does_not_pass_where_a_better_one_goes_to_a_person():
+    tight = parse_policy(TEXT.replace("daily_loss_budget: 50000", "daily_loss_budget: 20").replace("loss_budget: 30000", "loss_budget: 30"))
+    asked = {"amount": 18 * K, "capacity": 50_000 * K}
+    # Expected loss of what is granted: 18,000 x 0.002 x 0.6 = 21.6, and 1,000 x 0.03 x 0.6 = 18, which would fit.
+    better, worse = (decide_one(tight, grade=grade, pd_12m=p, **asked) for grade, p in (("A", 0.002), ("C", 0.03)))
+    assert (better.limit, worse.limit) == (18 * K, 1 * K)
+    assert (better.route, worse.route) == ("one_person", "one_person")
+
+
+def test_the_smallest_expected_losses_of_a_day_pass_and_the_others_go_to_a_person():
+    asked = {"grade": ["A"] * 4, "pd_12m": [0.002, 0.002, 0.004, 0.002], "amount": np.array([100, 50, 100, 100]) * K, "capacity": 50_000 * K}
+    tight = parse_policy(TEXT.replace("daily_loss_budget: 50000", "daily_loss_budget: 200"))
+    # 120, 60 and 240 units of expected loss; the fourth is of another day.
+    spent = spent_before(tight, [1, 1, 1, 2], **asked)
+    assert spent.tolist() == [6000, 0, 18000, 0]
+    decided = decide_book(tight, **asked, spent=spent)
+    assert [decided.one(i).route for i in range(4)] == ["automatic", "automatic", "one_person", "automatic"]
+    assert "route.daily_loss_budget" in decided.reasons(2)
+    assert decide_one(tight, grade="A", pd_12m=0.002, spent=10**9).route == "automatic"
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"grade": "F"}, "grade F is unknown"), ({"grade": ""}, "grade  is unknown"), ({"pd_12m": float("nan")}, "pd_12m of 1 of 1 rows must lie between"),
     ({"pd_12m": 1.0}, "pd_12m of 1 of 1 rows"), ({"amount": -1}, "amount of 1 of 1 rows must be 0 or more"),
+    ({"amount": 10**18}, "amount of 1 of 1 rows must be 0 or more and at most 1e"), ({"spent": -1}, "spent of 1 of 1 rows must be 0 or more"),
     ({"exposure": float("nan")}, "exposure of 1 of 1 rows"), ({"amount": None}, "amount of 1 of 1 rows"),
 ])
 def test_undecidable_rows_are_refused(change, message):
