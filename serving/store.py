@@ -115,6 +115,10 @@ class Store:
                 return None
             return connection.execute(sa.text("select version_num from alembic_version")).scalar()
 
+    def now(self):
+        """The present moment by the store's clock, naive UTC."""
+        return self._clock()
+
     def check(self):
         """Raise StoreUnavailable unless the database answers and has its tables."""
         with self.database.reading() as connection:
