@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pandas as pd
@@ -93,15 +94,11 @@ def override_lines(customer):
     return [] if found is None else [f"overridden: {_sentence(found)}"]
 
 
-class _opened:
+@contextmanager
+def _opened():
     """The overrides of the chosen source in the opened store."""
-
-    def __enter__(self):
-        self._store = open_store()
-        return Overrides(self._store, source=load_params().source.name)
-
-    def __exit__(self, *_exception):
-        self._store.close()
+    with open_store() as store:
+        yield Overrides(store, source=load_params().source.name)
 
 
 def _said(source, customer):
