@@ -5,6 +5,7 @@ import sys
 import click
 
 from features.errors import RiskError
+from pipeline.cli_overrides import override, reviews
 
 
 class _Group(click.Group):
@@ -349,6 +350,10 @@ def serve(host, port, source, database):
     from pipeline.serve import serve as serve_forever
 
     serve_forever(host=host, port=port, source=source, database=database)
+
+
+main.add_command(override)
+main.add_command(reviews)
 
 
 def _cases(use_case):

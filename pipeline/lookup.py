@@ -11,6 +11,7 @@ from models.horizon import horizon_of
 from pipeline.datasets import case_path, replacing
 from pipeline.frames import read_frame, write_frame
 from pipeline.in_force import in_force
+from pipeline.override import override_lines
 from pipeline.params import load_params
 from serving.messages import label, text
 
@@ -32,7 +33,7 @@ def show_customer(customer):
     count, unit = horizon_of(name)
     said = f"{count}-{'month' if unit == 'm' else 'day'} PD {row[name]:.2%}" + (f" ({row['pd_low']:.2%} to {row['pd_high']:.2%})" if row["pd_low"] > 0 else "")
     return "\n".join([f"{customer} on {row['as_of']:%Y-%m-%d}: grade {row['grade']}, {said}, {row['points']:.0f} points",
-                      f"decision: {label('route', row['route'], language='en')}", "what raises the risk (log-odds):", *reasons])
+                      f"decision: {label('route', row['route'], language='en')}", *override_lines(customer), "what raises the risk (log-odds):", *reasons])
 
 
 def find_report(customer):

@@ -1,4 +1,8 @@
-"""`risk publish`: the book's records, features and scores for the service; the pointer moves last."""
+"""`risk publish`: the book's records, features and scores for the service, with the overrides in force; the pointer moves last, and the review calendar
+follows it.
+
+Here and not in the score stage: what DVC computes must follow from files alone, while an override holds from a day to a day.
+"""
 
 import datetime
 
@@ -7,6 +11,8 @@ import pyarrow.parquet as pq
 from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import load_bundle
+from models.horizon import horizon_of
+from models.overrides import decide_overridden, described
 from models.policy import load_policy
 from pipeline.book_records import BookRecords
 from pipeline.datasets import INGEST, case_path, read_json
@@ -15,8 +21,12 @@ from pipeline.progress import progress
 from pipeline.promote import open_store
 from pipeline.score import POLICY
 from pipeline.state import VAR, bundle_path, read_champion
+from serving.overrides import USE_CASE as OVERRIDDEN
+from serving.overrides import Overrides
 from serving.published import BookRow
 from serving.published import publish as write_publication
+from serving.reviews import Reviews
+from serving.standing import policy_arguments
 
 CHUNK = 2000
 
@@ -35,13 +45,45 @@ def publish(use_case):
     columns, about = read_json(book / "columns.json"), read_json(book / "about.json")
     catalogue = Catalogue.from_dict(read_json(book / "catalogue.json")).only(load_bundle(bundle_path(champion)).names)
     records = BookRecords(catalogue, columns, as_of=about["as_of"], earliest=_seconds(about["first_as_of"]))
-    manifest = write_publication(
-        VAR, _rows(scores, book, catalogue, records, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"], bundle=champion,
-        policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(),
-        extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"]})
     with open_store() as store:
+        applied = _Overridden(store, source, policy) if use_case == OVERRIDDEN else None
+        manifest = write_publication(
+            VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
+            bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(),
+            extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"]})
         store.record_policy(policy.hash, text)
-    return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}."
+        said = "" if applied is None else applied.plan_reviews()
+    return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
+
+
+class _Overridden:
+    """Puts the overrides in force today in the place of the policy's decisions, and notes each customer's grade in force for the review calendar."""
+
+    def __init__(self, store, source, policy):
+        self._policy, self._reviews, overrides = policy, Reviews(store, source=source), Overrides(store, source=source)
+        self._day = overrides.today()
+        self._in_force, self._terms, self._used = overrides.all_in_force(self._day), [], 0
+
+    def row(self, row, standing):
+        """A row of the scores as it is published: with the override in force and what the policy said beside it."""
+        override = self._in_force.get(row["customer_id"])
+        changed = row if override is None else self._changed(row, standing, override)
+        grade = row["grade"] if override is None or override.change.grade is None else override.change.grade
+        self._terms.append((row["customer_id"], grade, changed["review_days"]))
+        return changed
+
+    def plan_reviews(self):
+        """Bring the review calendar in line with what was published, and return what to say about it and the overrides."""
+        planned = self._reviews.plan(*(list(part) for part in zip(*self._terms, strict=True))) if self._terms else 0
+        return f", {self._used} under an override, {planned:,} reviews planned or moved"
+
+    def _changed(self, row, standing, override):
+        self._used += 1
+        probability = next(row[name] for name in row if horizon_of(name))
+        decided, said = decide_overridden(self._policy, override, day=self._day, grade=row["grade"], pd_12m=probability, **policy_arguments(standing))
+        return row | {"action": decided.action, "route": decided.route, "limit": decided.risk_limit, "payment_terms_days": decided.payment_days,
+                      "deposit_share": decided.deposit_share, "guarantee": decided.guarantee, "review_days": decided.review_days,
+                      "decision_reasons": list(decided.reasons), "override": described(override, said)}
 
 
 def _refuse_other_scores(use_case, scores, *, champion, policy):
@@ -72,7 +114,7 @@ def _one_each(scores):
     return keys.drop_duplicates("customer_id", keep="last").index.to_numpy()
 
 
-def _rows(scores, book, catalogue, records, *, what):
+def _rows(scores, book, catalogue, records, applied, *, what):
     """BookRows of the scored rows by customer, of a customer with several its latest; a customer's records go with its first row."""
     table, standing = pq.read_table(book / "features.parquet", columns=list(catalogue.names)), pq.read_table(book / "standing.parquet")
     order = _one_each(scores)
@@ -86,6 +128,7 @@ def _rows(scores, book, catalogue, records, *, what):
         for row, values, stands in zip(score_rows, value_rows, standing_rows, strict=True):
             # The id stays until here: without it the table of a source that knows no standing would have no rows either.
             stands.pop("observation_id")
+            row = row if applied is None else applied.row(row, stands)
             yield BookRow(row["customer_id"], values, {**row, "standing": stands}, found.pop(row["customer_id"], None), row.get("transaction_id"))
         bar.update(len(score_rows))
     bar.close()

@@ -2,6 +2,7 @@
 
 import uuid
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from features.errors import RiskError
 from serving import inbound, openapi, problems
 from serving.current import Current
+from serving.overrides import USE_CASE as OVERRIDDEN
+from serving.overrides import Overrides
 from serving.problems import Unknown, problem
 from serving.scorer import Question
 from serving.settings import Settings
@@ -55,6 +58,15 @@ class Service:
         if use_case not in self._current:
             raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
         return self._current[use_case].state()
+
+    def with_override(self, use_case, question):
+        """The question with the override of its customer that holds today, if there is one. Raises StoreUnavailable while the database is down: an answer
+        that passes over an override would be another decision than the one in force."""
+        if use_case != OVERRIDDEN:
+            return question
+        today = self.clock().date()
+        found = Overrides(self.ledger(), source=self.settings.source).in_force(question.customer_id, today)
+        return replace(question, override=found, day=today)
 
     def answer(self, state, scored, request):
         """Record what was scored with the request that asked for it, and return the body to answer with.
@@ -118,8 +130,9 @@ def _add_health(app, service):
 def _add_scores(app, service):
     @app.post("/v1/score", summary="Score a customer with reasons and a decision", tags=["scores"], **openapi.SCORE)
     def score(body: Annotated[dict, Depends(_body)]):
-        state = service.state(_use_case(body))
-        question = _question(body, state.scorer, service.clock())
+        use_case = _use_case(body)
+        state = service.state(use_case)
+        question = service.with_override(use_case, _question(body, state.scorer, service.clock()))
         return _json(service.answer(state, _scored(state.scorer, question, body), body))
 
     @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], **openapi.ANSWER)
@@ -196,6 +209,7 @@ def _looked_up(service, use_case, subject_id, what, requested_amount):
     if row is None:
         raise Unknown(f"The {what} '{subject_id}' is not in the book of {state.published.as_of}; score it from its records with POST /v1/score.")
     question = Question(row.customer_id, inbound.parse_moment(row.score.get("as_of") or state.published.as_of), requested_amount)
+    question = service.with_override(use_case, question)
     scored = state.scorer.score_features(row.features, question, records=row.records, standing=row.score.get("standing"))
     return service.answer(state, scored, {what: subject_id, "requested_amount": requested_amount, "publication": state.published.hash})
 

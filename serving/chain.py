@@ -33,7 +33,7 @@ class Fault:
 def row_hash(previous_hash, content):
     """Hash of a row: sha256 in hex over the JSON list of its predecessor's hash and its content's values in the order of their names.
 
-    content: mapping of column to string, integer, None or naive UTC datetime, without the columns that may be erased.
+    content: mapping of column to string, integer, None, date or naive UTC datetime, without the columns that may be erased.
     """
     values = [content[name] for name in sorted(content)]
     return hashlib.sha256(msgspec.json.encode([previous_hash, *values])).hexdigest()

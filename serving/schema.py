@@ -1,9 +1,9 @@
 """The operational database's tables as SQLAlchemy sees them; serving/migrations creates and changes them."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Date, DateTime, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
-REVISION = "0001"
+REVISION = "0003"
 
 metadata = MetaData()
 
@@ -62,6 +62,45 @@ erasures = _chained(
     Column("reason", Text(), nullable=False),
 )
 
+# What persons decided otherwise than the policy: granted, renewed or revoked (kind), each a row of its own under one override_id. expires_on is the last day
+# on which it holds. The customer, what was changed, what the policy said and the reason's text stand in the payload.
+overrides = _chained(
+    "overrides",
+    Column("override_id", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("use_case", String(32), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("reason_code", String(32), nullable=False),
+    Column("author", Text(), nullable=False),
+    Column("approver", Text()),
+    Column("expires_on", Date()),
+    Column("payload_hash", String(64), nullable=False),
+    Column("customer_id", Text()),
+    Column("salt", LargeBinary()),
+    Column("payload", LargeBinary()),
+    Index("overrides_by_customer", "customer_id", "sequence"),
+)
+
+# The review calendar: kind `due` says by which day (on_day) a customer is to be reviewed, kind `done` that it was, by whom. A due date that passed with no
+# done row before it is a missed review, and both rows prove it.
+reviews = _chained(
+    "reviews",
+    Column("kind", String(16), nullable=False),
+    Column("use_case", String(32), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("on_day", Date(), nullable=False),
+    Column("grade", String(16), nullable=False),
+    Column("review_days", Integer(), nullable=False),
+    Column("reviewer", Text()),
+    Column("approver", Text()),
+    Column("decision_id", String(64)),
+    Column("payload_hash", String(64), nullable=False),
+    Column("customer_id", Text()),
+    Column("salt", LargeBinary()),
+    Column("payload", LargeBinary()),
+    Index("reviews_by_customer", "customer_id", "sequence"),
+)
+
 policies = Table(
     "policies",
     metadata,
@@ -79,4 +118,4 @@ heads = Table(
     Column("hash", String(64), nullable=False),
 )
 
-CHAINS = {table.name: table for table in (decisions, promotions, erasures)}
+CHAINS = {table.name: table for table in (decisions, promotions, erasures, overrides, reviews)}

@@ -1,7 +1,7 @@
 """From a customer's features or raw records to the whole answer: score, reasons in words, decision, and how much was known and how fresh it is."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from features.feeders.records import from_rows, observations_of
 from features.tables import TABLES
 from models import policy as rules
 from models import reasons, scoring
+from models.overrides import Override, decide_overridden, described
 from serving import messages
 from serving.inbound import parse_moment
 from serving.standing import policy_arguments, standing_catalogue
@@ -21,12 +22,14 @@ from serving.standing import policy_arguments, standing_catalogue
 @dataclass(frozen=True)
 class Question:
     """Whom to score and when: as_of is naive UTC, nothing known later is read; requested_amount is asked for on top of the exposure, in minor units;
-    own: the observation's own columns, for fraud those of the transaction to be judged."""
+    own: the observation's own columns, for fraud those of the transaction to be judged; override: a person's decision in force, and the day it is used on."""
 
     customer_id: str
     as_of: datetime
     requested_amount: int = 0
     own: dict = field(default_factory=dict)
+    override: Override | None = None
+    day: date | None = None
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -165,8 +168,11 @@ class Scorer:
         if self.judges_transactions:
             return _with_words({"action": rules.FRAUD_ACTIONS[int(rules.decide_fraud(self.policy, [probability])[0])], "route": None, "reasons": ()})
         arguments = policy_arguments(standing)
-        decision = rules.decide_one(self.policy, grade=grade, pd_12m=probability, amount=question.requested_amount, **arguments)
-        return _with_words(msgspec.structs.asdict(decision))
+        arguments |= {"grade": grade, "pd_12m": probability, "amount": question.requested_amount}
+        if question.override is None:
+            return _with_words(msgspec.structs.asdict(rules.decide_one(self.policy, **arguments)) | {"override": None})
+        decision, said = decide_overridden(self.policy, question.override, day=question.day, **arguments)
+        return _with_words(msgspec.structs.asdict(decision) | {"override": described(question.override, said)})
 
     def _sufficiency(self, row, present):
         """How much was known of a row (columns,); `present` names the tables with rows, None where features came without records."""

@@ -2,29 +2,20 @@
 
 import json
 import uuid
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from secrets import token_bytes
 
-import msgspec
 import sqlalchemy as sa
 
 from features.errors import RiskError
-from serving import chain
+from serving import chain, ledger
 from serving.chain import Head
 from serving.database import Database
-from serving.schema import CHAINS, REVISION, decisions, erasures, heads, policies, promotions
-
-# Identifiers asked for in one statement: PostgreSQL and SQLite both bound the number of parameters.
-CHUNK = 500
+from serving.ledger import CHUNK
+from serving.schema import CHAINS, REVISION, decisions, heads, policies, promotions
 
 # Built once: SQLAlchemy takes longer to build and recognise a statement than SQLite to run it.
-HEAD = sa.select(heads).where(heads.c.chain == sa.bindparam("name"))
-HEAD_LOCKED = HEAD.with_for_update()
-MOVE_HEAD = sa.update(heads).where(heads.c.chain == sa.bindparam("name")).values(count=sa.bindparam("count"), hash=sa.bindparam("hash"))
-APPEND = {name: sa.insert(table) for name, table in CHAINS.items()}
 BY_ID = sa.select(decisions).where(decisions.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
@@ -62,7 +53,7 @@ class Decision:
     @property
     def payload(self):
         """What the caller recorded, decoded; None once erased."""
-        return None if self.compressed is None else json.loads(zlib.decompress(self.compressed))
+        return ledger.opened(self.compressed)
 
 
 @dataclass(frozen=True)
@@ -124,6 +115,10 @@ class Store:
                 return None
             return connection.execute(sa.text("select version_num from alembic_version")).scalar()
 
+    def now(self):
+        """The present moment by the store's clock, naive UTC."""
+        return self._clock()
+
     def check(self):
         """Raise StoreUnavailable unless the database answers and has its tables."""
         with self.database.reading() as connection:
@@ -143,11 +138,11 @@ class Store:
         """
         contents = [_decision_content(entry, self._clock()) for entry in entries]
         with self.database.writing() as connection:
-            head = _locked_head(connection, "decisions")
+            head = ledger.locked_head(connection, "decisions")
             known = _decisions_by_id(connection, [content["id"] for content in contents])
             fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
             new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]
-            known |= {row["id"]: row for row in _append(connection, head, new)}
+            known |= {row["id"]: row for row in ledger.append(connection, head, new)}
         return [_decision(known[content["id"]]) for content in contents]
 
     def find_decision(self, decision_id):
@@ -167,19 +162,12 @@ class Store:
             return [_decision(row) for row in connection.execute(query).mappings()]
 
     def erase_customer(self, customer_id, *, actor, reason):
-        """Erase a customer's identifier and payloads from all decisions, note it in the erasure ledger, and return how many there were.
+        """Erase a customer's identifier and payloads from every ledger that holds persons, note it in the erasure ledger, and return how many rows it was.
 
         The rows' hashes stay, so the chain stays whole; what SQLite deletes is overwritten (secure_delete).
         """
-        mine = decisions.c.customer_id == customer_id
         with self.database.writing() as connection:
-            head = _locked_head(connection, "erasures")
-            numbers = list(connection.execute(sa.select(decisions.c.sequence).where(mine).order_by(decisions.c.sequence)).scalars())
-            if numbers:
-                connection.execute(sa.update(decisions).where(mine).values(customer_id=None, salt=None, payload=None))
-                content = {"made_at": self._clock(), "decisions": json.dumps(numbers), "actor": actor, "reason": reason}
-                _append(connection, head, [content])
-        return len(numbers)
+            return sum(ledger.erase(connection, customer_id, made_at=self._clock(), actor=actor, reason=reason).values())
 
     # --- promotions and policies -----------------------------------------------------------------------------------------------
 
@@ -193,9 +181,9 @@ class Store:
             "previous_bundle": previous_bundle,
             "policy": policy,
         }
-        content |= {"actor": actor, "reason": reason, "evidence": _json(evidence, "evidence").decode(), "made_at": self._clock()}
+        content |= {"actor": actor, "reason": reason, "evidence": ledger.to_json(evidence, "evidence").decode(), "made_at": self._clock()}
         with self.database.writing() as connection:
-            (row,) = _append(connection, _locked_head(connection, "promotions"), [content])
+            (row,) = ledger.append(connection, ledger.locked_head(connection, "promotions"), [content])
         return _promotion(row)
 
     def promotions(self, *, use_case=None, source=None):
@@ -215,7 +203,7 @@ class Store:
         """Keep a policy's text under its hash; a second call with the same hash changes nothing."""
         with self.database.writing() as connection:
             # Any row that all writers lock will do: two processes that meet a new policy at once must not both insert it.
-            _locked_head(connection, "promotions")
+            ledger.locked_head(connection, "promotions")
             if connection.execute(sa.select(policies.c.hash).where(policies.c.hash == policy_hash)).first() is None:
                 connection.execute(sa.insert(policies), {"hash": policy_hash, "content": content, "first_seen_at": self._clock()})
 
@@ -234,12 +222,12 @@ class Store:
     def verify(self, *, anchors=()):
         """Walk every chain and return its faults, one per row and none when the ledgers are whole; anchors are heads noted down earlier.
 
-        Decisions are also checked against their payload's hash, unless the erasure ledger names them. Memory does not grow with the ledger.
+        Rows with a payload are also checked against its hash, unless the erasure ledger names them. Memory does not grow with the ledger.
         """
         with self.database.reading() as connection:
-            erased = _erased(connection)
-            faults = [fault for name in CHAINS for fault in chain.walk(_ordered(connection, name), _head(connection, name))]
-            faults += _payload_faults(_ordered(connection, "decisions"), erased)
+            forgotten = ledger.erased(connection)
+            faults = [fault for name in CHAINS for fault in chain.walk(ledger.ordered(connection, name), ledger.head_of(connection, name))]
+            faults += [fault for name in ledger.PERSONAL for fault in ledger.payload_faults(ledger.ordered(connection, name), name, forgotten)]
             for anchor in anchors:
                 faults += chain.anchor_faults(_hash_at(connection, anchor), anchor)
         return list({(fault.chain, fault.sequence): fault for fault in reversed(faults)}.values())[::-1]
@@ -259,7 +247,6 @@ def _upgrade(connection, database):
 
 
 def _decision_content(entry, made_at):
-    payload, salt = _json(entry.payload, "payload"), token_bytes(16)
     return {
         "id": entry.decision_id or str(uuid.uuid4()),
         "made_at": made_at,
@@ -268,35 +255,8 @@ def _decision_content(entry, made_at):
         "bundle": entry.bundle,
         "policy": entry.policy,
         "context": entry.context,
-        "payload_hash": chain.payload_hash(salt, entry.customer_id, payload),
-        "customer_id": entry.customer_id,
-        "salt": salt,
-        "payload": zlib.compress(payload, 3),
+        **ledger.sealed(entry.customer_id, entry.payload),
     }
-
-
-def _json(value, what):
-    try:
-        return msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise RiskError(f"The {what} of a ledger row cannot be written as JSON: {error}.") from error
-
-
-def _locked_head(connection, name):
-    """The chain's head, with its row locked until the transaction ends: this is what makes several processes append one after another."""
-    return Head(**connection.execute(HEAD_LOCKED, {"name": name}).mappings().one())
-
-
-def _head(connection, name):
-    return Head(**connection.execute(HEAD, {"name": name}).mappings().one())
-
-
-def _append(connection, head, contents):
-    rows, after = chain.link(head, contents)
-    if rows:
-        connection.execute(APPEND[head.chain], rows)
-        connection.execute(MOVE_HEAD, {"name": head.chain, "count": after.count, "hash": after.hash})
-    return rows
 
 
 def _decisions_by_id(connection, ids):
@@ -315,33 +275,6 @@ def _decision(row):
 def _promotion(row):
     kept = {name: row[name] for name in Promotion.__dataclass_fields__ if name != "evidence"}
     return Promotion(**kept, evidence=json.loads(row["evidence"]))
-
-
-def _ordered(connection, name):
-    table = CHAINS[name]
-    query = sa.select(table).order_by(table.c.sequence).execution_options(yield_per=CHUNK)
-    return connection.execute(query).mappings()
-
-
-def _erased(connection):
-    lists = connection.execute(sa.select(erasures.c.decisions)).scalars()
-    return {number for numbers in lists for number in json.loads(numbers)}
-
-
-def _payload_faults(rows, erased):
-    for row in rows:
-        number = row["sequence"]
-        if row["payload"] is None and number not in erased:
-            yield chain.Fault("decisions", number, "erased", f"row {number} of decisions lost its payload without a row in erasures")
-        elif row["payload"] is not None and not _payload_intact(row):
-            yield chain.Fault("decisions", number, "changed", f"row {number} of decisions has a payload or customer that differs from its hash")
-
-
-def _payload_intact(row):
-    try:
-        return chain.payload_hash(row["salt"], row["customer_id"], zlib.decompress(row["payload"])) == row["payload_hash"]
-    except (zlib.error, TypeError):
-        return False
 
 
 def _hash_at(connection, anchor):

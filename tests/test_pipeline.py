@@ -23,8 +23,9 @@ from pipeline.featurize import featurize
 from pipeline.ingest import ingest
 from pipeline.lookup import score_file, show_customer
 from pipeline.observe import observe
+from pipeline.override import add_override
 from pipeline.params import change_params
-from pipeline.promote import promote
+from pipeline.promote import open_store, promote
 from pipeline.publish import publish
 from pipeline.sample import sample
 from pipeline.score import score
@@ -35,6 +36,8 @@ from pipeline.what_if import policy_diff
 from pipeline.what_if_text import diff_lines
 from pipeline.workspace import workspace
 from serving.current import Current
+from serving.overrides import Overrides
+from serving.reviews import Reviews
 from serving.scorer import Question
 
 DEVELOPMENT = ("observations.parquet", "maturity.json", "features.parquet", "catalogue.json", "context.parquet", "later.parquet")
@@ -169,7 +172,29 @@ def test_the_service_gives_the_batch_its_own_numbers_from_raw_records(project):
         assert (scored.answer.raw_score, scored.answer.probability, scored.answer.grade) == (row.raw_score, row.pd_12m, row.grade)
         assert (scored.answer.decision["route"], scored.answer.decision["risk_limit"]) == (row.route, row.limit)
     state.published.close()
+    _override_is_published_and_served(scores.slice(0, 1).to_pylist()[0], when)
     point_to(None, source="simulated", use_case="default")
+
+
+def _override_is_published_and_served(row, when):
+    """An override of one customer: the batch and the service decide alike by it, and the score stage's file says what the policy says."""
+    changes = {"action": None, "limit": row["limit"] // 100 + 1000, "route": None, "grade": None}
+    add_override(row["customer_id"], changes, reason_code="security", reason="guarantee", author="anna", approver="ben", expires=None, days=9)
+    before = case_path("default", "scores.parquet").read_bytes()
+    assert ", 1 under an override, " in publish("default")
+    assert case_path("default", "scores.parquet").read_bytes() == before
+    state = Current(Path("var"), source="simulated", use_case="default").state()
+    published = state.published.find(row["customer_id"])
+    with open_store() as store:
+        overrides = Overrides(store, source="simulated")
+        question = Question(row["customer_id"], when, override=overrides.in_force(row["customer_id"], overrides.today()), day=overrides.today())
+        assert len(Reviews(store, source="simulated").listed()) == state.published.manifest["rows"]
+    decision = state.scorer.score_records(published.records, question).answer.decision
+    assert published.score["limit"] == decision["risk_limit"] == changes["limit"] * 100
+    assert published.score["override"]["policy_said"] == json.loads(json.dumps(decision["override"]["policy_said"]))
+    assert published.score["override"]["policy_said"]["risk_limit"] == row["limit"]
+    assert "overridden: override" in show_customer(row["customer_id"])
+    state.published.close()
 
 
 def test_a_gate_that_says_keep_is_not_passed_by(project):
