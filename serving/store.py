@@ -1,30 +1,22 @@
-"""The one operational database: what was decided and what was promoted, each appended once to a hash chain, and the policies they name."""
+"""The one operational database: what was decided and what was promoted, each appended once to a hash chain, and the policies they name.
+
+The life cycle's part is serving.life_cycle."""
 
 import json
 import uuid
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from secrets import token_bytes
 
-import msgspec
 import sqlalchemy as sa
 
 from features.errors import RiskError
-from serving import chain
+from serving import chain, ledger
 from serving.chain import Head
 from serving.database import Database
-from serving.schema import CHAINS, REVISION, decisions, erasures, heads, policies, promotions
-
-# Identifiers asked for in one statement: PostgreSQL and SQLite both bound the number of parameters.
-CHUNK = 500
+from serving.schema import CHAINS, REVISION, decisions, heads, life_cycle_states, policies, promotions
 
 # Built once: SQLAlchemy takes longer to build and recognise a statement than SQLite to run it.
-HEAD = sa.select(heads).where(heads.c.chain == sa.bindparam("name"))
-HEAD_LOCKED = HEAD.with_for_update()
-MOVE_HEAD = sa.update(heads).where(heads.c.chain == sa.bindparam("name")).values(count=sa.bindparam("count"), hash=sa.bindparam("hash"))
-APPEND = {name: sa.insert(table) for name, table in CHAINS.items()}
 BY_ID = sa.select(decisions).where(decisions.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
@@ -62,7 +54,7 @@ class Decision:
     @property
     def payload(self):
         """What the caller recorded, decoded; None once erased."""
-        return None if self.compressed is None else json.loads(zlib.decompress(self.compressed))
+        return ledger.unsealed(self.compressed)
 
 
 @dataclass(frozen=True)
@@ -95,6 +87,10 @@ class Store:
         """url: SQLite file or URL, or a PostgreSQL URL; clock gives naive UTC; busy_seconds: how long to wait for another writer."""
         self.database = Database(url, busy_seconds=busy_seconds, pool_size=pool_size)
         self._clock = clock
+
+    def now(self):
+        """The present moment as naive UTC, by the store's clock."""
+        return self._clock()
 
     def open(self):
         """Bring the tables up to date and return the store."""
@@ -141,13 +137,13 @@ class Store:
         An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned.
         Raises RiskError for a payload that JSON cannot carry.
         """
-        contents = [_decision_content(entry, self._clock()) for entry in entries]
+        contents = [_decision_content(entry, self.now()) for entry in entries]
         with self.database.writing() as connection:
-            head = _locked_head(connection, "decisions")
+            head = ledger.locked_head(connection, "decisions")
             known = _decisions_by_id(connection, [content["id"] for content in contents])
             fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
             new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]
-            known |= {row["id"]: row for row in _append(connection, head, new)}
+            known |= {row["id"]: row for row in ledger.append(connection, head, new)}
         return [_decision(known[content["id"]]) for content in contents]
 
     def find_decision(self, decision_id):
@@ -167,19 +163,18 @@ class Store:
             return [_decision(row) for row in connection.execute(query).mappings()]
 
     def erase_customer(self, customer_id, *, actor, reason):
-        """Erase a customer's identifier and payloads from all decisions, note it in the erasure ledger, and return how many there were.
+        """Erase a customer's identifier and payloads from all ledgers and forget its state; note it in the erasure ledger, and return how many rows it was.
 
-        The rows' hashes stay, so the chain stays whole; what SQLite deletes is overwritten (secure_delete).
+        The rows' hashes stay, so the chains stay whole; what SQLite deletes is overwritten (secure_delete).
         """
-        mine = decisions.c.customer_id == customer_id
         with self.database.writing() as connection:
-            head = _locked_head(connection, "erasures")
-            numbers = list(connection.execute(sa.select(decisions.c.sequence).where(mine).order_by(decisions.c.sequence)).scalars())
-            if numbers:
-                connection.execute(sa.update(decisions).where(mine).values(customer_id=None, salt=None, payload=None))
-                content = {"made_at": self._clock(), "decisions": json.dumps(numbers), "actor": actor, "reason": reason}
-                _append(connection, head, [content])
-        return len(numbers)
+            head = ledger.locked_head(connection, "erasures")
+            erased = ledger.erase(connection, customer_id)
+            connection.execute(sa.delete(life_cycle_states).where(life_cycle_states.c.customer_id == customer_id))
+            if erased:
+                content = {"made_at": self.now(), "decisions": ledger.erasure_text(erased), "actor": actor, "reason": reason}
+                ledger.append(connection, head, [content])
+        return sum(map(len, erased.values()))
 
     # --- promotions and policies -----------------------------------------------------------------------------------------------
 
@@ -193,9 +188,9 @@ class Store:
             "previous_bundle": previous_bundle,
             "policy": policy,
         }
-        content |= {"actor": actor, "reason": reason, "evidence": _json(evidence, "evidence").decode(), "made_at": self._clock()}
+        content |= {"actor": actor, "reason": reason, "evidence": ledger.as_json(evidence, "evidence").decode(), "made_at": self.now()}
         with self.database.writing() as connection:
-            (row,) = _append(connection, _locked_head(connection, "promotions"), [content])
+            (row,) = ledger.append(connection, ledger.locked_head(connection, "promotions"), [content])
         return _promotion(row)
 
     def promotions(self, *, use_case=None, source=None):
@@ -215,9 +210,9 @@ class Store:
         """Keep a policy's text under its hash; a second call with the same hash changes nothing."""
         with self.database.writing() as connection:
             # Any row that all writers lock will do: two processes that meet a new policy at once must not both insert it.
-            _locked_head(connection, "promotions")
+            ledger.locked_head(connection, "promotions")
             if connection.execute(sa.select(policies.c.hash).where(policies.c.hash == policy_hash)).first() is None:
-                connection.execute(sa.insert(policies), {"hash": policy_hash, "content": content, "first_seen_at": self._clock()})
+                connection.execute(sa.insert(policies), {"hash": policy_hash, "content": content, "first_seen_at": self.now()})
 
     def find_policy(self, policy_hash):
         """The text kept under a policy's hash, or None."""
@@ -234,12 +229,12 @@ class Store:
     def verify(self, *, anchors=()):
         """Walk every chain and return its faults, one per row and none when the ledgers are whole; anchors are heads noted down earlier.
 
-        Decisions are also checked against their payload's hash, unless the erasure ledger names them. Memory does not grow with the ledger.
+        Payloads are also checked against their hash, unless the erasure ledger names them. Memory does not grow with the ledger.
         """
         with self.database.reading() as connection:
-            erased = _erased(connection)
-            faults = [fault for name in CHAINS for fault in chain.walk(_ordered(connection, name), _head(connection, name))]
-            faults += _payload_faults(_ordered(connection, "decisions"), erased)
+            erased = ledger.erased_rows(connection)
+            faults = [fault for name in CHAINS for fault in chain.walk(ledger.ordered(connection, name), ledger.head_of(connection, name))]
+            faults += [fault for name in ledger.SEALED for fault in ledger.payload_faults(connection, name, erased)]
             for anchor in anchors:
                 faults += chain.anchor_faults(_hash_at(connection, anchor), anchor)
         return list({(fault.chain, fault.sequence): fault for fault in reversed(faults)}.values())[::-1]
@@ -259,7 +254,6 @@ def _upgrade(connection, database):
 
 
 def _decision_content(entry, made_at):
-    payload, salt = _json(entry.payload, "payload"), token_bytes(16)
     return {
         "id": entry.decision_id or str(uuid.uuid4()),
         "made_at": made_at,
@@ -268,41 +262,14 @@ def _decision_content(entry, made_at):
         "bundle": entry.bundle,
         "policy": entry.policy,
         "context": entry.context,
-        "payload_hash": chain.payload_hash(salt, entry.customer_id, payload),
-        "customer_id": entry.customer_id,
-        "salt": salt,
-        "payload": zlib.compress(payload, 3),
+        **ledger.sealed(entry.customer_id, entry.payload),
     }
-
-
-def _json(value, what):
-    try:
-        return msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise RiskError(f"The {what} of a ledger row cannot be written as JSON: {error}.") from error
-
-
-def _locked_head(connection, name):
-    """The chain's head, with its row locked until the transaction ends: this is what makes several processes append one after another."""
-    return Head(**connection.execute(HEAD_LOCKED, {"name": name}).mappings().one())
-
-
-def _head(connection, name):
-    return Head(**connection.execute(HEAD, {"name": name}).mappings().one())
-
-
-def _append(connection, head, contents):
-    rows, after = chain.link(head, contents)
-    if rows:
-        connection.execute(APPEND[head.chain], rows)
-        connection.execute(MOVE_HEAD, {"name": head.chain, "count": after.count, "hash": after.hash})
-    return rows
 
 
 def _decisions_by_id(connection, ids):
     found = {}
-    for start in range(0, len(ids), CHUNK):
-        rows = connection.execute(BY_ID, {"ids": ids[start : start + CHUNK]}).mappings()
+    for start in range(0, len(ids), ledger.CHUNK):
+        rows = connection.execute(BY_ID, {"ids": ids[start : start + ledger.CHUNK]}).mappings()
         found |= {row["id"]: row for row in rows}
     return found
 
@@ -315,33 +282,6 @@ def _decision(row):
 def _promotion(row):
     kept = {name: row[name] for name in Promotion.__dataclass_fields__ if name != "evidence"}
     return Promotion(**kept, evidence=json.loads(row["evidence"]))
-
-
-def _ordered(connection, name):
-    table = CHAINS[name]
-    query = sa.select(table).order_by(table.c.sequence).execution_options(yield_per=CHUNK)
-    return connection.execute(query).mappings()
-
-
-def _erased(connection):
-    lists = connection.execute(sa.select(erasures.c.decisions)).scalars()
-    return {number for numbers in lists for number in json.loads(numbers)}
-
-
-def _payload_faults(rows, erased):
-    for row in rows:
-        number = row["sequence"]
-        if row["payload"] is None and number not in erased:
-            yield chain.Fault("decisions", number, "erased", f"row {number} of decisions lost its payload without a row in erasures")
-        elif row["payload"] is not None and not _payload_intact(row):
-            yield chain.Fault("decisions", number, "changed", f"row {number} of decisions has a payload or customer that differs from its hash")
-
-
-def _payload_intact(row):
-    try:
-        return chain.payload_hash(row["salt"], row["customer_id"], zlib.decompress(row["payload"])) == row["payload_hash"]
-    except (zlib.error, TypeError):
-        return False
 
 
 def _hash_at(connection, anchor):
