@@ -204,7 +204,8 @@ def _graph_faults(ways):
         trapped = [state for state in STATES if state not in _closure({end}, backwards)]
         if trapped:
             inside = next((number for number, way in enumerate(ways) if way.start in trapped), None)
-            what = "form a cycle with no way out" if inside is not None and _has_cycle(trapped, onwards) else "have no way out"
+            verb = "has" if len(trapped) == 1 else "have"
+            what = "form a cycle with no way out" if inside is not None and _has_cycle(trapped, onwards) else f"{verb} no way out"
             yield "transitions" if inside is None else f"transitions[{inside}]", f"{', '.join(trapped)} {what}: no path leads to {end}; add a transition"
 
 

@@ -156,10 +156,11 @@ class LifeCycleLedger:
         with self._store.database.writing() as connection:
             head = ledger.locked_head(connection, "transitions")
             self._refuse_moved(connection, moves)
-            rows = ledger.append(connection, head, [self._content(rules, move) for move in moves])
+            now = self._store.now()
+            rows = ledger.append(connection, head, [self._content(rules, move, now) for move in moves])
             last = {move.customer_id: (move, row["sequence"]) for move, row in zip(moves, rows, strict=True)}
             self._keep(connection, last)
-            started = self._start(connection, rules, starts)
+            started = self._start(connection, rules, starts, now)
         return [_run([row]) for row in started]
 
     # --- playbooks -------------------------------------------------------------------------------------------------------------
@@ -209,8 +210,8 @@ class LifeCycleLedger:
         if moved:
             raise RiskError(f"{len(moved)} customers, first {moved[0]}, were moved by somebody else meanwhile: nothing was changed, so look again and repeat.")
 
-    def _content(self, rules, move):
-        return {"made_at": self._store.now(), "source": self._source, "moved_on": move.moved_on, "from_state": move.from_state, "to_state": move.to_state,
+    def _content(self, rules, move, now):
+        return {"made_at": now, "source": self._source, "moved_on": move.moved_on, "from_state": move.from_state, "to_state": move.to_state,
                 "reason": move.reason, "owner": move.owner, "deadline": move.deadline, "actor": move.actor, "rules": rules.hash,
                 **ledger.sealed(move.customer_id, {"note": move.note, "evidence": move.evidence})}
 
@@ -224,7 +225,7 @@ class LifeCycleLedger:
         if values:
             connection.execute(sa.insert(states), values)
 
-    def _start(self, connection, rules, starts):
+    def _start(self, connection, rules, starts, now):
         if not starts:
             return []
         playbooks = {each.name: each for each in rules.spec.playbooks}
@@ -232,7 +233,7 @@ class LifeCycleLedger:
         contents = []
         for number, start in enumerate(starts, head.count + 1):
             payload = {"on": start.on, "trigger": start.trigger, "note": start.note, "steps": playbooks[start.playbook].steps}
-            contents.append({"made_at": self._store.now(), "source": self._source, "run": number, "playbook": start.playbook, "action": STARTED, "step": None,
+            contents.append({"made_at": now, "source": self._source, "run": number, "playbook": start.playbook, "action": STARTED, "step": None,
                              "drill": int(start.drill), "actor": start.actor, "rules": rules.hash, **ledger.sealed(start.customer_id, payload)})
         return ledger.append(connection, head, contents)
 

@@ -1,12 +1,11 @@
 """The operational database: one chain from several writers, nothing lost, every way of tampering named."""
 
-import os
 import sqlite3
 import subprocess
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -14,20 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from databases import NOON, database_url, ticking
 
 from features.errors import RiskError
 from serving.chain import Head, payload_hash, row_hash
-from serving.database import StoreUnavailable, parse_url
+from serving.database import StoreUnavailable
 from serving.schema import REVISION, metadata
 from serving.store import Entry, Store
-
-POSTGRES = os.environ.get("CUSTOMER_RISK_POSTGRES_URL")
-NOON = datetime(2026, 3, 31, 12)
-
-
-def ticking(start=NOON):
-    moments = iter(start + timedelta(minutes=minute) for minute in range(10_000))
-    return lambda: next(moments)
 
 
 def entry(customer_id="C1", **changes):
@@ -47,23 +39,10 @@ def promotion(bundle, **changes):
     return values | {"reason": "first champion", "evidence": {"auc": 0.81}} | changes
 
 
-@pytest.fixture
-def postgres_url():
-    if not POSTGRES:
-        pytest.skip("CUSTOMER_RISK_POSTGRES_URL names no PostgreSQL server")
-    schema = f"risk_test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(parse_url(POSTGRES))
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"create schema {schema}"))
-    yield str(parse_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False))
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"drop schema {schema} cascade"))
-    engine.dispose()
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request, tmp_path):
-    return f"sqlite:///{tmp_path / 'risk.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    with database_url(request.param, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
