@@ -141,6 +141,20 @@ def test_the_whole_life_back_to_watch_needs_a_fresh_score_and_two_persons(place)
     assert "  2023-12-28  re_entry to watch, decided, by wang: sound" in risk("customers", "show", "C1").splitlines()
 
 
+def test_a_pd_that_rose_since_the_customer_became_active_puts_it_on_watch_and_being_watched_is_not_the_new_usual(place):
+    tables()
+    book(C1={"pd_12m": 0.01})
+    take_over()
+    book(datetime.date(2023, 7, 1), C1={"pd_12m": 0.031})
+    assert "  active to watch: 1 pd_rise" in risk("customers", "advance").splitlines()
+    book(datetime.date(2023, 9, 1), C1={"pd_12m": 0.031})
+    assert "nobody moves." in risk("customers", "advance").splitlines()
+    book(datetime.date(2023, 9, 2), C1={"pd_12m": 0.019})
+    assert "  watch to active: 1 calm" in risk("customers", "advance").splitlines()
+    book(datetime.date(2023, 9, 3), C1={"pd_12m": 0.04})
+    assert "nobody moves." in risk("customers", "advance").splitlines()
+
+
 def test_deadlines_that_passed_are_counted_by_department_until_somebody_confirms(place):
     tables(events=[event("C2", kind="lawsuit", occurred_at="2023-06-01", amount=1000)])
     book(C1={}, C2={})
@@ -157,7 +171,7 @@ def test_a_fact_that_the_tables_lack_is_said_to_move_nobody(place):
     tables()
     book(C1={})
     (place / "data" / "tables" / "events.parquet").unlink()
-    unknown = "pd_rise, days_past_due, lawsuits, open_lawsuit_amount, disputes, bounced_payments, negative_reports"
+    unknown = "days_past_due, pd_rise, lawsuits, open_lawsuit_amount, disputes, bounced_payments, negative_reports"
     assert risk("customers", "advance").splitlines()[-1] == f"known of nobody, so they move nobody: {unknown}"
 
 

@@ -194,6 +194,21 @@ def test_a_customer_whose_exposure_nobody_knows_is_held_before_its_run_down():
     assert done.held.tolist() == [True, False]
 
 
+def test_nobody_is_eased_while_a_stricter_trigger_fires_even_where_it_cannot_be_followed():
+    rules = parse_life_cycle(TEXT.replace("fact: disputes, owner: sales, watch: {enter: 2, leave: 0}}", "fact: disputes, owner: sales, run_down: {enter: 2}}"))
+    assert night("restrict", rules=rules, disputes=2, exposure=None)[0] == "restrict"
+    assert night("restrict", rules=rules, disputes=1, exposure=None)[0] == "watch"
+
+
+def test_the_order_of_transitions_in_the_file_decides_nothing():
+    ways = [line for line in TEXT.splitlines(keepends=True) if line.startswith("  - {from:")]
+    others = iter(ways[::-1])
+    rules = parse_life_cycle("".join(next(others) if line in ways else line for line in TEXT.splitlines(keepends=True)))
+    for state in STATES:
+        for late in (0, 40, 70, 95):
+            assert night(state, rules=rules, days_past_due=late) == night(state, days_past_due=late)
+
+
 def test_a_past_night_is_refused():
     with pytest.raises(RiskError, match="1 of 1 customers came into their state after 2025-06-30: a past night cannot be run again"):
         night("watch", since=DAY + datetime.timedelta(days=1))
