@@ -196,7 +196,7 @@ def test_a_customer_whose_exposure_nobody_knows_is_held_before_its_run_down():
 
 def test_nobody_is_eased_while_a_stricter_trigger_fires_even_where_it_cannot_be_followed():
     rules = parse_life_cycle(TEXT.replace("fact: disputes, owner: sales, watch: {enter: 2, leave: 0}}", "fact: disputes, owner: sales, run_down: {enter: 2}}"))
-    assert night("restrict", rules=rules, disputes=2, exposure=None)[0] == "restrict"
+    assert night("restrict", rules=rules, disputes=2, exposure=None) == ("restrict", [])
     assert night("restrict", rules=rules, disputes=1, exposure=None)[0] == "watch"
 
 
