@@ -1,16 +1,13 @@
 """`policy.yaml` read and refused: a rule with a gap, an overlap or an unknown word never decides anything."""
-import hashlib
 import math
-import pathlib
 import re
 from itertools import pairwise
 from typing import Annotated
 
 import msgspec
-import yaml
 
-from features.errors import RiskError
 from models.facts import FACTS
+from models.lined_yaml import Closed, content_hash, parse_lined, read_lined
 
 LETTERS = ("A", "B", "C", "D", "E")
 ROUTES = ("automatic", "one_person", "two_persons", "committee")
@@ -20,10 +17,6 @@ PROFILES = {"trade_credit": "default", "lending": "default", "fraud_review": "fr
 MOST_MONEY = 10**15
 Money = Annotated[int, msgspec.Meta(ge=0, le=MOST_MONEY)]
 AMOUNT_WITH_CURRENCY = re.compile(r"(?P<before>[A-Z]{3} )?\d[\d_]*(?P<after> [A-Z]{3})?")
-
-
-class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A part of the policy that knows all its fields."""
 
 
 class Route(Closed):
@@ -115,101 +108,43 @@ class Spec(Closed, omit_defaults=True):
 
 def read_spec(path):
     """Read and validate a policy file. Returns Spec. Raises: RiskError naming file, line, field and reason."""
-    path = pathlib.Path(path)
-    try:
-        return parse_spec(path.read_text(encoding="utf-8"), where=path.name)
-    except OSError as error:
-        raise RiskError(f"{path} cannot be read ({error.strerror}); put a policy.yaml there") from error
-    except UnicodeDecodeError as error:
-        raise RiskError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    return read_lined(path, Spec, _faults, prepare=_in_one_currency)
 
 
 def parse_spec(text, *, where="policy.yaml"):
     """Validate a policy's text. Returns Spec. Raises: RiskError with the line of the offending field."""
-    lines = {}
-    try:
-        value = _value(_root(text, where), "$", lines, where)
-        spec = msgspec.convert(_one_currency(value, value.get("currency") if isinstance(value, dict) else None, "", lines, where), Spec)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or error
-        raise RiskError(f"{where} line {mark.line + 1 if mark else 1}: {problem}; correct the YAML") from error
-    except msgspec.ValidationError as error:
-        message, _, at = str(error).partition(" - at ")
-        at = at.strip("`")
-        raise RiskError(f"{where} line {_line(lines, at)}, field {_field(at)}: {message[0].lower()}{message[1:]}") from error
-    for path, reason in _faults(spec):
-        raise _refusal(where, lines, path, reason)
-    return spec
+    return parse_lined(text, Spec, _faults, where=where, prepare=_in_one_currency)
 
 
 def policy_hash(spec):
     """sha256 hex of the policy's content; comments, order of keys and spelling of numbers do not change it."""
-    return hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()
+    return content_hash(spec)
 
 
-def _root(text, where):
-    # An anchor could make the tree a ring, and an authority matrix is easier to audit when it says everything in place.
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise RiskError(f"{where} line {event.start_mark.line + 1}: aliases are not allowed; write the value out")
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    return node if node is not None else yaml.MappingNode("tag:yaml.org,2002:map", [])
+def _in_one_currency(value, refusal):
+    """The same file with amounts such as `200000 CNY` as numbers, and parts' own `currency` left out. Raises: RiskError where one is not the file's."""
+    return _amounts_of(value, value.get("currency") if isinstance(value, dict) else None, "", refusal)
 
 
-def _value(node, path, lines, where):
-    """Plain values of a YAML node, noting the line of every path; a key given twice is refused, where YAML would take the last."""
-    lines[path] = node.start_mark.line + 1 if node.start_mark else 1
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(child, f"{path}[{i}]", lines, where) for i, child in enumerate(node.value)]
-    if not isinstance(node, yaml.MappingNode):
-        return yaml.constructor.SafeConstructor().construct_object(node)
-    found = {}
-    for key, child in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise RiskError(f"{where} line {key.start_mark.line + 1}: a key must be a word")
-        if key.value in found:
-            raise RiskError(f"{where} line {key.start_mark.line + 1}: {key.value} is given twice; keep one")
-        found[key.value] = _value(child, f"{path}.{key.value}", lines, where)
-        # A list starts on the line below its name; people look for the name.
-        lines[f"{path}.{key.value}"] = key.start_mark.line + 1
-    return found
-
-
-def _one_currency(value, currency, path, lines, where):
-    """The same value with amounts such as `200000 CNY` as numbers, and parts' own `currency` left out. Raises: RiskError where one is not the file's."""
+def _amounts_of(value, currency, path, refusal):
     if isinstance(value, list):
-        return [_one_currency(child, currency, f"{path}[{i}]", lines, where) for i, child in enumerate(value)]
+        return [_amounts_of(child, currency, f"{path}[{i}]", refusal) for i, child in enumerate(value)]
     if isinstance(value, dict):
-        found = {key: _one_currency(child, currency, f"{path}.{key}", lines, where) for key, child in value.items()}
+        found = {key: _amounts_of(child, currency, f"{path}.{key}", refusal) for key, child in value.items()}
         if path and "currency" in found:
-            _refuse_other(found.pop("currency"), currency, f"{path}.currency", lines, where)
+            _refuse_other(found.pop("currency"), currency, f"{path}.currency", refusal)
         return found
     match = AMOUNT_WITH_CURRENCY.fullmatch(value) if isinstance(value, str) else None
     if match is None or bool(match["before"]) == bool(match["after"]):
         return value
     code = (match["before"] or match["after"]).strip()
-    _refuse_other(code, currency, path, lines, where)
+    _refuse_other(code, currency, path, refusal)
     return int(value.replace(code, "").strip())
 
 
-def _refuse_other(code, currency, path, lines, where):
+def _refuse_other(code, currency, path, refusal):
     if code != currency:
-        raise _refusal(where, lines, path.removeprefix("."), f"is in {code}, and the file in {currency}: convert it, a policy has one currency")
-
-
-def _refusal(where, lines, path, reason):
-    return RiskError(f"{where} line {_line(lines, '$.' + path)}, field {path}: {reason}")
-
-
-def _line(lines, path):
-    while path and path not in lines:
-        path = re.sub(r"(\.[^.\[]*|\[[^\]]*\])$", "", path)
-    return lines.get(path, 1)
-
-
-def _field(path):
-    return path.removeprefix("$").lstrip(".") or "the file"
+        raise refusal(path.removeprefix("."), f"is in {code}, and the file in {currency}: convert it, a policy has one currency")
 
 
 def _faults(spec):

@@ -14,7 +14,7 @@ CODE = ("features", "models", "serving", "pipeline")
 
 @contextlib.contextmanager
 def workspace(folder, changes=()):
-    """Work in `folder`, which gets the parameters, the policy and the code by link; `changes` are (dotted key, value) of the parameters.
+    """Work in `folder`, which gets the parameters, the rule files and the code by link; `changes` are (dotted key, value) of the parameters.
 
     The state under var/ is made for the source the parameters name; the working directory is restored at the end.
     """
@@ -24,7 +24,7 @@ def workspace(folder, changes=()):
         link = folder / name
         if not link.exists():
             link.symlink_to(ROOT / name, target_is_directory=True)
-    for name in ("params.yaml", "policy.yaml", "dvc.yaml"):
+    for name in ("params.yaml", "policy.yaml", "life_cycle.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder / name)
     with _inside(folder):
         change_params(changes)

@@ -1,6 +1,6 @@
 """The operational database's tables as SQLAlchemy sees them; serving/migrations creates and changes them."""
 
-from sqlalchemy import BigInteger, Column, Date, DateTime, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Date, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
 REVISION = "0003"
@@ -24,7 +24,11 @@ def _chained(name, *columns):
     )
 
 
-# The last three can be erased (serving.chain.ERASABLE); payload_hash covers them and stays.
+def _sealed():
+    """What a person's right to erasure may empty: the last three (serving.chain.ERASABLE); payload_hash covers them and stays."""
+    return Column("payload_hash", String(64), nullable=False), Column("customer_id", Text()), Column("salt", LargeBinary()), Column("payload", LargeBinary())
+
+
 decisions = _chained(
     "decisions",
     Column("id", String(64), nullable=False, unique=True),
@@ -33,10 +37,7 @@ decisions = _chained(
     Column("bundle", String(64), nullable=False),
     Column("policy", String(64), nullable=False),
     Column("context", String(64), nullable=False),
-    Column("payload_hash", String(64), nullable=False),
-    Column("customer_id", Text()),
-    Column("salt", LargeBinary()),
-    Column("payload", LargeBinary()),
+    *_sealed(),
     Index("decisions_by_customer", "customer_id", "sequence"),
     Index("decisions_by_time", "use_case", "source", "made_at"),
 )
@@ -54,7 +55,56 @@ promotions = _chained(
     Column("evidence", Text(), nullable=False),
 )
 
-# Which decisions lost their payload, by whom and why; a payload that is gone without a row here was tampered with.
+# Moves of customers from state to state: moved_on is the day of the book, deadline that of the owner department; the payload holds a person's reason and
+# what was shown for the move.
+transitions = _chained(
+    "transitions",
+    Column("source", String(128), nullable=False),
+    Column("moved_on", Date(), nullable=False),
+    Column("from_state", String(16)),
+    Column("to_state", String(16), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("owner", String(16), nullable=False),
+    Column("deadline", Date()),
+    Column("actor", Text(), nullable=False),
+    Column("rules", String(64), nullable=False),
+    *_sealed(),
+    Index("transitions_by_customer", "customer_id", "sequence"),
+)
+
+# Runs of playbooks: `run` is the sequence of the row that started it, drill 1 where it touched nobody; the payload of that row holds the steps as they were.
+playbook_events = _chained(
+    "playbook_events",
+    Column("source", String(128), nullable=False),
+    Column("run", BigInteger(), nullable=False),
+    Column("playbook", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("step", String(64)),
+    Column("drill", Integer(), nullable=False),
+    Column("actor", Text(), nullable=False),
+    Column("rules", String(64), nullable=False),
+    *_sealed(),
+    Index("playbook_events_by_run", "run"),
+    Index("playbook_events_by_customer", "customer_id", "sequence"),
+)
+
+# Where each customer stands now, as its last transitions say: kept beside them so that a night reads a row a customer, not a history.
+life_cycle_states = Table(
+    "life_cycle_states",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("customer_id", Text(), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("since", Date(), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("owner", String(16), nullable=False),
+    Column("deadline", Date()),
+    Column("reference_pd", Float()),
+    Column("sequence", BigInteger(), nullable=False),
+    Index("life_cycle_states_by_state", "source", "state"),
+)
+
+# Which rows lost their payload, by whom and why; a payload that is gone without a row here was tampered with.
 erasures = _chained(
     "erasures",
     Column("decisions", Text(), nullable=False),
@@ -118,4 +168,4 @@ heads = Table(
     Column("hash", String(64), nullable=False),
 )
 
-CHAINS = {table.name: table for table in (decisions, promotions, erasures, overrides, reviews)}
+CHAINS = {table.name: table for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews)}

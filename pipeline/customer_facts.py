@@ -1,0 +1,84 @@
+"""What the life cycle is told of every customer on a day: the book's scores, and standing and early warnings from the tables, by the features' kernel."""
+
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from features.errors import RiskError
+from features.feeders.duck import featurize as feed
+from models.horizon import horizon_of
+from models.life_cycle import exposure_to_limit, grade_places, pd_rise
+from models.target import drop_in_default
+from pipeline.columns import read_columns
+from pipeline.datasets import TABLES, case_path
+from pipeline.featurize import available_columns
+from pipeline.frames import read_frame, write_frame
+from pipeline.outcomes import known_outcomes
+from pipeline.spine import end_of
+from serving.early_warning import life_cycle_catalogue
+
+SCORED = ("customer_id", "as_of", "observation_id", "grade", "action", "route", "limit")
+
+
+@dataclass(frozen=True)
+class Book:
+    """The book's latest row of each customer, by customer_id: customer_id, as_of, pd_12m, grade, approved, limit (minor units); `day` its last as_of."""
+
+    rows: pd.DataFrame
+    day: date
+
+
+def read_book():
+    """The scored Book. Raises: RiskError when there are no scores."""
+    path = case_path("default", "scores.parquet")
+    if not path.exists():
+        raise RiskError(f"{path} is missing: run `risk run`.")
+    probability = next(name for name in pq.read_schema(path).names if horizon_of(name))
+    scores = read_frame(path, [*SCORED, probability]).sort_values(["customer_id", "as_of", "observation_id"], kind="stable")
+    rows = scores.drop_duplicates("customer_id", keep="last").reset_index(drop=True)
+    # The policy's automatic route is an approval; a customer it would grant nothing is not let in by it.
+    approved = (rows["route"] == "automatic") & (rows["action"] != "decline") & (rows["limit"] > 0)
+    kept = rows[["customer_id", "as_of", "grade", "limit"]].assign(pd_12m=rows[probability], approved=approved.astype(np.float64))
+    return Book(kept, rows["as_of"].max().date())
+
+
+def facts_of(customers, book, *, day, reference_pd, params):
+    """Facts of customers as of the end of a day, as `models.life_cycle.advance` takes them: {name: float64 (n,)}, NaN where unknown.
+
+    customers: ids, (n,), whether in the book or not; reference_pd: (n,). Those who are not in it have no score; standing, warnings and known defaults
+    are theirs too, so that a default is seen that has taken a customer out of the book, and a run-down comes to its end.
+    """
+    scored = book.rows.set_index("customer_id").reindex(customers)
+    pd_12m, limit = (scored[name].to_numpy(np.float64) for name in ("pd_12m", "limit"))
+    standing = _standing(customers, day, params)
+    exposure = np.maximum(standing.get("exposure", np.full(len(customers), np.nan)), 0)
+    return {"pd_12m": pd_12m, "pd_rise": pd_rise(pd_12m, reference_pd), "grade": grade_places(scored["grade"].where(scored["grade"].notna(), None)),
+            "approved": scored["approved"].to_numpy(np.float64), "in_default": _in_default(customers, day, params.observe.default),
+            "exposure_to_limit": exposure_to_limit(exposure, limit), **standing, "exposure": exposure}
+
+
+def _standing(customers, day, params):
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        rows = pd.DataFrame({"observation_id": customers, "customer_id": customers, "as_of": _moments(customers, day)})
+        write_frame(folder / "observations.parquet", rows)
+        catalogue = life_cycle_catalogue(available_columns(case_path("default", "book"), "default"), preferred_basis=params.featurize.preferred_basis)
+        if not len(customers) or not len(catalogue):
+            return {}
+        feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=catalogue, threads=params.featurize.threads)
+        return read_columns(folder / "standing.parquet")
+
+
+def _in_default(customers, day, rules):
+    rows = pd.DataFrame({"observation_id": customers, "customer_id": customers, "as_of": _moments(customers, day)})
+    left = drop_in_default(rows, known_outcomes("default", rules, known_by=end_of(day)))
+    return (~rows["customer_id"].isin(left["customer_id"])).to_numpy(np.float64)
+
+
+def _moments(customers, day):
+    return pd.Series([end_of(day)] * len(customers), dtype="datetime64[us]")
