@@ -1,0 +1,205 @@
+"""What a policy earns that was chosen on simulated years 1 to 3 and judged on years 4 and 5, its decisions fed back into the simulator.
+
+    python -m benchmarks.policies [--seeds 20] [--first 701] [--customers 2000] [--out results.json]
+    python -m benchmarks.policies --sum results.json more.json
+
+Everything here is simulated. For every seed, in a folder of its own: 36 months without decisions; trees and scorecard learn on every matured row
+(`policy_learning`). Every policy of the family (`policy_family`) is replayed on the quarters of years 2 and 3 with scores by models that had not seen the
+customer, and the one that would have earned most is chosen, for the trees and for the scorecard alike. Then the portfolio goes on from month 36 to 60 under
+no policy, under each policy with the trees, and under the scorecard's choice (`policy_branches`): every quarter end the whole book is decided by what is
+known in that branch, and a customer does granted over usual exposure of his business, nothing where declined, until decided anew. In half a year of run-off
+what is open is paid or lost.
+
+Profit is margin less losses less reviews. Losses: what the simulator's defaults write off (on average half of what is open). Reviews: `CASE_COSTS` by route, as
+often a year as the policy says. Margin: a share of what is invoiced, in two readings of `validate.default.margin` (0.05): "limit", as params.yaml means it, of
+a year's limit, which is that share of the limits over what was invoiced a year without policy (some 1.8 % of an invoice); "invoice", of the invoice itself.
+Payment days, deposits and guarantees are not played: the simulator does not say how customers take them. Contracts bear no margin.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.policy_accounts import NONE, Account, best, business, factors, mean_interval, open_at_default, replayed, reviewed, usual_exposure
+from benchmarks.policy_branches import catalogues, decide_rows, played
+from benchmarks.policy_family import PUBLISHED, candidates
+from benchmarks.policy_learning import SCORECARD, TREES, scorers
+from features.feeders.duck import featurize as feed
+from models.policy import MINOR_UNITS
+from models.policy_file import read_spec
+from pipeline.columns import cut, read_columns
+from pipeline.datasets import TABLES, case_path
+from pipeline.featurize import featurize
+from pipeline.frames import read_frame
+from pipeline.ingest import ingest
+from pipeline.observe import observe
+from pipeline.params import load_params
+from pipeline.workspace import workspace
+
+LEARNED, LAST = 36, 60
+READINGS = ("limit", "invoice")
+SETTINGS = {"simulated.months": LEARNED, "simulated.reference_every_months": LEARNED, "use_cases": ["default"], "train.refit": "all",
+            "ingest.threads": 1, "featurize.threads": 1, "train.threads": 1}
+READ_AS = {"limit": "0.05 of a year's limit", "invoice": "0.05 of an invoice"}
+HINDSIGHT = "hindsight"
+WORDS = {NONE: "no policy", PUBLISHED: "policy.yaml with the trees", TREES: "policy chosen with the trees", SCORECARD: "policy chosen with the scorecard",
+         HINDSIGHT: "best in hindsight"}
+SHOWN = (PUBLISHED, TREES, SCORECARD, HINDSIGHT)
+COMPARED = ((TREES, NONE), (TREES, SCORECARD), (TREES, HINDSIGHT), (SCORECARD, NONE), (PUBLISHED, NONE))
+
+
+def run_seed(seed, customers):
+    """One portfolio: what was learned, the book's own rates, the accounts replayed and judged, and what was chosen."""
+    started = time.monotonic()
+    changes = [*SETTINGS.items(), ("simulated.seed", seed), ("simulated.customers", customers)]
+    with tempfile.TemporaryDirectory() as folder, workspace(folder, changes):
+        ingest()
+        for stage in (observe, featurize):
+            stage("default")
+        found = _judged()
+    return {"seed": seed, "customers": customers, "seconds": time.monotonic() - started, **found}
+
+
+def _judged():
+    family, (learned_by, rows, learned) = candidates(read_spec("policy.yaml")), scorers()
+    earned, replays = _replayed(family, learned_by, rows)
+    choice = {by: {name: found[name] for name in family} for by, found in replays.items()}
+    chosen = {reading: {by: best(accounts, earned[reading]) for by, accounts in choice.items()} for reading in READINGS}
+    asked = [*((TREES, name) for name in family), *((SCORECARD, name) for name in sorted({chosen[reading][SCORECARD] for reading in READINGS}))]
+    accounts = played({(by, name): family[name] for by, name in asked}, learned_by, first=LEARNED, last=LAST)
+    judged = {}
+    for (by, name), account in accounts.items():
+        judged.setdefault(by, {})[name] = asdict(account)
+    return {"learned": learned, "margins": earned, "chosen": chosen, "judged": judged,
+            "replayed": {by: {name: asdict(account) for name, account in found.items()} for by, found in replays.items()}}
+
+
+def _replayed(family, learned_by, rows):
+    """({reading: margin}, {scorer: {policy: Account}}) of the quarters whose invoices are settled by now: all but the last."""
+    tables = {name: read_frame(TABLES / f"{name}.parquet") for name in ("invoices", "payments", "exposures", "outcomes")}
+    defaults = tables["outcomes"].query("kind == 'default'").drop_duplicates(["customer_id", "occurred_at"])
+    folder, dates = case_path("default", "development"), np.sort(rows["as_of"].unique())
+    decided = rows["as_of"].isin(dates[:-2]).to_numpy()
+    feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=catalogues()["standing"], threads=1)
+    standing = cut(read_columns(folder / "standing.parquet"), decided)
+    kept = rows[decided].reset_index(drop=True)
+    invoiced, opened = business(kept, tables["invoices"], tables["payments"], defaults, until=pd.Timestamp(dates[-2]))
+    lgd = defaults["loss"].sum() / open_at_default(tables["invoices"], tables["payments"], defaults).sum()
+    usual = usual_exposure(tables["exposures"], kept)
+    found = {by: {} for by in learned_by}
+    for by, scorer in learned_by.items():
+        for name, policy in family.items():
+            decisions = decide_rows(policy, scorer, scorer.unseen[decided], standing | {"exposure": usual})
+            factor = factors(decisions, usual)
+            found[by][name] = replayed(factor, invoiced, opened, loss_given_default=lgd) + reviewed(decisions, factor)
+        found[by][NONE] = replayed(np.ones(len(kept)), invoiced, opened, loss_given_default=lgd)
+    return margins(tables["exposures"], tables["invoices"], load_params().validate.default.margin, since=pd.Timestamp(dates[0])), found
+
+
+def margins(exposures, invoices, share, *, since):
+    """{reading: share of an invoice that is earned}, from month-end limits and invoices after `since`: `share` of a year's limit, and of the invoice itself."""
+    limits = exposures[exposures["known_at"] > since].groupby("known_at")["limit"].sum()
+    a_year = invoices.loc[invoices["issued_at"] > since, "amount"].sum() / (len(limits) / 12)
+    return {"limit": float(share * limits.mean() / a_year), "invoice": share}
+
+
+def figures(result, reading):
+    """A seed's judged branches under one reading of the margin, whole currency units: {branch: {"profit", "lost", "margin", "reviews", "automatic", "policy"}}
+    of no policy, the published one with the trees, both choices, and the best of the family with the trees."""
+    earned, judged = result["margins"][reading], {by: {name: Account(**account) for name, account in found.items()} for by, found in result["judged"].items()}
+    chosen = result["chosen"][reading]
+    picked = {NONE: (NONE, NONE), PUBLISHED: (TREES, PUBLISHED), TREES: (TREES, chosen[TREES]), SCORECARD: (SCORECARD, chosen[SCORECARD]),
+              HINDSIGHT: (TREES, best(judged[TREES], earned))}
+    return {branch: _figures(judged[by][name], earned) | {"policy": name} for branch, (by, name) in picked.items()}
+
+
+def _figures(account, earned):
+    automatic = account.automatic / account.decisions if account.decisions else 1.0
+    return {"profit": account.profit(earned) / MINOR_UNITS, "lost": account.lost / MINOR_UNITS, "margin": earned * account.invoiced / MINOR_UNITS,
+            "reviews": account.reviews / MINOR_UNITS, "automatic": automatic}
+
+
+def differences(results, reading, one, other):
+    """Profit of one branch less another's of the same seeds: `mean_interval` of millions, and of percent of the profit without policy."""
+    found = [figures(result, reading) for result in results]
+    less = np.array([seed[one]["profit"] - seed[other]["profit"] for seed in found])
+    return {"millions": mean_interval(less / 1e6), "percent": mean_interval(100 * less / [seed[NONE]["profit"] for seed in found])}
+
+
+def line(result):
+    """One seed as text, a line for each reading."""
+    said = [f"learned from {result['learned']['rows']:,} rows, {result['learned']['bad_customers']} bad customers; "
+            f"{len(result['learned']['characteristics'])} characteristics"]
+    for reading in READINGS:
+        found = figures(result, reading)
+        base = found[NONE]["profit"]
+        branches = (f"{branch} {found[branch]['profit'] / 1e6:.2f} ({100 * (found[branch]['profit'] / base - 1):+.1f} %, {found[branch]['policy']})"
+                    for branch in (PUBLISHED, TREES, SCORECARD, HINDSIGHT))
+        said.append(f"margin {100 * result['margins'][reading]:.2f} % of an invoice: profit in millions, no policy {base / 1e6:.2f}, {', '.join(branches)}")
+    return "\n  ".join(said)
+
+
+def total(results):
+    """All seeds as text: for each reading the paired differences, what was avoided and given up, and each policy of the family."""
+    return "\n".join(text for reading in READINGS for text in _total(results, reading))
+
+
+def _total(results, reading):
+    found = [figures(result, reading) for result in results]
+    mean = {branch: {name: np.mean([seed[branch][name] for seed in found]) for name in ("profit", "lost", "margin", "reviews", "automatic")}
+            for branch in (NONE, *SHOWN)}
+    yield (f"SIMULATED, {len(results)} seeds, years 4 and 5; margin {READ_AS[reading]}, {100 * np.mean([each['margins'][reading] for each in results]):.2f} % "
+           f"of an invoice. No policy: profit {mean[NONE]['profit'] / 1e6:.2f} million of margin {mean[NONE]['margin'] / 1e6:.2f}, lost "
+           f"{mean[NONE]['lost'] / 1e6:.2f}")
+    for one, other in COMPARED:
+        less = differences(results, reading, one, other)
+        yield f"  {WORDS[one]} less {WORDS[other]}: {_interval(less['millions'])} million, {_interval(less['percent'])} % of the profit without policy"
+    for branch in SHOWN:
+        here = mean[branch]
+        yield (f"  {WORDS[branch]}: losses avoided {(mean[NONE]['lost'] - here['lost']) / 1e6:.2f}, margin given up "
+               f"{(mean[NONE]['margin'] - here['margin']) / 1e6:.2f}, reviews {here['reviews'] / 1e6:.2f} million; automatic {100 * here['automatic']:.0f} %")
+    yield "  each policy with the trees less no policy, in percent of the profit without; in brackets what its replay of years 1 to 3 promised"
+    times = {branch: Counter(seed[branch]["policy"] for seed in found) for branch in (TREES, SCORECARD, HINDSIGHT)}
+    for name in results[0]["judged"][TREES]:
+        came, promised = (mean_interval([_gain(each[side], name, each["margins"][reading]) for each in results]) for side in ("judged", "replayed"))
+        yield (f"    {name:28}{_interval(came)} ({promised['mean']:+.1f}); chosen {times[TREES][name]} times, by the scorecard {times[SCORECARD][name]}, "
+               f"best in hindsight {times[HINDSIGHT][name]}")
+
+
+def _gain(accounts, name, earned):
+    """What a policy with the trees earns beyond none, in percent of none."""
+    none = (accounts.get(NONE) or accounts[TREES])[NONE]
+    return 100 * (Account(**accounts[TREES][name]).profit(earned) / Account(**none).profit(earned) - 1)
+
+
+def _interval(found):
+    return f"{found['mean']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
+
+
+def main():
+    """Run the seeds and print a line each and the totals; or only the totals of results kept before."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=701)
+    parser.add_argument("--customers", type=int, default=2000)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--sum", type=Path, nargs="+", help="files of --out, say of two processes beside each other, to sum up instead of running")
+    asked = parser.parse_args()
+    results = [seed for file in asked.sum or () for seed in json.loads(file.read_text(encoding="utf-8"))]
+    for seed in () if asked.sum else range(asked.first, asked.first + asked.seeds):
+        results.append(run_seed(seed, asked.customers))
+        print(f"simulated, seed {seed}, {results[-1]['seconds']:.0f} s", line(results[-1]), sep="\n  ", flush=True)
+        if asked.out:
+            asked.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    print(total(results))
+
+
+if __name__ == "__main__":
+    main()
