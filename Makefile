@@ -66,6 +66,10 @@ bench-scenarios: setup ## what each simulated scenario does to rates and to a ca
 bench-training: setup ## training against bare LightGBM on the same matrix: seconds and memory
 	@$(BIN)/python -m benchmarks.training
 
+.PHONY: bench-policies
+bench-policies: setup ## 20 simulated portfolios: a policy chosen on years 1 to 3 against none, a scorecard's and the best in hindsight
+	@$(BIN)/python -m benchmarks.policies
+
 bench-models: setup ## every shipped source against the reference script on the same rows: one table
 	@$(BIN)/python -m benchmarks.models
 

@@ -11,9 +11,12 @@ known in that branch, and a customer does granted over usual exposure of his bus
 what is open is paid or lost.
 
 Profit is margin less losses less reviews. Losses: what the simulator's defaults write off (on average half of what is open). Reviews: `CASE_COSTS` by route, as
-often a year as the policy says. Margin: a share of what is invoiced, in two readings of `validate.default.margin` (0.05): "limit", as params.yaml means it, of
-a year's limit, which is that share of the limits over what was invoiced a year without policy (some 1.8 % of an invoice); "invoice", of the invoice itself.
-Payment days, deposits and guarantees are not played: the simulator does not say how customers take them. Contracts bear no margin.
+often a year as the policy says; a person who signs sees no more than the records here, so they cost and do not help, and every difference is also told
+before them. Margin: a share of what is invoiced, in three readings of `validate.default.margin` (0.05), since it decides what a policy can earn: "exposure", of
+what is open over a year (some 0.6 % of an invoice), where margin and loss are shares of one amount at stake, as params.yaml has it; "limit", of a
+year's limit (1.8 %), which here is three times what is open; "invoice", of the invoice itself (5 %). The first two are turned into a share of
+invoices by the seed's own books of years 2 and 3. Payment days, deposits and guarantees are not played: the simulator does not say how customers take
+them. Contracts bear no margin. New customers do business unrestricted until the first quarter end that sees them.
 """
 
 import argparse
@@ -28,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.policy_accounts import NONE, Account, best, business, factors, mean_interval, open_at_default, replayed, reviewed, usual_exposure
-from benchmarks.policy_branches import catalogues, decide_rows, played
+from benchmarks.policy_branches import STANDING, catalogue, played
 from benchmarks.policy_family import PUBLISHED, candidates
 from benchmarks.policy_learning import SCORECARD, TREES, scorers
 from features.feeders.duck import featurize as feed
@@ -44,10 +47,9 @@ from pipeline.params import load_params
 from pipeline.workspace import workspace
 
 LEARNED, LAST = 36, 60
-READINGS = ("limit", "invoice")
 SETTINGS = {"simulated.months": LEARNED, "simulated.reference_every_months": LEARNED, "use_cases": ["default"], "train.refit": "all",
             "ingest.threads": 1, "featurize.threads": 1, "train.threads": 1}
-READ_AS = {"limit": "0.05 of a year's limit", "invoice": "0.05 of an invoice"}
+READINGS = {"exposure": "what is open over a year", "limit": "a year's limit", "invoice": "an invoice"}
 HINDSIGHT = "hindsight"
 WORDS = {NONE: "no policy", PUBLISHED: "policy.yaml with the trees", TREES: "policy chosen with the trees", SCORECARD: "policy chosen with the scorecard",
          HINDSIGHT: "best in hindsight"}
@@ -87,7 +89,7 @@ def _replayed(family, learned_by, rows):
     defaults = tables["outcomes"].query("kind == 'default'").drop_duplicates(["customer_id", "occurred_at"])
     folder, dates = case_path("default", "development"), np.sort(rows["as_of"].unique())
     decided = rows["as_of"].isin(dates[:-2]).to_numpy()
-    feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=catalogues()["standing"], threads=1)
+    feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=catalogue().only(STANDING), threads=1)
     standing = cut(read_columns(folder / "standing.parquet"), decided)
     kept = rows[decided].reset_index(drop=True)
     invoiced, opened = business(kept, tables["invoices"], tables["payments"], defaults, until=pd.Timestamp(dates[-2]))
@@ -96,7 +98,7 @@ def _replayed(family, learned_by, rows):
     found = {by: {} for by in learned_by}
     for by, scorer in learned_by.items():
         for name, policy in family.items():
-            decisions = decide_rows(policy, scorer, scorer.unseen[decided], standing | {"exposure": usual})
+            decisions = policy.decide(*scorer.shape(scorer.unseen[decided]), standing | {"exposure": usual})
             factor = factors(decisions, usual)
             found[by][name] = replayed(factor, invoiced, opened, loss_given_default=lgd) + reviewed(decisions, factor)
         found[by][NONE] = replayed(np.ones(len(kept)), invoiced, opened, loss_given_default=lgd)
@@ -104,10 +106,11 @@ def _replayed(family, learned_by, rows):
 
 
 def margins(exposures, invoices, share, *, since):
-    """{reading: share of an invoice that is earned}, from month-end limits and invoices after `since`: `share` of a year's limit, and of the invoice itself."""
-    limits = exposures[exposures["known_at"] > since].groupby("known_at")["limit"].sum()
-    a_year = invoices.loc[invoices["issued_at"] > since, "amount"].sum() / (len(limits) / 12)
-    return {"limit": float(share * limits.mean() / a_year), "invoice": share}
+    """{reading: what is earned as a share of an invoice}: `share` of a year's mean exposure and of its mean limit, by the month ends and invoices after
+    `since`, and of the invoice itself."""
+    months = exposures[exposures["known_at"] > since].groupby("known_at")[["exposure", "limit"]].sum()
+    a_year = invoices.loc[invoices["issued_at"] > since, "amount"].sum() / (len(months) / 12)
+    return {name: float(share * months[name].mean() / a_year) for name in ("exposure", "limit")} | {"invoice": share}
 
 
 def figures(result, reading):
@@ -127,10 +130,12 @@ def _figures(account, earned):
 
 
 def differences(results, reading, one, other):
-    """Profit of one branch less another's of the same seeds: `mean_interval` of millions, and of percent of the profit without policy."""
+    """Profit of one branch less another's of the same seeds: `mean_interval` of millions, of percent of the margin without policy, and of that percent
+    before reviews are paid."""
     found = [figures(result, reading) for result in results]
-    less = np.array([seed[one]["profit"] - seed[other]["profit"] for seed in found])
-    return {"millions": mean_interval(less / 1e6), "percent": mean_interval(100 * less / [seed[NONE]["profit"] for seed in found])}
+    base = np.array([seed[NONE]["margin"] for seed in found])
+    less, reviews = (np.array([seed[one][name] - seed[other][name] for seed in found]) for name in ("profit", "reviews"))
+    return {"millions": mean_interval(less / 1e6), "percent": mean_interval(100 * less / base), "before_reviews": mean_interval(100 * (less + reviews) / base)}
 
 
 def line(result):
@@ -139,10 +144,9 @@ def line(result):
             f"{len(result['learned']['characteristics'])} characteristics"]
     for reading in READINGS:
         found = figures(result, reading)
-        base = found[NONE]["profit"]
-        branches = (f"{branch} {found[branch]['profit'] / 1e6:.2f} ({100 * (found[branch]['profit'] / base - 1):+.1f} %, {found[branch]['policy']})"
-                    for branch in (PUBLISHED, TREES, SCORECARD, HINDSIGHT))
-        said.append(f"margin {100 * result['margins'][reading]:.2f} % of an invoice: profit in millions, no policy {base / 1e6:.2f}, {', '.join(branches)}")
+        branches = (f"{branch} {found[branch]['profit'] / 1e6:.2f} ({found[branch]['policy']})" for branch in (PUBLISHED, TREES, SCORECARD, HINDSIGHT))
+        said.append(f"margin {100 * result['margins'][reading]:.2f} % of an invoice: profit in millions, no policy {found[NONE]['profit'] / 1e6:.2f}, "
+                    f"{', '.join(branches)}")
     return "\n  ".join(said)
 
 
@@ -155,17 +159,18 @@ def _total(results, reading):
     found = [figures(result, reading) for result in results]
     mean = {branch: {name: np.mean([seed[branch][name] for seed in found]) for name in ("profit", "lost", "margin", "reviews", "automatic")}
             for branch in (NONE, *SHOWN)}
-    yield (f"SIMULATED, {len(results)} seeds, years 4 and 5; margin {READ_AS[reading]}, {100 * np.mean([each['margins'][reading] for each in results]):.2f} % "
-           f"of an invoice. No policy: profit {mean[NONE]['profit'] / 1e6:.2f} million of margin {mean[NONE]['margin'] / 1e6:.2f}, lost "
-           f"{mean[NONE]['lost'] / 1e6:.2f}")
+    earned = 100 * np.mean([each["margins"][reading] for each in results])
+    yield (f"SIMULATED, {len(results)} seeds, years 4 and 5; margin 0.05 of {READINGS[reading]}, {earned:.2f} % of an invoice. Millions without policy: margin "
+           f"{mean[NONE]['margin'] / 1e6:.2f}, lost {mean[NONE]['lost'] / 1e6:.2f}, profit {mean[NONE]['profit'] / 1e6:.2f}")
     for one, other in COMPARED:
         less = differences(results, reading, one, other)
-        yield f"  {WORDS[one]} less {WORDS[other]}: {_interval(less['millions'])} million, {_interval(less['percent'])} % of the profit without policy"
+        yield (f"  {WORDS[one]} less {WORDS[other]}: {_interval(less['millions'])} million, {_interval(less['percent'])} % of the margin without policy; "
+               f"before reviews {_interval(less['before_reviews'])} %")
     for branch in SHOWN:
         here = mean[branch]
         yield (f"  {WORDS[branch]}: losses avoided {(mean[NONE]['lost'] - here['lost']) / 1e6:.2f}, margin given up "
                f"{(mean[NONE]['margin'] - here['margin']) / 1e6:.2f}, reviews {here['reviews'] / 1e6:.2f} million; automatic {100 * here['automatic']:.0f} %")
-    yield "  each policy with the trees less no policy, in percent of the profit without; in brackets what its replay of years 1 to 3 promised"
+    yield "  each policy with the trees less no policy, in percent of the margin without; in brackets what its replay of years 1 to 3 promised"
     times = {branch: Counter(seed[branch]["policy"] for seed in found) for branch in (TREES, SCORECARD, HINDSIGHT)}
     for name in results[0]["judged"][TREES]:
         came, promised = (mean_interval([_gain(each[side], name, each["margins"][reading]) for each in results]) for side in ("judged", "replayed"))
@@ -174,12 +179,14 @@ def _total(results, reading):
 
 
 def _gain(accounts, name, earned):
-    """What a policy with the trees earns beyond none, in percent of none."""
-    none = (accounts.get(NONE) or accounts[TREES])[NONE]
-    return 100 * (Account(**accounts[TREES][name]).profit(earned) / Account(**none).profit(earned) - 1)
+    """What a policy with the trees earns beyond none, in percent of the margin of none."""
+    none, account = Account(**(accounts.get(NONE) or accounts[TREES])[NONE]), Account(**accounts[TREES][name])
+    return 100 * (account.profit(earned) - none.profit(earned)) / (earned * none.invoiced)
 
 
 def _interval(found):
+    if np.isnan(found["low"]):
+        return f"{found['mean']:+.2f}"
     return f"{found['mean']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
 
 

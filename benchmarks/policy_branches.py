@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 from benchmarks.policy_accounts import NONE, Account, factors, reviewed, usual_exposure
 from features.catalogue import Catalogue
 from features.feeders.duck import featurize as feed
-from models.policy import decide_book
 from models.target import drop_in_default
 from pipeline.columns import read_columns
 from pipeline.datasets import TABLES, case_path, read_json
@@ -28,8 +27,9 @@ from pipeline.outcomes import known_outcomes
 from pipeline.params import load_params
 from pipeline.sources.simulated import Portfolio, last_day, settings_from
 from pipeline.spine import active_customers, end_of
-from serving.standing import policy_arguments, standing_catalogue
+from serving.standing import standing_catalogue
 
+STANDING = ("capacity", "days_past_due", "open_lawsuit_amount")
 DECIDED, MONTHS = ("invoices", "payments", "contracts", "exposures"), 3
 BRANCHES = Path("data/branches")
 # Months after the last one judged in which nobody gets anything new, until what is open is paid or lost: terms of 60 days, paid three months late, and a
@@ -49,25 +49,20 @@ class Branch:
             for path in TABLES.iterdir():
                 (folder / path.name).symlink_to(path.resolve())
 
-    def decide(self, book, catalogue):
-        """Decide the whole book by what is known in this branch; holds until decided anew."""
+    def decide(self, book, fixed, catalogue):
+        """Decide the whole book by what is known in this branch; holds until decided anew. `fixed` are the columns that no decision moves; `catalogue`
+        declares those that one may."""
         if self.policy is None:
             return
-        names = [*self.scorer.names, *catalogue["standing"].names]
-        columns = self._featurized(book, catalogue["all"].only(names))
+        names = {*self.scorer.names, *STANDING}
+        for table in DECIDED:
+            replace_table(self.folder / f"{table}.parquet", self.tables[table])
+        columns = fixed | featurized(self.folder, book, catalogue.only([name for name in catalogue.names if name in names]))
         usual = usual_exposure(self.free, book)
-        standing = {name: columns[name] for name in catalogue["standing"].names} | {"exposure": usual}
-        decided = decide_rows(self.policy, self.scorer, self.scorer.raw(columns), standing)
+        decided = self.policy.decide(*self.scorer.shape(self.scorer.raw(columns)), {name: columns[name] for name in STANDING} | {"exposure": usual})
         factor = factors(decided, usual)
         self.decisions |= {customer: (float(share) or 1.0, share == 0) for customer, share in zip(book["customer_id"], factor, strict=True)}
         self.account += reviewed(decided, factor)
-
-    def _featurized(self, book, catalogue):
-        for table in DECIDED:
-            replace_table(self.folder / f"{table}.parquet", self.tables[table])
-        write_frame(self.folder / "book" / "observations.parquet", book)
-        feed(self.folder, self.folder / "book" / "observations.parquet", self.folder / "book" / "features.parquet", catalogue=catalogue, threads=1)
-        return read_columns(self.folder / "book" / "features.parquet")
 
     def month(self):
         """One month on, by the decisions that hold."""
@@ -106,12 +101,6 @@ def stepped(portfolios, decisions):
     return {table: pa.concat_tables(parts) for table, parts in found.items()}
 
 
-def decide_rows(policy, scorer, raw_score, standing):
-    """The policy's decisions on scored rows; `standing` has what it asks for, exposure being what the customer would usually have open."""
-    probability, grade = scorer.shape(raw_score)
-    return decide_book(policy, grade=grade, pd_12m=probability, **policy_arguments(standing))
-
-
 def begun(months):
     """The portfolios of the working directory's parameters after so many months without decisions."""
     settings = settings_from(load_params().simulated)
@@ -123,7 +112,7 @@ def begun(months):
 
 
 def played(policies, scorers, *, first, last):
-    """{(scorer, policy): Account} of months `first` to `last` (first exclusive, last inclusive) of `policies` ({(scorer, policy): Policy}), and of NONE.
+    """{(scorer, policy): Account} of months `first` to `last` (first exclusive, last inclusive) of `policies` ({(scorer, policy): Candidate}), and of NONE.
 
     All branches go on side by side. The one without a policy keeps the tables of the working directory up to date; what no decision moves is read from there.
     """
@@ -134,13 +123,14 @@ def played(policies, scorers, *, first, last):
     free = Branch(portfolios, everything, TABLES)
     branches = {key: Branch(copy.deepcopy(portfolios), tables, BRANCHES / f"{number}", policy=policy, scorer=scorers[key[0]])
                 for number, (key, policy) in enumerate(policies.items())}
-    catalogue = catalogues()
+    fixed, moved = by_what_is_decided(catalogue(), {name for scorer in scorers.values() for name in scorer.names})
     for month in range(first, last):
         if (month - first) % MONTHS == 0:
             _keep(free)
             book = booked(last_day(settings.first_month, month), rules)
+            columns = featurized(TABLES, book, fixed, scratch=BRANCHES)
             for branch in branches.values():
-                branch.decide(book, catalogue)
+                branch.decide(book, columns, moved)
         for branch in (free, *branches.values()):
             branch.month()
     for branch in (free, *branches.values()):
@@ -154,12 +144,26 @@ def booked(day, rules):
     return drop_in_default(rows, known_outcomes("default", rules, known_by=end_of(day))).reset_index(drop=True)
 
 
-def catalogues():
-    """The catalogue that the scorers learned with, the standing that the policy asks for, and both as one."""
+def catalogue():
+    """The catalogue that the scorers learned with, and the standing that policies ask for."""
     folder = case_path("default", "development")
-    catalogue = Catalogue.from_dict(read_json(folder / "catalogue.json"))
-    standing = standing_catalogue(available_columns(folder, "default"), preferred_basis=catalogue.preferred_basis)
-    return {"standing": standing, "all": catalogue.of([*catalogue.features, *standing.features])}
+    learned_with = Catalogue.from_dict(read_json(folder / "catalogue.json"))
+    standing = standing_catalogue(available_columns(folder, "default"), preferred_basis=learned_with.preferred_basis)
+    return learned_with.of([*learned_with.features, *standing.only(STANDING).features])
+
+
+def by_what_is_decided(catalogue, names):
+    """Two catalogues, of the named features and the standing: those that no decision moves, the same in every branch, and those that one may."""
+    asked = [each for each in catalogue.features if each.name in names or each.name in STANDING]
+    return tuple(catalogue.of([each for each in asked if bool(set(each.needs) & set(DECIDED)) == moved]) for moved in (False, True))
+
+
+def featurized(tables, book, catalogue, *, scratch=None):
+    """The catalogue's columns of a book, from the tables of a folder."""
+    folder = (scratch or tables) / "book"
+    write_frame(folder / "observations.parquet", book)
+    feed(tables, folder / "observations.parquet", folder / "features.parquet", catalogue=catalogue, threads=1)
+    return read_columns(folder / "features.parquet")
 
 
 def _keep(branch):

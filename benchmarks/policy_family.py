@@ -1,36 +1,59 @@
 """The policies that the benchmark chooses among: policy.yaml and what its own fields can make of it, written out and validated like a file."""
 
+from dataclasses import dataclass
+
 import msgspec
+import numpy as np
 import yaml
 
-from models.policy import parse_policy
+from models.policy import Policy, decide_book, parse_policy
+from serving.standing import policy_arguments
 
 PUBLISHED = "published"
-# The loss budget of a customer, times policy.yaml's.
-TIGHTER, LOOSER, LOOSEST = 1 / 3, 3, 10
-# Ceilings and shares of capacity of these grades are what "half" and "wide" change.
+# Ceilings and shares of capacity of these grades are what "half" and "open" change.
 RISKY = ("C", "D", "E")
 
 
-def candidates(spec):
-    """{name: Policy}: the published policy and what a manager would try next, from strict to soft in each of its levers.
+@dataclass(frozen=True)
+class Candidate:
+    """A policy, and the PD from which a customer is of grade E; None: where the model's own scale has it (see `scale.cuts` of params.yaml)."""
 
-    budget: the expected loss that one customer may cost; half, wide: ceiling and capacity share of C to E halved, or raised to those of B; decline: grades
-    that get nothing. Raises: RiskError when one of them is no valid policy.
+    policy: Policy
+    worst_from: float | None = None
+
+    def decide(self, probability, grade, standing):
+        """Decisions on scored rows. `standing` has what the policy asks for, exposure (minor units) being what a customer would usually have open."""
+        return decide_book(self.policy, grade=regraded(grade, probability, self.worst_from), pd_12m=probability, **policy_arguments(standing))
+
+
+def regraded(grade, probability, worst_from):
+    """The grades' names with E beginning at `worst_from`: those above it are E, and what was E below it is D."""
+    if worst_from is None:
+        return grade
+    letters = np.array([name[0] for name in grade])
+    return np.where(probability >= worst_from, "E", np.where(letters == "E", "D", letters))
+
+
+def candidates(spec):
+    """{name: Candidate}: the published policy and what a manager would try next, from strict to soft in each of its levers.
+
+    budget: the expected loss that one customer may cost; half: ceilings and capacity shares of C to E; open: those of B for all of them and ten times the
+    budget, so that hard stops are nearly all that is left; decline: grades that get nothing. Raises: RiskError when one of them is no valid policy.
     """
+    opened = wide(budget(spec, 10))
     tried = {
-        PUBLISHED: spec,
-        "budget/3": budget(spec, TIGHTER),
-        "budget*3": budget(spec, LOOSER),
-        "half": scaled(spec, 0.5),
-        "wide": wide(spec),
-        "decline E": declined(spec, "E"),
-        "decline DE": declined(spec, "DE"),
-        "wide, decline E": declined(wide(spec), "E"),
-        "wide, budget*10": budget(wide(spec), LOOSEST),
-        "wide, budget*10, decline E": declined(budget(wide(spec), LOOSEST), "E"),
+        PUBLISHED: (spec, None),
+        "budget/3": (budget(spec, 1 / 3), None),
+        "budget*3": (budget(spec, 3), None),
+        "half": (scaled(spec, 0.5), None),
+        "decline E": (declined(spec, "E"), None),
+        "decline DE": (declined(spec, "DE"), None),
+        "open": (opened, None),
+        "open, decline E": (declined(opened, "E"), None),
+        "open, decline from 20 %": (declined(opened, "E"), 0.2),
+        "open, decline from 30 %": (declined(opened, "E"), 0.3),
     }
-    return {name: parse_policy(yaml.safe_dump(msgspec.to_builtins(each))) for name, each in tried.items()}
+    return {name: Candidate(parse_policy(yaml.safe_dump(msgspec.to_builtins(each))), worst_from) for name, (each, worst_from) in tried.items()}
 
 
 def budget(spec, times):

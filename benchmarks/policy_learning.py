@@ -10,7 +10,8 @@ from features.catalogue import Catalogue
 from models.classifier import Settings, columns_of, fit_trees, grouped_folds
 from models.sample import CALIBRATION, UNUSED, VALIDATION, customer_places, deal, matured_rows
 from models.scorecard import Limits, fit_scorecard, raw_scores
-from models.scoring import encode, from_raw
+from models.scoring import encode, from_raw, lay_out
+from models.scoring import raw_scores as score_raw
 from pipeline.challenge import learned, shaped
 from pipeline.columns import cut, read_columns
 from pipeline.datasets import case_path, read_json
@@ -70,7 +71,22 @@ def _trees(bundle, columns, rows, matured, fold):
         scores = from_raw(bundle, raw_score)
         return scores.probability, scores.grade_names()
 
-    return Scorer(bundle.names, lambda named: bundle.booster.predict(encode(named, bundle), raw_score=True, num_threads=1), shape, unseen)
+    names, raw = read_by_trees(bundle)
+    return Scorer(names, raw, shape, unseen)
+
+
+def read_by_trees(bundle):
+    """The columns that the bundle's trees ask for, and the function of them that gives its raw scores: no other needs to be computed."""
+    used = np.flatnonzero(bundle.booster.feature_importance("split"))
+    names, levels = tuple(bundle.names[place] for place in used), [bundle.manifest.columns[place].levels for place in used]
+
+    def raw(named):
+        asked = lay_out(named, names, levels)
+        matrix = np.full((len(asked), len(bundle.names)), np.nan)
+        matrix[:, used] = asked
+        return score_raw(bundle, matrix)
+
+    return names, raw
 
 
 def _scorecard(card, shapes, columns, rows, matured, fold, manifest, params):
