@@ -6,9 +6,9 @@
 Everything here is simulated. For every seed, in a folder of its own: 36 months without decisions; trees and scorecard learn on every matured row
 (`policy_learning`). Every policy of the family (`policy_family`) is replayed on the quarters of years 2 and 3 with scores by models that had not seen the
 customer, and the one that would have earned most is chosen, for the trees and for the scorecard alike. Then the portfolio goes on from month 36 to 60 under
-no policy, under each policy with the trees, and under the scorecard's choice (`policy_branches`): every quarter end the whole book is decided by what is
-known in that branch, and a customer does granted over usual exposure of his business, nothing where declined, until decided anew. In half a year of run-off
-what is open is paid or lost.
+no policy, and under each policy with each of the two (`policy_branches`): every quarter end the whole book is decided by what is known in that branch, and a
+customer does granted over usual exposure of his business, nothing where declined, until decided anew. In half a year of run-off what is open is paid or
+lost. The best in hindsight is the best of all these, whoever scored.
 
 Profit is margin less losses less reviews. Losses: what the simulator's defaults write off (on average half of what is open). Reviews: `CASE_COSTS` by route, as
 often a year as the policy says; a person who signs sees no more than the records here, so they cost and do not help, and every difference is also told
@@ -54,7 +54,7 @@ HINDSIGHT = "hindsight"
 WORDS = {NONE: "no policy", PUBLISHED: "policy.yaml with the trees", TREES: "policy chosen with the trees", SCORECARD: "policy chosen with the scorecard",
          HINDSIGHT: "best in hindsight"}
 SHOWN = (PUBLISHED, TREES, SCORECARD, HINDSIGHT)
-COMPARED = ((TREES, NONE), (TREES, SCORECARD), (TREES, HINDSIGHT), (SCORECARD, NONE), (PUBLISHED, NONE))
+COMPARED = ((TREES, NONE), (SCORECARD, NONE), (TREES, SCORECARD), (TREES, HINDSIGHT), (SCORECARD, HINDSIGHT), (PUBLISHED, NONE))
 
 
 def run_seed(seed, customers):
@@ -74,8 +74,7 @@ def _judged():
     earned, replays = _replayed(family, learned_by, rows)
     choice = {by: {name: found[name] for name in family} for by, found in replays.items()}
     chosen = {reading: {by: best(accounts, earned[reading]) for by, accounts in choice.items()} for reading in READINGS}
-    asked = [*((TREES, name) for name in family), *((SCORECARD, name) for name in sorted({chosen[reading][SCORECARD] for reading in READINGS}))]
-    accounts = played({(by, name): family[name] for by, name in asked}, learned_by, first=LEARNED, last=LAST)
+    accounts = played({(by, name): policy for by in learned_by for name, policy in family.items()}, learned_by, first=LEARNED, last=LAST)
     judged = {}
     for (by, name), account in accounts.items():
         judged.setdefault(by, {})[name] = asdict(account)
@@ -115,12 +114,13 @@ def margins(exposures, invoices, share, *, since):
 
 def figures(result, reading):
     """A seed's judged branches under one reading of the margin, whole currency units: {branch: {"profit", "lost", "margin", "reviews", "automatic", "policy"}}
-    of no policy, the published one with the trees, both choices, and the best of the family with the trees."""
+    of no policy, the published one with the trees, both choices, and the best of all."""
     earned, judged = result["margins"][reading], {by: {name: Account(**account) for name, account in found.items()} for by, found in result["judged"].items()}
     chosen = result["chosen"][reading]
+    latest = best({(by, name): account for by in (TREES, SCORECARD) for name, account in judged[by].items()}, earned)
     picked = {NONE: (NONE, NONE), PUBLISHED: (TREES, PUBLISHED), TREES: (TREES, chosen[TREES]), SCORECARD: (SCORECARD, chosen[SCORECARD]),
-              HINDSIGHT: (TREES, best(judged[TREES], earned))}
-    return {branch: _figures(judged[by][name], earned) | {"policy": name} for branch, (by, name) in picked.items()}
+              HINDSIGHT: latest}
+    return {branch: _figures(judged[by][name], earned) | {"policy": name, "by": by} for branch, (by, name) in picked.items()}
 
 
 def _figures(account, earned):
@@ -144,7 +144,7 @@ def line(result):
             f"{len(result['learned']['characteristics'])} characteristics"]
     for reading in READINGS:
         found = figures(result, reading)
-        branches = (f"{branch} {found[branch]['profit'] / 1e6:.2f} ({found[branch]['policy']})" for branch in (PUBLISHED, TREES, SCORECARD, HINDSIGHT))
+        branches = (f"{branch} {here['profit'] / 1e6:.2f} ({here['by']}: {here['policy']})" for branch, here in found.items() if branch != NONE)
         said.append(f"margin {100 * result['margins'][reading]:.2f} % of an invoice: profit in millions, no policy {found[NONE]['profit'] / 1e6:.2f}, "
                     f"{', '.join(branches)}")
     return "\n  ".join(said)
@@ -170,17 +170,23 @@ def _total(results, reading):
         here = mean[branch]
         yield (f"  {WORDS[branch]}: losses avoided {(mean[NONE]['lost'] - here['lost']) / 1e6:.2f}, margin given up "
                f"{(mean[NONE]['margin'] - here['margin']) / 1e6:.2f}, reviews {here['reviews'] / 1e6:.2f} million; automatic {100 * here['automatic']:.0f} %")
-    yield "  each policy with the trees less no policy, in percent of the margin without; in brackets what its replay of years 1 to 3 promised"
+    yield "  each policy less no policy in percent of the margin without policy, in brackets what its replay of years 2 and 3 promised:"
+    yield "  with the trees; with the scorecard; times chosen with the trees, with the scorecard, best in hindsight"
     times = {branch: Counter(seed[branch]["policy"] for seed in found) for branch in (TREES, SCORECARD, HINDSIGHT)}
     for name in results[0]["judged"][TREES]:
-        came, promised = (mean_interval([_gain(each[side], name, each["margins"][reading]) for each in results]) for side in ("judged", "replayed"))
-        yield (f"    {name:28}{_interval(came)} ({promised['mean']:+.1f}); chosen {times[TREES][name]} times, by the scorecard {times[SCORECARD][name]}, "
-               f"best in hindsight {times[HINDSIGHT][name]}")
+        came = "; ".join(_came_and_promised(results, by, name, reading) for by in (TREES, SCORECARD))
+        yield f"    {name:28}{came}; {', '.join(str(count[name]) for count in times.values())}"
 
 
-def _gain(accounts, name, earned):
-    """What a policy with the trees earns beyond none, in percent of the margin of none."""
-    none, account = Account(**(accounts.get(NONE) or accounts[TREES])[NONE]), Account(**accounts[TREES][name])
+def _came_and_promised(results, by, name, reading):
+    judged = mean_interval([_gain(each["judged"][by][name], each["judged"][NONE][NONE], each["margins"][reading]) for each in results])
+    promised = np.mean([_gain(each["replayed"][by][name], each["replayed"][by][NONE], each["margins"][reading]) for each in results])
+    return f"{_interval(judged)} [{promised:+.2f}]"
+
+
+def _gain(account, none, earned):
+    """What an account earns beyond the one without policy, in percent of the latter's margin."""
+    account, none = Account(**account), Account(**none)
     return 100 * (account.profit(earned) - none.profit(earned)) / (earned * none.invoiced)
 
 
