@@ -160,8 +160,9 @@ def _total(results, reading):
     mean = {branch: {name: np.mean([seed[branch][name] for seed in found]) for name in ("profit", "lost", "margin", "reviews", "automatic")}
             for branch in (NONE, *SHOWN)}
     earned = 100 * np.mean([each["margins"][reading] for each in results])
-    yield (f"SIMULATED, {len(results)} seeds, years 4 and 5; margin 0.05 of {READINGS[reading]}, {earned:.2f} % of an invoice. Millions without policy: margin "
-           f"{mean[NONE]['margin'] / 1e6:.2f}, lost {mean[NONE]['lost'] / 1e6:.2f}, profit {mean[NONE]['profit'] / 1e6:.2f}")
+    share = results[0]["margins"]["invoice"]
+    yield (f"SIMULATED, {len(results)} seeds, years 4 and 5; margin {share} of {READINGS[reading]}, {earned:.2f} % of an invoice. Millions without policy: "
+           f"margin {mean[NONE]['margin'] / 1e6:.2f}, lost {mean[NONE]['lost'] / 1e6:.2f}, profit {mean[NONE]['profit'] / 1e6:.2f}")
     for one, other in COMPARED:
         less = differences(results, reading, one, other)
         yield (f"  {WORDS[one]} less {WORDS[other]}: {_interval(less['millions'])} million, {_interval(less['percent'])} % of the margin without policy; "
