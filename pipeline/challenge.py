@@ -12,7 +12,7 @@ from models.probability_tests import LOSSES, brier, compare_losses, log_loss
 from models.sample import CALIBRATION, IN_SAMPLE, OUT_OF_TIME
 from models.scorecard import Limits, fit_scorecard, raw_scores, table
 from models.validation import headline
-from pipeline.columns import read_columns
+from pipeline.columns import cut, read_columns
 from pipeline.datasets import case_path, replacing, write_json
 from pipeline.evaluate import judge
 from pipeline.frames import read_frame, read_observations
@@ -31,7 +31,7 @@ def challenge(use_case):
     columns = read_columns(development / "features.parquet", [column.name for column in manifest.columns])
     card, shapes = learned(columns, rows, manifest, params)
     judged = read_frame(case_path(use_case, "evaluation", "predictions.parquet"))
-    challenger = scored(judged, card, _cut(columns, rows["sample"].eq(OUT_OF_TIME).to_numpy()), shapes)
+    challenger = scored(judged, card, cut(columns, rows["sample"].eq(OUT_OF_TIME).to_numpy()), shapes)
     found = {"bundle": bundle_hash(model), "scorecard": _scorecard(challenger, card, shapes, manifest, params.evaluate),
              "constant": constant(judged["target"].to_numpy(), params.calibrate.prior_rate or rows.loc[rows["sample"].isin(IN_SAMPLE), "target"].mean()),
              "comparison": compare(judged, challenger, repeats=params.evaluate.bootstrap_rounds, seed=params.evaluate.seed)}
@@ -47,7 +47,7 @@ def learned(columns, rows, manifest, params):
     refit = manifest.training["settings"]["refit"]
     mask = rows["sample"].isin(IN_SAMPLE[: REFITS.index(refit) + 1]).to_numpy()
     how = {"described": manifest.columns, "limits": Limits(**msgspec.structs.asdict(params.challenge)), "scale": points_scale(params)}
-    card = fit_scorecard(_cut(columns, mask), rows["target"].to_numpy()[mask], groups=rows["customer_id"].to_numpy()[mask], **how)
+    card = fit_scorecard(cut(columns, mask), rows["target"].to_numpy()[mask], groups=rows["customer_id"].to_numpy()[mask], **how)
     shapes, _, probability = curves_of(*_to_calibrate(card, columns, rows, refit, params.train.seed, how), params=params)
     return card, shapes | {"grades": graded(probability, params.scale)}
 
@@ -55,9 +55,15 @@ def learned(columns, rows, manifest, params):
 def scored(judged, card, columns, shapes):
     """The judged rows with the scorecard's raw score, probability and grade instead of the trees'."""
     raw_score = raw_scores(card, columns)
+    probability, grade = shaped(shapes, raw_score)
+    return judged.assign(raw_score=raw_score, probability=probability, grade=grade)
+
+
+def shaped(shapes, raw_score):
+    """The probability and the grade's name of each of the card's raw scores, by the knots and grades that `learned` gave."""
     probability = apply(shapes["knots"], raw_score)
     names = np.array([grade.name for grade in shapes["grades"]], dtype=object)
-    return judged.assign(raw_score=raw_score, probability=probability, grade=names[grade_index([grade.upper for grade in shapes["grades"]], probability)])
+    return probability, names[grade_index([grade.upper for grade in shapes["grades"]], probability)]
 
 
 def constant(target, rate):
@@ -100,17 +106,13 @@ def _to_calibrate(card, columns, rows, refit, seed, how):
     mask = rows["sample"].isin(IN_SAMPLE if refit == "all" else (CALIBRATION,)).to_numpy()
     target, groups = rows["target"].to_numpy()[mask], rows["customer_id"].to_numpy()[mask]
     if refit != "all" or not card.names:
-        return raw_scores(card, _cut(columns, mask)), target, groups
+        return raw_scores(card, cut(columns, mask)), target, groups
     own, fold, raw_score = {name: columns[name][mask] for name in card.names}, grouped_folds(target, groups, folds=FOLDS, seed=seed), np.empty(len(target))
     for number in range(FOLDS):
         away = fold == number
-        other = fit_scorecard(_cut(own, ~away), target[~away], groups=groups[~away], **how)
-        raw_score[away] = raw_scores(other, _cut(own, away))
+        other = fit_scorecard(cut(own, ~away), target[~away], groups=groups[~away], **how)
+        raw_score[away] = raw_scores(other, cut(own, away))
     return raw_score, target, groups
-
-
-def _cut(columns, mask):
-    return {name: values[mask] for name, values in columns.items()}
 
 
 if __name__ == "__main__":

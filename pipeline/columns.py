@@ -24,6 +24,11 @@ def read_columns(path, names=None, *, rows=None):
     return {name: as_column(table[name], rows) for name in names}
 
 
+def cut(columns, rows):
+    """The columns of `read_columns` at a mask or at positions."""
+    return {name: values[rows] for name, values in columns.items()}
+
+
 class ColumnFile(Mapping):
     """The columns of `read_columns`, each read when it is asked for: a book of a million rows then needs a column's memory, not the file's."""
 
