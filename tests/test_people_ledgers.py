@@ -98,6 +98,21 @@ def test_a_second_override_of_a_customer_is_refused_while_one_is_in_force(overri
     assert grant(overrides, expires_on=TODAY + timedelta(days=60)).id != first.id
 
 
+def test_a_renewal_carries_both_its_signers_or_one_person_would_seem_to_have_signed_alone(overrides):
+    made = grant(overrides)
+    renewed = overrides.renew(made.id, reason="still right", author="ben", approver="anna", expires_on=TODAY + timedelta(days=60))
+    assert (renewed.author, renewed.approver) == ("ben", "anna")
+
+
+def test_an_erased_customers_override_can_be_neither_renewed_nor_revoked(overrides, store):
+    made = grant(overrides)
+    store.erase_customer("C1", actor="privacy desk", reason="request")
+    for follow in (lambda: overrides.revoke(made.id, reason="void", author="carl"),
+                   lambda: overrides.renew(made.id, reason="still", author="anna", approver="ben", expires_on=TODAY + timedelta(days=60))):
+        with pytest.raises(RiskError, match=f"there is no override {made.id}"):
+            follow()
+
+
 def test_an_override_is_renewed_by_two_persons_while_it_holds(overrides, clock, store):
     made = grant(overrides)
     clock.forward(30)
