@@ -58,6 +58,8 @@ class _Night:
         self.deadline = [*known["deadline"], *[rules.deadline("onboarding", day)] * len(new)]
         self.after = [*known["sequence"], *[None] * len(new)]
         self.first_new, self.moves, self.held = len(places), [], np.zeros(0, dtype=bool)
+        # Nobody has touched the case of those whom an earlier night took in and left in onboarding.
+        self.untouched = [row for row, reason in enumerate(known["reason"]) if reason == FIRST_SEEN and known["state"][row] == "onboarding"]
         self.facts = facts_of(self.customers, book, day=day, reference_pd=self.reference, params=params)
         for row in range(self.first_new, len(self.customers)):
             self._move(row, None, "onboarding", FIRST_SEEN, self.owner[row], self.deadline[row])
@@ -250,6 +252,8 @@ def _lines(night, runs, open_runs, now):
         lines.append(f"{int(night.held.sum()):,} customers should be run down, and cannot without a known exposure: bring the table exposures.")
     counts = {name: sum(run.playbook == name for run in runs) for name in (each.name for each in night.rules.spec.playbooks)}
     lines += [f"playbook {name} starts for {count:,}" for name, count in counts.items() if count]
+    if night.moves:
+        lines.append("The service decides by these states from now on; `risk publish` brings them into the published book.")
     lines += _late_lines(night, open_runs, now) + _unknown_lines(night)
     return lines
 

@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from features.errors import RiskError
+from models.decision_in_force import Held
 from models.life_cycle import decide_move, person
 from models.playbooks import Step, require_next, standings
 from serving import ledger
@@ -236,6 +237,11 @@ class LifeCycleLedger:
             contents.append({"made_at": now, "source": self._source, "run": number, "playbook": start.playbook, "action": STARTED, "step": None,
                              "drill": int(start.drill), "actor": start.actor, "rules": rules.hash, **ledger.sealed(start.customer_id, payload)})
         return ledger.append(connection, head, contents)
+
+
+def held_of(standing, new_credit):
+    """The Held of a Standing, or None without one. new_credit: {state: what it leaves of new credit}."""
+    return None if standing is None else Held(standing.state, standing.since, standing.owner, standing.deadline, new_credit[standing.state])
 
 
 def move_of(rules, standing, to, *, actor, note, today, assessed_on=None, exposure=None, pd_12m=None, opened_by=()):
