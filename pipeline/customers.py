@@ -23,8 +23,8 @@ UNKNOWN = "customer {} has no state: check the id, or run `risk customers advanc
 def advance_book(as_of=None, *, take_over=False, actor="", note=""):
     """Move all customers by the rules as of a day, the book's unless given, start the playbooks called for, and return what happened as lines.
 
-    take_over: the book's customers that were never seen are business that is there already, which a person (`actor`, with a reason) answers for: they become
-    active without the single approvals of new ones. Doing it again on the same day changes nothing.
+    take_over: the book's customers that were never seen, or only taken into onboarding by an earlier night, are business that is there already, which a person
+    (`actor`, with a reason) answers for: they become active without the single approvals of new ones. Doing it again on the same day changes nothing.
     Raises: RiskError for a day before the book's or before the last night, for scores gone stale, and as `read_book` and `load_life_cycle`.
     """
     params, rules, book = load_params(), load_life_cycle(LIFE_CYCLE), read_book()
@@ -58,6 +58,7 @@ class _Night:
         self.deadline = [*known["deadline"], *[rules.deadline("onboarding", day)] * len(new)]
         self.after = [*known["sequence"], *[None] * len(new)]
         self.first_new, self.moves, self.held = len(places), [], np.zeros(0, dtype=bool)
+        self.taken_over = None
         # Nobody has touched the case of those whom an earlier night took in and left in onboarding.
         self.untouched = [row for row, reason in enumerate(known["reason"]) if reason == FIRST_SEEN and known["state"][row] == "onboarding"]
         self.facts = facts_of(self.customers, book, day=day, reference_pd=self.reference, params=params)
@@ -65,12 +66,14 @@ class _Night:
             self._move(row, None, "onboarding", FIRST_SEEN, self.owner[row], self.deadline[row])
 
     def take_over(self, actor, note):
-        """Let the new customers of the book be active, on a person's word."""
-        for row in range(self.first_new, len(self.customers)):
+        """Let the customers of the book that are new, or whose case nobody has touched since they were, be active, on a person's word."""
+        scored = ~np.isnan(self.facts["pd_12m"])
+        self.taken_over = [row for row in [*self.untouched, *range(self.first_new, len(self.customers))] if scored[row]]
+        for row in self.taken_over:
             evidence = {"steps": {"assessment": str(self.day), "approval": actor}}
             self._move(row, "onboarding", "active", TAKEN_OVER, self.rules.state("active").owner, self.rules.deadline("active", self.day), evidence=evidence,
                        actor=actor, note=note)
-            self.state[row] = PLACE["active"]
+            self.state[row], self.since[row] = PLACE["active"], self.day
 
     def advance(self):
         """Move everybody by the rules."""
@@ -252,6 +255,8 @@ def _lines(night, runs, open_runs, now):
         lines.append(f"{int(night.held.sum()):,} customers should be run down, and cannot without a known exposure: bring the table exposures.")
     counts = {name: sum(run.playbook == name for run in runs) for name in (each.name for each in night.rules.spec.playbooks)}
     lines += [f"playbook {name} starts for {count:,}" for name, count in counts.items() if count]
+    if night.taken_over == []:
+        lines.append("nobody is taken over: the book's customers have states already; let those in onboarding in one by one with `risk customers move`.")
     if night.moves:
         lines.append("The service decides by these states from now on; `risk publish` brings them into the published book.")
     lines += _late_lines(night, open_runs, now) + _unknown_lines(night)

@@ -94,6 +94,19 @@ def test_a_book_that_is_there_is_taken_over_on_a_persons_word(place):
     assert risk("customers", "list", "--state", "exit") == "nobody is in exit.\n"
 
 
+def test_a_book_whose_first_night_forgot_to_take_it_over_can_still_be_taken_over_but_for_cases_that_somebody_touched(place):
+    tables()
+    book(C1={}, C2={"route": "one_person"}, C3={"route": "one_person"})
+    risk("customers", "advance")
+    risk("customers", "move", "C3", "--to", "onboarding", "--by", "wang", "--reason", "papers are missing")
+    assert states(place) == {"C1": "active", "C2": "onboarding", "C3": "onboarding"}
+    book(DAY + datetime.timedelta(days=1), C1={}, C2={"route": "one_person"}, C3={"route": "one_person"})
+    assert "  onboarding to active: 1 taken_over" in take_over().splitlines()
+    assert states(place) == {"C1": "active", "C2": "active", "C3": "onboarding"}
+    assert "C2 on 2023-07-01: active since 2023-07-01, taken_over" in risk("customers", "show", "C2")
+    assert "nobody is taken over: the book's customers have states already" in take_over()
+
+
 def test_a_default_takes_a_customer_out_of_the_book_and_into_restriction(place):
     tables()
     book(C1={}, C2={})
