@@ -58,7 +58,7 @@ def publish(use_case):
             bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(),
             extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], **held})
         store.record_policy(policy.hash, text)
-        said = "" if applied is None else applied.plan_reviews()
+        said = "" if applied is None else applied.plan_reviews(about["as_of"])
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 
 
@@ -77,14 +77,23 @@ class _InForce:
         override, held = self._in_force.get(row["customer_id"]), self._held.get(row["customer_id"])
         changed = row if override is None and held is None else self._changed(row, standing, override, held)
         grade = row["grade"] if override is None or override.change.grade is None else override.change.grade
-        self._terms.append((row["customer_id"], grade, changed["review_days"]))
+        # Who has left has nothing to be reviewed; re-entry begins with an assessment of its own.
+        if held is None or held.state != "exit":
+            self._terms.append((row["customer_id"], grade, changed["review_days"]))
         return changed
 
-    def plan_reviews(self):
-        """Bring the review calendar in line with what was published, and return what to say about it, the overrides and the states."""
+    def plan_reviews(self, as_of):
+        """Bring the review calendar in line with what was published, as of the book's moment, and return what to say about it, the overrides and the states."""
         planned = self._reviews.plan(*(list(part) for part in zip(*self._terms, strict=True))) if self._terms else 0
+        left = self._reviews.drop_out([customer for customer, _, _ in self._terms], why=lambda customer: self._why_out(customer, as_of))
         bound = f", {self._bound:,} bound by their life cycle state" if self._held else ""
-        return f", {self._used:,} under an override{bound}, {planned:,} reviews planned or moved"
+        gone = f", {left:,} customers out of the review calendar (`risk reviews left`)" if left else ""
+        return f", {self._used:,} under an override{bound}, {planned:,} reviews planned or moved{gone}"
+
+    def _why_out(self, customer, as_of):
+        held = self._held.get(customer)
+        stands = "" if held is None else f"in {held.state} since {held.since}"
+        return stands if held is not None and held.state == "exit" else f"not in the book of {as_of[:10]}" + (f", {stands}" if stands else "")
 
     def _changed(self, row, standing, override, held):
         self._used += override is not None

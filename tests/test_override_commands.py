@@ -226,10 +226,28 @@ def test_publishing_plans_reviews_by_the_grade_in_force(tmp_path):
         applied = _InForce(store, SOURCE, policy, RULES)
         for customer in ("C1", "C2"):
             applied.row({**SCORE, "customer_id": customer}, STANDING)
-        assert applied.plan_reviews() == ", 1 under an override, 2 reviews planned or moved"
-        assert applied.plan_reviews() == ", 1 under an override, 0 reviews planned or moved"
+        assert applied.plan_reviews(BOOK_AS_OF) == ", 1 under an override, 2 reviews planned or moved"
+        assert applied.plan_reviews(BOOK_AS_OF) == ", 1 under an override, 0 reviews planned or moved"
         found = {each.customer_id: (each.grade, (each.due_on - today()).days) for each in Reviews(store, source=SOURCE).listed()}
         assert found == {"C1": ("A", 365), "C2": ("D1", 30)}
+
+
+def test_who_has_left_us_or_the_book_drops_out_of_the_review_calendar_with_a_note(risk, world):
+    with Store(world / "var" / "risk.db").open() as store:
+        Reviews(store, source=SOURCE).plan(["C1", "C2", "C3", "C4"], ["A"] * 4, [365] * 4)
+        stand(store, "C2", "exit")
+        stand(store, "C3", "run_down")
+        applied = _InForce(store, SOURCE, parse_policy(POLICY), RULES)
+        for customer in ("C1", "C2"):
+            applied.row({**SCORE, "customer_id": customer}, STANDING)
+        assert applied.plan_reviews(BOOK_AS_OF).endswith(", 3 customers out of the review calendar (`risk reviews left`)")
+    due = today() + timedelta(days=365)
+    assert risk("reviews", "left").splitlines() == [
+        f"C2: left the calendar on {today()}, in exit since 2026-03-01; due {due} (grade A)",
+        f"C3: left the calendar on {today()}, not in the book of 2026-02-28, in run_down since 2026-03-01; due {due} (grade A)",
+        f"C4: left the calendar on {today()}, not in the book of 2026-02-28; due {due} (grade A)"]
+    assert risk("reviews", "missed", "--as-of", due + timedelta(days=9)).startswith("C1: missed")
+    assert "C2" not in risk("reviews", "due", "--within", 999)
 
 
 # --- reviews ------------------------------------------------------------------------------------------------------------------

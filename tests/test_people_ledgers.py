@@ -12,7 +12,7 @@ from databases import NOON
 from features.errors import RiskError
 from models.overrides import Change, Said
 from models.policy import load_policy
-from models.reviews import DONE, LATE, MISSED, UPCOMING
+from models.reviews import DONE, DUE, LATE, LEFT, MISSED, UPCOMING
 from serving import ledger
 from serving.overrides import Overrides
 from serving.reviews import Reviews
@@ -217,6 +217,22 @@ def test_a_review_that_proves_nothing_is_refused(reviews, store, changes, messag
     with pytest.raises(RiskError, match=message):
         reviews.done(**({"customer_id": "C1", "reviewer": "anna", "approver": "ben", "note": "read"} | changes))
     assert listed(reviews) == [("C1", "2026-04-30", UPCOMING, 0)]
+
+
+def test_who_drops_out_of_the_calendar_is_missed_no_more_and_comes_back_with_the_review_that_was_due(reviews, clock, store):
+    reviews.plan(["C1", "C2"], ["D", "A"], [30, 365])
+    clock.forward(40)
+    assert reviews.drop_out(["C2"], why=lambda customer: f"{customer} is gone") == 1
+    assert reviews.drop_out(["C2"], why=str) == 0
+    gone = reviews.listed(customer_id="C1")[0]
+    assert (gone.status, gone.days_late, gone.left_on, gone.note, gone.done_on) == (LEFT, 10, clock.now.date(), "C1 is gone", None)
+    clock.forward(100)
+    assert reviews.listed(customer_id="C1")[0].days_late == 10
+    with pytest.raises(RiskError, match=r"customer C1 left the review calendar on 2026-05-10 \(C1 is gone\): `risk publish` takes it in again"):
+        reviews.done("C1", reviewer="anna", approver="ben", note="read")
+    assert reviews.plan(["C1", "C2"], ["D", "A"], [30, 365]) == 1
+    assert [(each.status, each.due_on) for each in reviews.listed(customer_id="C1")][1:] == [(DUE, clock.now.date())]
+    assert store.verify() == []
 
 
 def test_a_review_names_the_decision_it_rests_on(reviews, store):
