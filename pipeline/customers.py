@@ -10,10 +10,11 @@ from features.errors import RiskError
 from models.life_cycle import PLACE, advance, behind_plan, called_playbooks, fired, load_life_cycle, run_down_plan
 from models.life_cycle_file import FIRST_SEEN, STATES, TAKEN_OVER
 from models.playbooks import DEPARTMENTS
-from pipeline.customer_facts import facts_of, read_book
+from pipeline.customer_facts import facts_of, overridden, read_book
 from pipeline.params import load_params
 from pipeline.promote import open_store
 from serving.life_cycle import RULES, LifeCycleLedger, Move, Start, move_of, opened_by, plan_of, require_person
+from serving.overrides import Overrides
 
 LIFE_CYCLE = "life_cycle.yaml"
 # What an unknown customer is told to do.
@@ -35,6 +36,7 @@ def advance_book(as_of=None, *, take_over=False, actor="", note=""):
         store.record_policy(rules.hash, Path(LIFE_CYCLE).read_text(encoding="utf-8"))
         ledger = LifeCycleLedger(store, params.source.name)
         _refuse_past(day, ledger.last_night())
+        book = _in_force(book, store, params)
         night = _Night(rules, book, ledger.columns(), day, params)
         if take_over:
             night.take_over(actor, note)
@@ -133,11 +135,12 @@ def move_customer(customer, to, *, actor, note, as_of=None):
         ledger = LifeCycleLedger(store, params.source.name)
         standing, history = _known(ledger, customer)
         day = _day(as_of, book, rules, stale=False)
-        shown = _shown(customer, standing, book, day, params)
+        shown = _shown(customer, book, day, params)
         move = move_of(rules, standing, to, actor=actor, note=note, today=day, opened_by=opened_by(history), **shown)
+        onwards = _onwards(rules, move, _in_force(book, store, params), day, params)
         ledger.record(rules, [move])
     what = f"is confirmed in {to}" if to == standing.state else f"moves from {standing.state} to {to}"
-    return f"{customer} {what} on {day}; {_whose(move.owner, move.deadline, day)}."
+    return f"{customer} {what} on {day}; {_whose(move.owner, move.deadline, day)}.{onwards}"
 
 
 def start_for(ledger, rules, playbook, customer, *, actor, note, as_of=None):
@@ -151,7 +154,7 @@ def start_for(ledger, rules, playbook, customer, *, actor, note, as_of=None):
     book, moves = read_book(), []
     day = _day(as_of, book, rules, stale=False)
     if standing.state in ("active", "watch", "restrict", "run_down") and PLACE[standing.state] < PLACE[playbook.state]:
-        shown = _shown(customer, standing, book, day, load_params())
+        shown = _shown(customer, book, day, load_params())
         moves = [replace(move_of(rules, standing, playbook.state, actor=actor, note=note, today=day, **shown), reason=f"playbook.{playbook.name}")]
     (run,) = ledger.record(rules, moves, [Start(playbook.name, customer, actor=actor, on=day, note=note)])
     return run
@@ -168,7 +171,7 @@ def customer_lines(customer, as_of=None):
     lines = [f"{customer} on {day}: {standing.state} since {standing.since}, {standing.reason}; {_whose(standing.owner, standing.deadline, day)}"]
     plan = plan_of(history)
     if plan:
-        owed = _shown(customer, standing, book, day, params)["exposure"]
+        owed = _shown(customer, book, day, params)["exposure"]
         behind = behind_plan(plan, owed, day)
         lines += ["run-down: " + ", ".join(f"{target / 100:,.0f} by {when}" for when, target in plan),
                   f"owed now: {'not known' if owed is None else f'{owed / 100:,.0f}'}" + (f", {behind / 100:,.0f} more than planned" if behind else "")]
@@ -219,7 +222,22 @@ def _known(ledger, customer):
     return standing, ledger.history(customer)
 
 
-def _shown(customer, standing, book, day, params):
+def _in_force(book, store, params):
+    overrides = Overrides(store, source=params.source.name)
+    return overridden(book, overrides.all_in_force(overrides.today()))
+
+
+def _onwards(rules, move, book, day, params):
+    """A sentence where the rules will move a customer on from where a person put it; a person who lets somebody more freely has to know it."""
+    reference = np.array([np.nan if move.reference_pd is None else move.reference_pd])
+    facts = facts_of(np.array([move.customer_id], dtype=object), book, day=day, reference_pd=reference, params=params)
+    after = advance(rules, state=[PLACE[move.to_state]], since=[move.since], facts=facts, today=day)
+    if not after.moves:
+        return ""
+    return f" By today's facts the next `risk customers advance` moves it on to {STATES[after.state[0]]} ({rules.reasons[after.moves[-1].reason[0]]})."
+
+
+def _shown(customer, book, day, params):
     """What can be shown for a person's move: the day of the score, the PD, and the exposure in minor units; None where unknown."""
     facts = facts_of(np.array([customer], dtype=object), book, day=day, reference_pd=np.array([np.nan]), params=params)
     scored = book.rows[book.rows["customer_id"] == customer]
