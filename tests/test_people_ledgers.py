@@ -1,5 +1,6 @@
 """Overrides and reviews in both databases: rows that prove who decided what, when it held, and which reviews were done and missed."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -261,6 +262,18 @@ def test_an_erased_customer_leaves_whole_chains_and_no_override(overrides, revie
     assert [each.customer_id for each in reviews.listed()] == ["C2"]
     assert store.verify() == []
     assert reviews.plan(["C2"], ["D"], [30]) == 0
+
+
+@pytest.mark.parametrize("chain", ledger.PERSONAL)
+def test_an_erasure_waits_for_whoever_is_writing_a_row_of_the_customer(store, overrides, chain, clock):
+    grant(overrides)
+    with ThreadPoolExecutor(1) as other:
+        with store.database.writing() as connection:
+            ledger.locked_head(connection, chain)
+            erasure = other.submit(store.erase_customer, "C1", actor="privacy desk", reason="request")
+            with pytest.raises(TimeoutError):
+                erasure.result(timeout=0.3)
+        assert erasure.result() == 1
 
 
 def test_a_payload_lost_without_an_erasure_is_named(overrides, reviews, store):
