@@ -6,6 +6,7 @@ Here and not in the score stage: what DVC computes must follow from files alone,
 
 import datetime
 
+import msgspec
 import pyarrow.parquet as pq
 
 from features.catalogue import Catalogue
@@ -75,7 +76,10 @@ class _InForce:
     def row(self, row, standing):
         """A row of the scores as it is published: with the override in force and what the policy said beside it, and with the customer's state."""
         override, held = self._in_force.get(row["customer_id"]), self._held.get(row["customer_id"])
-        changed = row if override is None and held is None else self._changed(row, standing, override, held)
+        if override is None and (held is None or held.new_credit == BY_POLICY):
+            changed = row if held is None else row | {"life_cycle": msgspec.to_builtins(held)}
+        else:
+            changed = self._changed(row, standing, override, held)
         grade = row["grade"] if override is None or override.change.grade is None else override.change.grade
         # Who has left has nothing to be reviewed; re-entry begins with an assessment of its own.
         if held is None or held.state != "exit":

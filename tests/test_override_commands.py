@@ -83,6 +83,16 @@ def test_an_override_is_added_listed_renewed_and_revoked(risk):
     assert "(revoked): decision approve" in risk("override", "list", "--all", "--customer", "C1")
 
 
+def test_a_row_in_ordinary_business_is_published_as_it_was_scored_with_its_state(tmp_path):
+    with Store(tmp_path / "risk.db").open() as store:
+        stand(store, "C1", "active")
+        applied = _InForce(store, SOURCE, parse_policy(POLICY), RULES)
+        state = {"state": "active", "since": "2026-03-01", "owner": "finance", "deadline": None, "new_credit": "by_policy"}
+        assert applied.row({**SCORE, "customer_id": "C1"}, STANDING) == {**SCORE, "customer_id": "C1", "life_cycle": state}
+        assert applied.row({**SCORE, "customer_id": "C2"}, STANDING) == {**SCORE, "customer_id": "C2"}
+        assert "0 bound by their life cycle state" in applied.plan_reviews(BOOK_AS_OF)
+
+
 def test_a_state_that_an_override_does_not_lift_is_said(risk, world):
     with Store(world / "var" / "risk.db").open() as store:
         stand(store, "C1", "restrict")
