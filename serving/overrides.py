@@ -72,6 +72,8 @@ class Overrides:
             if kind == RENEW:
                 check_four_eyes(author, approver, what="an override")
                 check_end(expires_on, now.date())
+                if expires_on <= found[0].expires_on:
+                    raise RiskError(f"override {override_id} holds until {found[0].expires_on} already: name a later day, or revoke it to end it sooner.")
             row = self._row(kind, override_id, found[0].customer_id, {"reason": reason.strip()}, now, reason_code=found[0].reason_code, author=author,
                             approver=approver, expires_on=expires_on)
             ledger.append(connection, head, [row])

@@ -99,6 +99,12 @@ def test_a_second_override_of_a_customer_is_refused_while_one_is_in_force(overri
     assert grant(overrides, expires_on=TODAY + timedelta(days=60)).id != first.id
 
 
+def test_a_renewal_that_shortens_is_refused(overrides):
+    made = grant(overrides)
+    with pytest.raises(RiskError, match=f"override {made.id} holds until 2026-04-30 already: name a later day, or revoke it to end it sooner"):
+        overrides.renew(made.id, reason="still right", author="ben", approver="anna", expires_on=made.expires_on)
+
+
 def test_a_renewal_carries_both_its_signers_or_one_person_would_seem_to_have_signed_alone(overrides):
     made = grant(overrides)
     renewed = overrides.renew(made.id, reason="still right", author="ben", approver="anna", expires_on=TODAY + timedelta(days=60))
