@@ -64,6 +64,11 @@ class LifeCycle:
         """The rules of one state."""
         return self.spec.states[PLACE[name]]
 
+    @property
+    def new_credit(self):
+        """What each state leaves of new credit, {state: of models.life_cycle_file.NEW_CREDIT}."""
+        return {state.name: state.new_credit for state in self.spec.states}
+
     def deadline(self, state, today):
         """By when a state entered today has to be confirmed or changed; a run-down, by when nothing may be owed. None where there is nothing to do."""
         plan, days = self.spec.run_down, self.state(state).deadline_days

@@ -6,13 +6,18 @@ from itertools import pairwise
 
 from models.lined_yaml import Closed, content_hash, parse_lined, read_lined
 from models.playbooks import DEPARTMENTS, Playbook, playbook_faults
-from models.policy_file import LETTERS
+from models.policy_file import LETTERS, ROUTES
 
 STATES = ("onboarding", "active", "watch", "restrict", "run_down", "exit", "re_entry")
 # How little may be done in a state: before approval, as little as under restriction and less. A move to a lower figure is a softer one.
 STRICTNESS = {"active": 0, "watch": 1, "restrict": 2, "onboarding": 3, "re_entry": 3, "run_down": 4, "exit": 5}
 # States that a trigger can call for, from soft to strict.
 LEVELS = ("watch", "restrict", "run_down")
+# What a state leaves of new credit, from soft to strict: what the policy says, no softer a route than the one named, nothing.
+BY_POLICY, DECLINE = "by_policy", "decline"
+NEW_CREDIT = (BY_POLICY, *ROUTES[1:], DECLINE)
+# States in which nothing is approved automatically, whatever the file says. Onboarding is none of them: the automatic route is what lets a new customer in.
+NEVER_AUTOMATIC = ("restrict", "run_down", "exit", "re_entry")
 RULE, PERSON = "rule", "person"
 ASSESSMENT, APPROVAL, PLAN, SETTLED = "assessment", "approval", "plan", "settled"
 STEPS = (ASSESSMENT, APPROVAL, PLAN, SETTLED)
@@ -27,12 +32,14 @@ ONLY_FROM = {"onboarding": ((), "nothing: a customer is new only once"), "active
 
 
 class State(Closed):
-    """A state's owner department, days within which the owner confirms or changes it (None: nothing to do), and least days before anything softer."""
+    """A state's owner department, days within which the owner confirms or changes it (None: nothing to do), least days before anything softer, and what it
+    leaves of new credit (of NEW_CREDIT)."""
 
     name: str
     owner: str
     deadline_days: int | None
     least_days: int
+    new_credit: str
 
 
 class Transition(Closed, rename={"start": "from"}):
@@ -151,6 +158,21 @@ def _state_faults(spec):
         if state.least_days < least:
             reason = f"must be {least} or more" + (": without a cool-down a customer could flip every night" if least else "")
             yield f"states[{number}].least_days", reason
+    yield from _credit_faults(spec.states)
+
+
+def _credit_faults(states):
+    for number, state in enumerate(states):
+        path = f"states[{number}].new_credit"
+        if state.new_credit not in NEW_CREDIT:
+            yield path, f"{state.new_credit} is unknown; use {', '.join(NEW_CREDIT)}"
+        if state.name in NEVER_AUTOMATIC and state.new_credit == BY_POLICY:
+            yield path, f"{state.name} must not leave new credit to the policy, which may approve it automatically; use {', '.join(NEW_CREDIT[1:])}"
+    strictness = {state.name: (number, NEW_CREDIT.index(state.new_credit)) for number, state in enumerate(states)}
+    for softer, stricter in pairwise(("active", *LEVELS, "exit")):
+        (_, mild), (number, strict) = strictness[softer], strictness[stricter]
+        if strict < mild:
+            yield f"states[{number}].new_credit", f"is softer in {stricter} than in {softer}"
 
 
 def _transition_faults(ways):

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 
 from features.errors import RiskError
-from models.policy import ACTIONS, MINOR_UNITS, decide_one
-from models.policy_file import LETTERS, ROUTES
+from models.policy import ACTIONS, AUTOMATIC, MINOR_UNITS, ONE_PERSON, TERMS, decide_one, over_budget
+from models.policy_file import LETTERS, MOST_MONEY, ROUTES
 
 # Why a person knows better. A code can be counted, and its hit rate tells which reasons are worth listening to; the text says what was known.
 REASONS = ("new_information", "data_error", "security", "relationship", "strategy", "suspicion")
@@ -97,6 +97,8 @@ def check_override(change, said, *, reason_code, reason, author, approver, expir
     check_end(expires_on, today)
     if change.action == "approve" and said.action != "approve" and change.limit is None:
         raise RiskError(f"the policy grants this customer {said.limit // MINOR_UNITS:,}: say with --limit how much the override grants.")
+    if change.action == "approve" and change.limit == 0:
+        raise RiskError("an override that approves a limit of 0 would decline: name a limit above 0 with --limit, or say --action decline.")
     if change.action == "decline" and change.limit:
         raise RiskError("an override that declines grants nothing: leave --limit away.")
     direction_of(change, said)
@@ -140,34 +142,37 @@ def check_usable(override, day):
         raise RiskError(f"override {override.id} of {override.customer_id} was made on {override.made_on}: it says nothing about {day}.")
 
 
-def decide_overridden(policy, override, *, day, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None):
+def decide_overridden(policy, override, *, day, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None, spent=0):
     """One customer's decision with an override in its place: batch and service both call this, so they cannot differ.
 
     Arguments as for `models.policy.decide_one`; override: one that holds on `day`. The policy decides by the override's grade where it names one. Its limit
     stands in the place of the policy's risk limit, hard stops included, and decides with the amount what is granted: approve, reduce or decline. Its route
-    stands in the place of the policy's, but never for an exposure it has no authority for: then the least route that has.
+    stands in the place of the policy's, but never for an exposure it has no authority for: then the least route that has; and an automatic one no more than
+    the policy's own beyond the day's loss budget. What the policy declines stays declined until the override grants a limit.
 
     Returns (decided, said): both models.policy.Decision, the second what the policy says without the override. `decided.reasons` begins with
     `override.<reason code>`. Raises: RiskError for an override that does not hold on that day.
     """
     check_usable(override, day)
-    arguments = {"pd_12m": pd_12m, "amount": amount, "exposure": exposure, "capacity": capacity, "facts": facts}
+    arguments = {"pd_12m": pd_12m, "amount": amount, "exposure": exposure, "capacity": capacity, "facts": facts, "spent": spent}
     said, change = decide_one(policy, grade=grade, **arguments), override.change
     base = said if change.grade is None else decide_one(policy, grade=change.grade, **arguments)
     asked = _first(exposure) + _first(amount)
     most = 0 if change.action == "decline" else base.risk_limit if change.limit is None else change.limit
-    limit, route = min(most, asked), base.route
+    limit, route, reasons = min(most, asked), base.route, base.reasons
     if change.route is not None:
         route = ROUTES[max(ROUTES.index(change.route), _entitled(policy, asked))]
-    action = "decline" if most == 0 and (asked > 0 or change.action == "decline") else "reduce" if limit < asked else "approve"
-    decided = msgspec.structs.replace(base, action=action, limit=limit, risk_limit=most, route=route,
-                                      reasons=(f"override.{override.reason_code}", *base.reasons))
-    return decided, said
+    if route == ROUTES[AUTOMATIC] and over_budget(policy, pd_12m, _first(amount), _first(spent)).any():
+        route, reasons = ROUTES[ONE_PERSON], (*reasons, "route.daily_loss_budget")
+    declined = change.action == "decline" or (most == 0 and (asked > 0 or base.action == "decline"))
+    action = "decline" if declined else "reduce" if limit < asked else "approve"
+    return msgspec.structs.replace(base, action=action, limit=limit, risk_limit=most, route=route,
+                                   reasons=(f"override.{override.reason_code}", *reasons)), said
 
 
 def described(override, said):
     """An override as it stands beside the decision it changed: plain values. said: the Decision without it."""
-    kept = {name: getattr(said, name) for name in ("action", "route", "limit", "risk_limit", "payment_days", "deposit_share", "guarantee", "review_days")}
+    kept = {name: getattr(said, name) for name in ("action", "route", "limit", "risk_limit", *TERMS)}
     return {"id": override.id, "reason_code": override.reason_code, "author": override.author, "approver": override.approver,
             "expires_on": override.expires_on.isoformat(), "grade": override.change.grade, "policy_said": kept | {"reasons": list(said.reasons)}}
 
@@ -178,6 +183,8 @@ def _check_words(change):
             raise RiskError(f"the {name} {value} is unknown: use one of {', '.join(allowed)}.")
     if change.limit is not None and change.limit < 0:
         raise RiskError("a limit must be 0 or more: name whole currency units.")
+    if change.limit is not None and change.limit > MOST_MONEY * MINOR_UNITS:
+        raise RiskError(f"a limit must be at most {MOST_MONEY:,}, which no policy exceeds either: name a smaller one.")
 
 
 def _entitled(policy, amount):

@@ -126,7 +126,7 @@ def decide_book(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, f
     by_exposure = policy.routes["exposure"][letter, np.searchsorted(policy.edges["exposure"], exposure + amount, side="right")]
     bounds = _bounds(policy, letter, pd_12m, capacity)
     stops = _stops(policy, facts or {}, len(letter))
-    over = _over_budget(policy, expected_loss(policy, pd_12m, amount), _money(spent, "spent", len(letter)))
+    over = over_budget(policy, pd_12m, amount, _money(spent, "spent", len(letter)))
     return _decisions(policy, letter, np.maximum(by_amount, by_exposure), bounds, stops, exposure + amount, by_amount >= by_exposure, over)
 
 
@@ -138,6 +138,12 @@ def decide_one(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, fa
 def expected_loss(policy, pd_12m, money):
     """PD x LGD x money in whole minor units, rounded up so that sums are exact and no case is free."""
     return np.ceil(np.asarray(pd_12m, dtype=np.float64) * policy.spec.default.limits.loss_given_default * np.asarray(money)).astype(np.int64)
+
+
+def over_budget(policy, pd_12m, amount, spent):
+    """Which cases no longer fit into the day's budget beside what was spent (minor units): (n,) bool; one that asks for nothing always does."""
+    asked, budget = expected_loss(policy, pd_12m, amount), policy.spec.default.daily_loss_budget
+    return (asked > 0) & (np.asarray(spent) + asked > (np.inf if budget is None else budget * MINOR_UNITS))
 
 
 def budget_spent(policy, decided, *, pd_12m, exposure):
@@ -192,14 +198,6 @@ def _before(counts, day, *keys):
     ahead = np.empty(len(order), dtype=np.int64)
     ahead[order] = before - np.maximum.accumulate(np.where(first, before, 0))
     return ahead
-
-
-def _over_budget(policy, asked, spent):
-    """Which cases no longer fit into the day's budget; one that asks for nothing always does."""
-    budget = policy.spec.default.daily_loss_budget
-    if budget is None:
-        return np.zeros(len(spent), dtype=bool)
-    return (asked > 0) & (spent + asked > budget * MINOR_UNITS)
 
 
 def _decisions(policy, letter, route, bounds, stops, asked, amount_rules, over):

@@ -4,8 +4,8 @@ import numpy as np
 from features.errors import RiskError
 
 DAY = "datetime64[D]"
-UPCOMING, DUE, MISSED, DONE, LATE = "upcoming", "due", "missed", "done", "done_late"
-STATUSES = (UPCOMING, DUE, MISSED, DONE, LATE)
+UPCOMING, DUE, MISSED, DONE, LATE, LEFT = "upcoming", "due", "missed", "done", "done_late", "left"
+STATUSES = (UPCOMING, DUE, MISSED, DONE, LATE, LEFT)
 
 
 def next_due(last_review, review_days, *, as_of, planned=None):
@@ -33,36 +33,37 @@ def next_due(last_review, review_days, *, as_of, planned=None):
 def calendar(customer, kind, on_day, *, as_of):
     """What became of every review that was ever planned.
 
-    customer: (n,) whole numbers; kind: (n,) "due" or "done"; on_day: (n,) the planned day or the day of the review; rows recorded by as_of, in that order.
-    as_of: the day the calendar is read. A customer's planned days between two reviews are one obligation, and the last of them stands: planned days move
-    forward only; `row` is where it was written down first. A review fulfils the obligation that is open; one that nobody planned is listed with its own day
-    as due day.
+    customer: (n,) whole numbers; kind: (n,) "due", "done" or "left"; on_day: (n,) the planned day, the day of the review, or the day on which the customer
+    dropped out of the calendar; rows recorded by as_of, in that order. as_of: the day the calendar is read. A customer's planned days between two reviews
+    are one obligation, and the last of them stands: planned days move forward only; `row` is where it was written down first. A review fulfils the
+    obligation that is open, and leaving ends it; a review that nobody planned is listed with its own day as due day.
 
-    Returns a dict of arrays, one row per obligation, by customer and then in time: customer, row (position of the due row, or of the done row without
-    one), due_on, done_row (position of the done row, -1 without one), done_on (NaT), status (position in STATUSES) and days_late (how many days past the due
-    day it was done, or is still open at as_of; 0 when in time).
+    Returns a dict of arrays, one row per obligation, by customer and then in time: customer, row (position of the due row, or of the row that ended it
+    without one), due_on, end_row (position of the row that ended it, -1 while it is open), status (position in STATUSES) and days_late (how many days past
+    the due day it ended, or is still open at as_of; 0 when in time).
     """
     customer, on_day, day = np.asarray(customer, dtype=np.int64), np.asarray(on_day, dtype=DAY), np.datetime64(as_of, "D")
     order = np.argsort(customer, kind="stable")
-    code, done, when = customer[order], (np.asarray(kind, dtype=object) == "done")[order], on_day[order]
-    # A customer's obligation ends with its done row: the row after one begins the next.
+    code, words, when = customer[order], np.asarray(kind, dtype=object)[order], on_day[order]
+    ends = words != "due"
+    # A customer's obligation ends with its done or left row: the row after one begins the next.
     begins = np.ones(len(code), dtype=bool)
-    begins[1:] = (code[1:] != code[:-1]) | done[:-1]
+    begins[1:] = (code[1:] != code[:-1]) | ends[:-1]
     obligation = np.cumsum(begins) - 1
-    due_row, done_row = np.full((2, int(begins.sum())), -1)
+    due_row, end_row = np.full((2, int(begins.sum())), -1)
     # Of several planned days the last one written stands, and the row that wrote it first proves since when it was known.
-    due_row[obligation[~done]], done_row[obligation[done]] = np.flatnonzero(~done), np.flatnonzero(done)
-    first = np.flatnonzero(~done & (when == when[due_row[obligation]]))[::-1]
+    due_row[obligation[~ends]], end_row[obligation[ends]] = np.flatnonzero(~ends), np.flatnonzero(ends)
+    first = np.flatnonzero(~ends & (when == when[due_row[obligation]]))[::-1]
     due_row[obligation[first]] = first
-    row = np.where(due_row >= 0, due_row, done_row)
-    due_on, done_on = when[row], np.where(done_row >= 0, when[done_row], np.datetime64("NaT", "D"))
-    return {"customer": code[row], "row": order[row], "due_on": due_on, "done_row": np.where(done_row >= 0, order[done_row], -1), "done_on": done_on,
-            **_judged(due_on, done_on, day)}
+    row = np.where(due_row >= 0, due_row, end_row)
+    open_ = end_row < 0
+    ended_on = np.where(open_, day, when[end_row])
+    return {"customer": code[row], "row": order[row], "due_on": when[row], "end_row": np.where(open_, -1, order[end_row]),
+            **_judged(when[row], ended_on, open_, ~open_ & (words[end_row] == "left"))}
 
 
-def _judged(due_on, done_on, day):
-    open_ = np.isnat(done_on)
-    late = np.maximum((np.where(open_, day, done_on) - due_on).astype(np.int64), 0)
-    conditions = [open_ & (due_on < day), open_ & (due_on == day), open_, late > 0]
-    words = [MISSED, DUE, UPCOMING, LATE]
+def _judged(due_on, ended_on, open_, left):
+    late = np.maximum((ended_on - due_on).astype(np.int64), 0)
+    conditions = [open_ & (due_on < ended_on), open_ & (due_on == ended_on), open_, left, late > 0]
+    words = [MISSED, DUE, UPCOMING, LEFT, LATE]
     return {"status": np.select(conditions, [STATUSES.index(word) for word in words], STATUSES.index(DONE)), "days_late": late}

@@ -336,7 +336,8 @@ def customers():
 
 @customers.command("advance")
 @_as_of
-@click.option("--take-over", is_flag=True, help="Let customers that were never seen be active: business that is there already. Needs --by and --reason.")
+@click.option("--take-over", is_flag=True, help="Let new customers, and those still in onboarding untouched, be active: business that is there already. "
+              "Needs --by and --reason.")
 @click.option("--by", "actor", default="", help="Who answers for the customers taken over.")
 @click.option("--reason", default="", help="Why they are.")
 def customers_advance(as_of, take_over, actor, reason):

@@ -136,7 +136,17 @@ def reviews_done(as_of, as_json):
 @_as_of
 @_json
 def reviews_missed(as_of, as_json):
-    """Reviews whose day passed: those still open, and those caught up late."""
+    """Reviews whose day passed: those still open, those caught up late, and those open when the customer left."""
     from pipeline.reviews import missed_reviews
 
     click.echo(missed_reviews(as_of=as_of, as_json=as_json))
+
+
+@reviews.command("left")
+@_as_of
+@_json
+def reviews_left(as_of, as_json):
+    """Customers who dropped out of the calendar, and why."""
+    from pipeline.reviews import left_reviews
+
+    click.echo(left_reviews(as_of=as_of, as_json=as_json))

@@ -13,6 +13,7 @@ from features.errors import RiskError
 from features.feeders.duck import featurize as feed
 from models.horizon import horizon_of
 from models.life_cycle import exposure_to_limit, grade_places, pd_rise
+from models.overrides import TOWARDS_DECLINE
 from models.target import drop_in_default
 from pipeline.columns import read_columns
 from pipeline.datasets import TABLES, case_path
@@ -45,6 +46,20 @@ def read_book():
     approved = (rows["route"] == "automatic") & (rows["action"] != "decline") & (rows["limit"] > 0)
     kept = rows[["customer_id", "as_of", "grade", "limit"]].assign(pd_12m=rows[probability], approved=approved.astype(np.float64))
     return Book(kept, rows["as_of"].max().date())
+
+
+def overridden(book, overrides):
+    """The Book as the overrides in force leave it, {customer_id: models.overrides.Override}: a limit that two persons set is the one that the exposure is held
+    against, and whom they were harder on than the policy is not approved by it. None of them approves: that is a person's move."""
+    rows = book.rows.copy()
+    for place in np.flatnonzero(rows["customer_id"].isin(list(overrides))):
+        override = overrides[rows.at[place, "customer_id"]]
+        limit = 0 if override.change.action == "decline" else override.change.limit
+        if limit is not None:
+            rows.at[place, "limit"] = limit
+        if override.direction == TOWARDS_DECLINE:
+            rows.at[place, "approved"] = 0.0
+    return Book(rows, book.day)
 
 
 def facts_of(customers, book, *, day, reference_pd, params):

@@ -10,10 +10,11 @@ from features.errors import RiskError
 from models.life_cycle import PLACE, advance, behind_plan, called_playbooks, fired, load_life_cycle, run_down_plan
 from models.life_cycle_file import FIRST_SEEN, STATES, TAKEN_OVER
 from models.playbooks import DEPARTMENTS
-from pipeline.customer_facts import facts_of, read_book
+from pipeline.customer_facts import facts_of, overridden, read_book
 from pipeline.params import load_params
 from pipeline.promote import open_store
 from serving.life_cycle import RULES, LifeCycleLedger, Move, Start, move_of, opened_by, plan_of, require_person
+from serving.overrides import Overrides
 
 LIFE_CYCLE = "life_cycle.yaml"
 # What an unknown customer is told to do.
@@ -23,8 +24,8 @@ UNKNOWN = "customer {} has no state: check the id, or run `risk customers advanc
 def advance_book(as_of=None, *, take_over=False, actor="", note=""):
     """Move all customers by the rules as of a day, the book's unless given, start the playbooks called for, and return what happened as lines.
 
-    take_over: the book's customers that were never seen are business that is there already, which a person (`actor`, with a reason) answers for: they become
-    active without the single approvals of new ones. Doing it again on the same day changes nothing.
+    take_over: the book's customers that were never seen, or only taken into onboarding by an earlier night, are business that is there already, which a person
+    (`actor`, with a reason) answers for: they become active without the single approvals of new ones. Doing it again on the same day changes nothing.
     Raises: RiskError for a day before the book's or before the last night, for scores gone stale, and as `read_book` and `load_life_cycle`.
     """
     params, rules, book = load_params(), load_life_cycle(LIFE_CYCLE), read_book()
@@ -35,6 +36,7 @@ def advance_book(as_of=None, *, take_over=False, actor="", note=""):
         store.record_policy(rules.hash, Path(LIFE_CYCLE).read_text(encoding="utf-8"))
         ledger = LifeCycleLedger(store, params.source.name)
         _refuse_past(day, ledger.last_night())
+        book = _in_force(book, store, params)
         night = _Night(rules, book, ledger.columns(), day, params)
         if take_over:
             night.take_over(actor, note)
@@ -58,17 +60,22 @@ class _Night:
         self.deadline = [*known["deadline"], *[rules.deadline("onboarding", day)] * len(new)]
         self.after = [*known["sequence"], *[None] * len(new)]
         self.first_new, self.moves, self.held = len(places), [], np.zeros(0, dtype=bool)
+        self.taken_over = None
+        # Nobody has touched the case of those whom an earlier night took in and left in onboarding.
+        self.untouched = [row for row, reason in enumerate(known["reason"]) if reason == FIRST_SEEN and known["state"][row] == "onboarding"]
         self.facts = facts_of(self.customers, book, day=day, reference_pd=self.reference, params=params)
         for row in range(self.first_new, len(self.customers)):
             self._move(row, None, "onboarding", FIRST_SEEN, self.owner[row], self.deadline[row])
 
     def take_over(self, actor, note):
-        """Let the new customers of the book be active, on a person's word."""
-        for row in range(self.first_new, len(self.customers)):
+        """Let the customers of the book that are new, or whose case nobody has touched since they were, be active, on a person's word."""
+        scored = ~np.isnan(self.facts["pd_12m"])
+        self.taken_over = [row for row in [*self.untouched, *range(self.first_new, len(self.customers))] if scored[row]]
+        for row in self.taken_over:
             evidence = {"steps": {"assessment": str(self.day), "approval": actor}}
             self._move(row, "onboarding", "active", TAKEN_OVER, self.rules.state("active").owner, self.rules.deadline("active", self.day), evidence=evidence,
                        actor=actor, note=note)
-            self.state[row] = PLACE["active"]
+            self.state[row], self.since[row] = PLACE["active"], self.day
 
     def advance(self):
         """Move everybody by the rules."""
@@ -128,11 +135,12 @@ def move_customer(customer, to, *, actor, note, as_of=None):
         ledger = LifeCycleLedger(store, params.source.name)
         standing, history = _known(ledger, customer)
         day = _day(as_of, book, rules, stale=False)
-        shown = _shown(customer, standing, book, day, params)
+        shown = _shown(customer, book, day, params)
         move = move_of(rules, standing, to, actor=actor, note=note, today=day, opened_by=opened_by(history), **shown)
+        onwards = _onwards(rules, move, _in_force(book, store, params), day, params)
         ledger.record(rules, [move])
     what = f"is confirmed in {to}" if to == standing.state else f"moves from {standing.state} to {to}"
-    return f"{customer} {what} on {day}; {_whose(move.owner, move.deadline, day)}."
+    return f"{customer} {what} on {day}; {_whose(move.owner, move.deadline, day)}.{onwards}"
 
 
 def start_for(ledger, rules, playbook, customer, *, actor, note, as_of=None):
@@ -146,7 +154,7 @@ def start_for(ledger, rules, playbook, customer, *, actor, note, as_of=None):
     book, moves = read_book(), []
     day = _day(as_of, book, rules, stale=False)
     if standing.state in ("active", "watch", "restrict", "run_down") and PLACE[standing.state] < PLACE[playbook.state]:
-        shown = _shown(customer, standing, book, day, load_params())
+        shown = _shown(customer, book, day, load_params())
         moves = [replace(move_of(rules, standing, playbook.state, actor=actor, note=note, today=day, **shown), reason=f"playbook.{playbook.name}")]
     (run,) = ledger.record(rules, moves, [Start(playbook.name, customer, actor=actor, on=day, note=note)])
     return run
@@ -163,7 +171,7 @@ def customer_lines(customer, as_of=None):
     lines = [f"{customer} on {day}: {standing.state} since {standing.since}, {standing.reason}; {_whose(standing.owner, standing.deadline, day)}"]
     plan = plan_of(history)
     if plan:
-        owed = _shown(customer, standing, book, day, params)["exposure"]
+        owed = _shown(customer, book, day, params)["exposure"]
         behind = behind_plan(plan, owed, day)
         lines += ["run-down: " + ", ".join(f"{target / 100:,.0f} by {when}" for when, target in plan),
                   f"owed now: {'not known' if owed is None else f'{owed / 100:,.0f}'}" + (f", {behind / 100:,.0f} more than planned" if behind else "")]
@@ -214,7 +222,22 @@ def _known(ledger, customer):
     return standing, ledger.history(customer)
 
 
-def _shown(customer, standing, book, day, params):
+def _in_force(book, store, params):
+    overrides = Overrides(store, source=params.source.name)
+    return overridden(book, overrides.all_in_force(overrides.today()))
+
+
+def _onwards(rules, move, book, day, params):
+    """A sentence where the rules will move a customer on from where a person put it; a person who lets somebody more freely has to know it."""
+    reference = np.array([np.nan if move.reference_pd is None else move.reference_pd])
+    facts = facts_of(np.array([move.customer_id], dtype=object), book, day=day, reference_pd=reference, params=params)
+    after = advance(rules, state=[PLACE[move.to_state]], since=[move.since], facts=facts, today=day)
+    if not after.moves:
+        return ""
+    return f" By today's facts the next `risk customers advance` moves it on to {STATES[after.state[0]]} ({rules.reasons[after.moves[-1].reason[0]]})."
+
+
+def _shown(customer, book, day, params):
     """What can be shown for a person's move: the day of the score, the PD, and the exposure in minor units; None where unknown."""
     facts = facts_of(np.array([customer], dtype=object), book, day=day, reference_pd=np.array([np.nan]), params=params)
     scored = book.rows[book.rows["customer_id"] == customer]
@@ -250,6 +273,10 @@ def _lines(night, runs, open_runs, now):
         lines.append(f"{int(night.held.sum()):,} customers should be run down, and cannot without a known exposure: bring the table exposures.")
     counts = {name: sum(run.playbook == name for run in runs) for name in (each.name for each in night.rules.spec.playbooks)}
     lines += [f"playbook {name} starts for {count:,}" for name, count in counts.items() if count]
+    if night.taken_over == []:
+        lines.append("nobody is taken over: the book's customers have states already; let those in onboarding in one by one with `risk customers move`.")
+    if night.moves:
+        lines.append("The service decides by these states from now on; `risk publish` brings them into the published book.")
     lines += _late_lines(night, open_runs, now) + _unknown_lines(night)
     return lines
 

@@ -8,6 +8,7 @@ from features.errors import RiskError
 from models.bundle import load_bundle
 from models.frames import score_frame
 from models.horizon import horizon_of
+from models.policy import MINOR_UNITS
 from pipeline.datasets import case_path, replacing
 from pipeline.frames import read_frame, write_frame
 from pipeline.in_force import in_force
@@ -32,8 +33,9 @@ def show_customer(customer):
     name = next(column for column in scores if horizon_of(column))
     count, unit = horizon_of(name)
     said = f"{count}-{'month' if unit == 'm' else 'day'} PD {row[name]:.2%}" + (f" ({row['pd_low']:.2%} to {row['pd_high']:.2%})" if row["pd_low"] > 0 else "")
+    decided = f"decision: {label('action', row['action'], language='en')}, limit {row['limit'] // MINOR_UNITS:,}, {label('route', row['route'], language='en')}"
     return "\n".join([f"{customer} on {row['as_of']:%Y-%m-%d}: grade {row['grade']}, {said}, {row['points']:.0f} points",
-                      f"decision: {label('route', row['route'], language='en')}", *override_lines(customer), "what raises the risk (log-odds):", *reasons])
+                      decided, *override_lines(customer), "what raises the risk (log-odds):", *reasons])
 
 
 def find_report(customer):

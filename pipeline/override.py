@@ -9,6 +9,8 @@ import pandas as pd
 
 from features.errors import RiskError
 from models.horizon import horizon_of
+from models.life_cycle import load_life_cycle
+from models.life_cycle_file import BY_POLICY, DECLINE
 from models.overrides import Change, Said
 from models.policy import MINOR_UNITS, load_policy
 from pipeline.datasets import INGEST, case_path, read_json
@@ -18,10 +20,11 @@ from pipeline.params import load_params
 from pipeline.promote import DATABASE, open_store
 from pipeline.spine import end_of
 from pipeline.state import VAR
+from serving.life_cycle import LifeCycleLedger
 from serving.overrides import USE_CASE, Overrides
 from serving.published import Published
 
-POLICY = "policy.yaml"
+POLICY, LIFE_CYCLE = "policy.yaml", "life_cycle.yaml"
 VERDICTS = {"better": "better than comparable customers", "worse": "worse than comparable customers",
             "open": "not told apart from comparable customers", None: "nothing to compare with"}
 
@@ -39,7 +42,8 @@ def add_override(customer, changes, *, reason_code, reason, author, approver, ex
         overrides = Overrides(store, source=source)
         made = overrides.grant(customer, change, said, reason_code=reason_code, reason=reason, author=author, approver=approver,
                                expires_on=_end(overrides, expires, days), policy=load_policy(POLICY))
-    return f"{_sentence(made)}\nThe service decides by it from now on; `risk publish` brings it into the published book."
+        bound = _bound(store, source, customer)
+    return "\n".join([_sentence(made), "The service decides by it from now on; `risk publish` brings it into the published book.", *bound])
 
 
 def renew_override(override_id, *, reason, author, approver, expires, days):
@@ -86,12 +90,24 @@ def report_overrides(*, as_json):
 
 
 def override_lines(customer):
-    """What there is to say of a customer's override in force today; nothing without one or before there is a database."""
+    """What there is to say of a customer's override in force today, and of a life cycle state that binds it; nothing before there is a database."""
     if not (os.environ.get("CUSTOMER_RISK_DATABASE_URL") or os.path.exists(DATABASE)):
         return []
-    with _opened() as overrides:
-        found = overrides.in_force(customer, overrides.today())
-    return [] if found is None else [f"overridden: {_sentence(found)}"]
+    source = load_params().source.name
+    with open_store() as store:
+        overrides = Overrides(store, source=source)
+        found, bound = overrides.in_force(customer, overrides.today()), _bound(store, source, customer)
+    return [*([] if found is None else [f"overridden: {_sentence(found)}"]), *bound]
+
+
+def _bound(store, source, customer):
+    """A sentence about the customer's state where it leaves less than policy and override do; none where it does not, or there is none."""
+    standing = LifeCycleLedger(store, source).standing(customer)
+    left = None if standing is None else load_life_cycle(LIFE_CYCLE).new_credit[standing.state]
+    if left in (None, BY_POLICY):
+        return []
+    what = "declines new credit" if left == DECLINE else f"lets nobody softer than {left} sign"
+    return [f"life cycle: {customer} is in {standing.state} since {standing.since}, which {what}; an override does not lift that."]
 
 
 @contextmanager

@@ -79,9 +79,10 @@ def _limit_lines(default):
              f"{limits.round_to:,}; {limits.unknown_capacity:,} where capacity is not known"]
     for letter in LETTERS:
         each = terms[letter]
-        paid = f"every {each.payment_days} days for {each.term_months} months" if each.term_months is not None else f"in {each.payment_days} days"
-        lines.append(f"  {letter}  at most {limits.ceiling[letter]:,} and {limits.capacity_share[letter]:.0%} of capacity; paid {paid}, own share "
-                     f"{each.deposit_share:.0%}, {'guarantee' if each.guarantee else 'no guarantee'}, reviewed every {each.review_days} days")
+        paid = "paid " + (f"in {each.payment_days} days" if each.term_months is None else f"every {each.payment_days} days for {each.term_months} months")
+        guarantee = "guarantee" if each.guarantee else "no guarantee"
+        lines.append(f"  {letter}  at most {limits.ceiling[letter]:,} and {limits.capacity_share[letter]:.0%} of capacity; "
+                     f"{'no loan' if each.term_months == 0 else paid}, own share {each.deposit_share:.0%}, {guarantee}, reviewed every {each.review_days} days")
     return lines
 
 

@@ -1,26 +1,31 @@
-"""`risk publish`: the book's records, features and scores for the service, with the overrides in force; the pointer moves last, and the review calendar
-follows it.
+"""`risk publish`: the book's records, features and scores for the service, with the overrides and states in force; the pointer moves last, and the review
+calendar follows it.
 
-Here and not in the score stage: what DVC computes must follow from files alone, while an override holds from a day to a day.
+Here and not in the score stage: what DVC computes must follow from files alone, while an override holds from a day to a day and a state from night to night.
 """
 
 import datetime
 
+import msgspec
 import pyarrow.parquet as pq
 
 from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import load_bundle
+from models.decision_in_force import decide_in_force
 from models.horizon import horizon_of
-from models.overrides import decide_overridden, described
+from models.life_cycle import load_life_cycle
+from models.life_cycle_file import BY_POLICY
 from models.policy import load_policy
 from pipeline.book_records import BookRecords
+from pipeline.customers import LIFE_CYCLE
 from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.promote import open_store
 from pipeline.score import POLICY
 from pipeline.state import VAR, bundle_path, read_champion
+from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE as OVERRIDDEN
 from serving.overrides import Overrides
 from serving.published import BookRow
@@ -34,7 +39,7 @@ CHUNK = 2000
 def publish(use_case):
     """Publish what the score stage wrote with the champion, and return a sentence about it.
 
-    Raises RiskError when there is no champion, or the scores are another bundle's.
+    Raises RiskError when there is no champion, the scores are another bundle's, or the life cycle's file is faulty.
     """
     source, book = load_params().source.name, case_path(use_case, "book")
     champion, policy, text = read_champion(source, use_case), load_policy(POLICY, use_case), _policy_text()
@@ -45,45 +50,64 @@ def publish(use_case):
     columns, about = read_json(book / "columns.json"), read_json(book / "about.json")
     catalogue = Catalogue.from_dict(read_json(book / "catalogue.json")).only(load_bundle(bundle_path(champion)).names)
     records = BookRecords(catalogue, columns, as_of=about["as_of"], earliest=_seconds(about["first_as_of"]))
+    rules = load_life_cycle(LIFE_CYCLE) if use_case == OVERRIDDEN else None
+    held = {} if rules is None else {"life_cycle": {"hash": rules.hash, "new_credit": rules.new_credit}}
     with open_store() as store:
-        applied = _Overridden(store, source, policy) if use_case == OVERRIDDEN else None
+        applied = None if rules is None else _InForce(store, source, policy, rules)
         manifest = write_publication(
             VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
             bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(),
-            extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"]})
+            extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], **held})
         store.record_policy(policy.hash, text)
-        said = "" if applied is None else applied.plan_reviews()
+        said = "" if applied is None else applied.plan_reviews(about["as_of"])
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 
 
-class _Overridden:
-    """Puts the overrides in force today in the place of the policy's decisions, and notes each customer's grade in force for the review calendar."""
+class _InForce:
+    """Puts the overrides in force today and the customers' states in the place of the policy's decisions, and notes each customer's grade in force for the
+    review calendar."""
 
-    def __init__(self, store, source, policy):
+    def __init__(self, store, source, policy, rules):
         self._policy, self._reviews, overrides = policy, Reviews(store, source=source), Overrides(store, source=source)
         self._day = overrides.today()
-        self._in_force, self._terms, self._used = overrides.all_in_force(self._day), [], 0
+        self._in_force, self._terms, self._used, self._bound = overrides.all_in_force(self._day), [], 0, 0
+        self._held = {each.customer_id: held_of(each, rules.new_credit) for each in LifeCycleLedger(store, source).standings()}
 
     def row(self, row, standing):
-        """A row of the scores as it is published: with the override in force and what the policy said beside it."""
-        override = self._in_force.get(row["customer_id"])
-        changed = row if override is None else self._changed(row, standing, override)
+        """A row of the scores as it is published: with the override in force and what the policy said beside it, and with the customer's state."""
+        override, held = self._in_force.get(row["customer_id"]), self._held.get(row["customer_id"])
+        if override is None and (held is None or held.new_credit == BY_POLICY):
+            changed = row if held is None else row | {"life_cycle": msgspec.to_builtins(held)}
+        else:
+            changed = self._changed(row, standing, override, held)
         grade = row["grade"] if override is None or override.change.grade is None else override.change.grade
-        self._terms.append((row["customer_id"], grade, changed["review_days"]))
+        # Who has left has nothing to be reviewed; re-entry begins with an assessment of its own.
+        if held is None or held.state != "exit":
+            self._terms.append((row["customer_id"], grade, changed["review_days"]))
         return changed
 
-    def plan_reviews(self):
-        """Bring the review calendar in line with what was published, and return what to say about it and the overrides."""
+    def plan_reviews(self, as_of):
+        """Bring the review calendar in line with what was published, as of the book's moment, and return what to say about it, the overrides and the states."""
         planned = self._reviews.plan(*(list(part) for part in zip(*self._terms, strict=True))) if self._terms else 0
-        return f", {self._used} under an override, {planned:,} reviews planned or moved"
+        left = self._reviews.drop_out([customer for customer, _, _ in self._terms], why=lambda customer: self._why_out(customer, as_of))
+        bound = f", {self._bound:,} bound by their life cycle state" if self._held else ""
+        gone = f", {left:,} customers out of the review calendar (`risk reviews left`)" if left else ""
+        return f", {self._used:,} under an override{bound}, {planned:,} reviews planned or moved{gone}"
 
-    def _changed(self, row, standing, override):
-        self._used += 1
+    def _why_out(self, customer, as_of):
+        held = self._held.get(customer)
+        stands = "" if held is None else f"in {held.state} since {held.since}"
+        return stands if held is not None and held.state == "exit" else f"not in the book of {as_of[:10]}" + (f", {stands}" if stands else "")
+
+    def _changed(self, row, standing, override, held):
+        self._used += override is not None
+        self._bound += held is not None and held.new_credit != BY_POLICY
         probability = next(row[name] for name in row if horizon_of(name))
-        decided, said = decide_overridden(self._policy, override, day=self._day, grade=row["grade"], pd_12m=probability, **policy_arguments(standing))
+        decided, beside = decide_in_force(self._policy, override=override, held=held, day=self._day, grade=row["grade"], pd_12m=probability,
+                                          **policy_arguments(standing))
         return row | {"action": decided.action, "route": decided.route, "limit": decided.risk_limit, "payment_terms_days": decided.payment_days,
-                      "deposit_share": decided.deposit_share, "guarantee": decided.guarantee, "review_days": decided.review_days,
-                      "decision_reasons": list(decided.reasons), "override": described(override, said)}
+                      "term_months": decided.term_months, "deposit_share": decided.deposit_share, "guarantee": decided.guarantee,
+                      "review_days": decided.review_days, "decision_reasons": list(decided.reasons), **beside}
 
 
 def _refuse_other_scores(use_case, scores, *, champion, policy):

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from datetime import timedelta
 
-from models.reviews import DONE, DUE, LATE, MISSED, UPCOMING
+from models.reviews import DONE, DUE, LATE, LEFT, MISSED, UPCOMING
 from pipeline.params import load_params
 from pipeline.promote import open_store
 from serving.reviews import Reviews
@@ -34,9 +34,16 @@ def done_reviews(*, as_of, as_json):
 
 
 def missed_reviews(*, as_of, as_json):
-    """Reviews whose day passed without one: still open, or caught up late, the oldest first."""
+    """Reviews whose day passed without one: still open, caught up late, or open when the customer left, the oldest first."""
     found, day = _listed(as_of)
-    return _shown([each for each in found if each.status in (MISSED, LATE)], as_json, f"no review was missed by {day}.")
+    chosen = [each for each in found if each.status in (MISSED, LATE) or (each.status == LEFT and each.days_late)]
+    return _shown(chosen, as_json, f"no review was missed by {day}.")
+
+
+def left_reviews(*, as_of, as_json):
+    """Customers who dropped out of the calendar and why, with the review that was open then, the oldest first."""
+    found, day = _listed(as_of)
+    return _shown([each for each in found if each.status == LEFT], as_json, f"nobody left the calendar by {day}.")
 
 
 def _listed(as_of):
@@ -55,6 +62,8 @@ def _shown(reviews, as_json, nothing):
 
 def _line(review):
     late = f", {review.days_late} day{'' if review.days_late == 1 else 's'} late" if review.days_late else ""
+    if review.left_on is not None:
+        return f"{review.customer_id}: left the calendar on {review.left_on}, {review.note}; due {review.due_on} (grade {review.grade}){late}"
     if review.done_on is None:
         return f"{review.customer_id}: {review.status}, due {review.due_on} (grade {review.grade}){late}"
     decision = f", decision {review.decision_id}" if review.decision_id else ""

@@ -2,7 +2,7 @@
 
 import json
 
-from models.policy import MINOR_UNITS
+from models.policy import AUTOMATIC, MINOR_UNITS, ROUTES
 from serving.messages import policy_reason
 
 NAMES = {"approve": "approved", "reduce": "reduced", "decline": "declined", "granted": "granted", "risk_limit": "limits", "expected_loss": "expected loss",
@@ -47,7 +47,8 @@ def _figure_row(name, figure, currency):
 def _move_lines(side):
     if not side["moves"]:
         return ["  nobody moves"]
-    lines = ["  who moves, and by which rules of the new policy"]
+    counted = "" if side["first"] == side["last"] else " (cases of all days together)"
+    lines = [f"  who moves{counted}, and by which rules of the new policy"]
     for move in side["moves"][:SHOWN_MOVES]:
         why = "; ".join(f"{policy_reason(code, language='en').rstrip('.')} ({count:,})" for code, count in _most(move["because"]))
         lines.append(f"    {move['cases']:>7,}  {_place(move['from'])} -> {_place(move['to'])}" + (f": {why}" if why else ""))
@@ -87,7 +88,7 @@ def _range(side, currency):
 
 def _place(place):
     action, route = place
-    return f"{NAMES[action]}" + (f" by {_route(route)}" if route else "")
+    return NAMES[action] + ("" if not route else " automatically" if route == ROUTES[AUTOMATIC] else f" by {_route(route)}")
 
 
 def _route(name):

@@ -10,9 +10,10 @@ import msgspec
 from fastapi import Depends, FastAPI, Query, Request, Response
 
 from features.errors import RiskError
+from models.life_cycle_file import BY_POLICY, STATES
 from serving import inbound, openapi, problems
 from serving.current import Current
-from serving.overrides import USE_CASE as OVERRIDDEN
+from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
 from serving.problems import Unknown, problem
 from serving.scorer import Question
@@ -59,14 +60,18 @@ class Service:
             raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
         return self._current[use_case].state()
 
-    def with_override(self, use_case, question):
-        """The question with the override of its customer that holds today, if there is one. Raises StoreUnavailable while the database is down: an answer
-        that passes over an override would be another decision than the one in force."""
-        if use_case != OVERRIDDEN:
+    def in_force(self, state, question):
+        """The question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
+        credit is what was published with the policy; without that, as before there were states, the policy alone.
+
+        Raises StoreUnavailable while the database is down: an answer that passes over either would be another decision than the one in force.
+        """
+        if state.scorer.judges_transactions:
             return question
-        today = self.clock().date()
-        found = Overrides(self.ledger(), source=self.settings.source).in_force(question.customer_id, today)
-        return replace(question, override=found, day=today)
+        today, rules = self.clock().date(), state.published.manifest.get("life_cycle")
+        standing = LifeCycleLedger(self.ledger(), self.settings.source).standing(question.customer_id)
+        held = held_of(standing, rules["new_credit"] if rules else dict.fromkeys(STATES, BY_POLICY))
+        return replace(question, override=Overrides(self.ledger(), source=self.settings.source).in_force(question.customer_id, today), day=today, held=held)
 
     def answer(self, state, scored, request):
         """Record what was scored with the request that asked for it, and return the body to answer with.
@@ -132,7 +137,7 @@ def _add_scores(app, service):
     def score(body: Annotated[dict, Depends(_body)]):
         use_case = _use_case(body)
         state = service.state(use_case)
-        question = service.with_override(use_case, _question(body, state.scorer, service.clock()))
+        question = service.in_force(state, _question(body, state.scorer, service.clock()))
         return _json(service.answer(state, _scored(state.scorer, question, body), body))
 
     @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], **openapi.ANSWER)
@@ -209,7 +214,7 @@ def _looked_up(service, use_case, subject_id, what, requested_amount):
     if row is None:
         raise Unknown(f"The {what} '{subject_id}' is not in the book of {state.published.as_of}; score it from its records with POST /v1/score.")
     question = Question(row.customer_id, inbound.parse_moment(row.score.get("as_of") or state.published.as_of), requested_amount)
-    question = service.with_override(use_case, question)
+    question = service.in_force(state, question)
     scored = state.scorer.score_features(row.features, question, records=row.records, standing=row.score.get("standing"))
     return service.answer(state, scored, {what: subject_id, "requested_amount": requested_amount, "publication": state.published.hash})
 

@@ -77,6 +77,9 @@ def erase(connection, customer_id, *, made_at, actor, reason):
     """Empty a customer's rows in every chain that holds persons, note which in the erasure ledger, and return {chain: how many}, without zeros."""
     # Heads are locked in one order by everybody who locks several, or two such transactions could wait for each other.
     head = locked_head(connection, "erasures")
+    for name in PERSONAL:
+        # A row that another transaction is writing now would not be seen, and would keep the customer.
+        locked_head(connection, name)
     found = {}
     for name in PERSONAL:
         table = CHAINS[name]

@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from features.errors import RiskError
+from models.decision_in_force import Held
 from models.life_cycle import decide_move, person
 from models.playbooks import Step, require_next, standings
 from serving import ledger
@@ -178,7 +179,7 @@ class LifeCycleLedger:
     def do_step(self, rules, run, step, *, actor, note=""):
         """Record that a step of a run was done now; returns the Run after it.
 
-        Raises: RiskError for a run or step that is not there, was done already, or is not the next one.
+        Raises: RiskError for a run or step that is not there, was done already, or is not the next one, and for a run of a customer who was erased.
         """
         query = sa.select(playbook_events).where(playbook_events.c.source == self._source, playbook_events.c.run == run).order_by(playbook_events.c.sequence)
         with self._store.database.writing() as connection:
@@ -187,6 +188,8 @@ class LifeCycleLedger:
             rows = [dict(row) for row in connection.execute(query).mappings()]
             if not rows:
                 raise RiskError(f"there is no playbook run {run}: `risk playbook list` shows the runs.")
+            if rows[0]["payload"] is None:
+                raise RiskError(f"playbook run {run} was of a customer who was erased: its steps are gone, and nothing is left to do.")
             current = _run(rows)
             require_next(current.steps, current.done, step)
             content = {"made_at": self._store.now(), "source": self._source, "run": run, "playbook": current.playbook, "action": DONE, "step": step,
@@ -236,6 +239,11 @@ class LifeCycleLedger:
             contents.append({"made_at": now, "source": self._source, "run": number, "playbook": start.playbook, "action": STARTED, "step": None,
                              "drill": int(start.drill), "actor": start.actor, "rules": rules.hash, **ledger.sealed(start.customer_id, payload)})
         return ledger.append(connection, head, contents)
+
+
+def held_of(standing, new_credit):
+    """The Held of a Standing, or None without one. new_credit: {state: what it leaves of new credit}."""
+    return None if standing is None else Held(standing.state, standing.since, standing.owner, standing.deadline, new_credit[standing.state])
 
 
 def move_of(rules, standing, to, *, actor, note, today, assessed_on=None, exposure=None, pd_12m=None, opened_by=()):

@@ -3,6 +3,7 @@
 DESCRIPTION = """How likely a customer is to default (or a transaction to be fraud), why, and what the policy says to do about it.
 
 Every answer is recorded in the decision ledger before it is sent and carries the hashes of the bundle, policy and context behind it.
+Beside what the policy says stand a person's override in force and the state of the customer's life cycle, where there are any; both count.
 Errors are `application/problem+json` (RFC 9457); a body's wrong fields are all named at once."""
 
 EXAMPLE_RECORDS = {

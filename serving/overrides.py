@@ -62,7 +62,8 @@ class Overrides:
         now = self._store.now()
         with self._store.database.writing() as connection:
             head = ledger.locked_head(connection, "overrides")
-            same = overrides.c.override_id == override_id
+            # An erased customer's rows still carry the id, and nothing of what was decided.
+            same = (overrides.c.override_id == override_id) & overrides.c.customer_id.is_not(None)
             found = _standing(self._rows(connection, same))
             if not found:
                 raise RiskError(f"there is no override {override_id}: `risk override list --all` names them.")
@@ -71,6 +72,8 @@ class Overrides:
             if kind == RENEW:
                 check_four_eyes(author, approver, what="an override")
                 check_end(expires_on, now.date())
+                if expires_on <= found[0].expires_on:
+                    raise RiskError(f"override {override_id} holds until {found[0].expires_on} already: name a later day, or revoke it to end it sooner.")
             row = self._row(kind, override_id, found[0].customer_id, {"reason": reason.strip()}, now, reason_code=found[0].reason_code, author=author,
                             approver=approver, expires_on=expires_on)
             ledger.append(connection, head, [row])
@@ -118,7 +121,9 @@ def _standing(rows):
                 payload["reason"], row["author"], row["approver"], made_on, row["expires_on"])
         elif row["kind"] == RENEW:
             before = found[row["override_id"]]
-            found[row["override_id"]] = replace(before, expires_on=row["expires_on"], approver=row["approver"], renewals=before.renewals + 1)
+            # Both signers of the renewal: the first one's author beside the second one's approver could be one person, who signed alone at no time.
+            found[row["override_id"]] = replace(before, expires_on=row["expires_on"], author=row["author"], approver=row["approver"],
+                                                renewals=before.renewals + 1)
         else:
             found[row["override_id"]] = replace(found[row["override_id"]], revoked_on=made_on)
     return list(found.values())

@@ -12,7 +12,7 @@ from models.reviews import STATUSES, calendar, next_due
 from serving import ledger
 from serving.schema import reviews
 
-DUE, DONE = "due", "done"
+DUE, DONE, LEFT = "due", "done", "left"
 USE_CASE = "default"
 
 
@@ -20,7 +20,8 @@ USE_CASE = "default"
 class Review:
     """One obligation to review a customer: status of models.reviews.STATUSES; days_late counts past due_on to the review or to the day asked.
 
-    planned_at is when the due day was written down (naive UTC), None for a review nobody planned; done_on and what follows are None while it is open.
+    planned_at is when the due day was written down (naive UTC), None for a review nobody planned; done_on and what follows are None while it is open. Of a
+    customer who dropped out of the calendar left_on is the day and note says why.
     """
 
     customer_id: str
@@ -34,6 +35,7 @@ class Review:
     approver: str | None = None
     note: str | None = None
     decision_id: str | None = None
+    left_on: date | None = None
 
 
 class Reviews:
@@ -51,7 +53,8 @@ class Reviews:
         """Bring the calendar in line with the grades in force, and return how many customers' entries changed.
 
         customer_id: list of n distinct ids; grade: n names; review_days: n days between reviews by each one's grade. A customer without a planned day is due
-        that many days from today, and until its first review days count from the day it was planned first. Only changes are written, so a second call with
+        that many days from today, and until its first review days count from the day it was planned first, also where it left in between: who comes back with
+        a review overdue is due today. Only changes are written, so a second call with
         the same grades writes nothing.
         """
         now = self._store.now()
@@ -63,6 +66,21 @@ class Reviews:
             # Other terms are written down though the day stays: the review after the next is planned by them.
             changed = np.flatnonzero(np.isnat(planned) | (due < planned) | (before != days))
             rows = [self._row(DUE, customer_id[i], now, due[i].item(), grade=str(grade[i]), review_days=int(days[i])) for i in changed.tolist()]
+            ledger.append(connection, head, rows)
+        return len(rows)
+
+    def drop_out(self, staying, *, why):
+        """Take every customer out of the calendar but those staying (ids), and return how many left.
+
+        why: the note of a customer_id. What was missed by then stays on record; `plan` takes a customer in again.
+        """
+        now, staying = self._store.now(), set(staying)
+        with self._store.database.writing() as connection:
+            head = ledger.locked_head(connection, "reviews")
+            query = self._query(reviews.c.customer_id.is_not(None), [reviews.c[name] for name in ("customer_id", "kind", "grade", "review_days")])
+            last = {customer: (kind, grade, days) for customer, kind, grade, days in connection.execute(query)}
+            rows = [self._row(LEFT, customer, now, now.date(), grade=grade, review_days=days, note=why(customer))
+                    for customer, (kind, grade, days) in sorted(last.items()) if kind != LEFT and customer not in staying]
             ledger.append(connection, head, rows)
         return len(rows)
 
@@ -82,6 +100,9 @@ class Reviews:
             rows = self._rows(connection, reviews.c.customer_id == customer_id)
             if not rows:
                 raise RiskError(f"customer {customer_id} is not in the review calendar: check the id, or run `risk publish`, which plans the book's reviews.")
+            if rows[-1]["kind"] == LEFT:
+                raise RiskError(f"customer {customer_id} left the review calendar on {rows[-1]['on_day']} ({ledger.opened(rows[-1]['payload'])['note']}): "
+                                "`risk publish` takes it in again once it is back in the book.")
             terms = {"grade": rows[-1]["grade"], "review_days": rows[-1]["review_days"]}
             following = now.date() + timedelta(days=terms["review_days"])
             new = [self._row(DONE, customer_id, now, now.date(), **terms, reviewer=reviewer.strip(), approver=approver.strip(), decision_id=decision_id,
@@ -110,6 +131,8 @@ class Reviews:
                 continue
             if kind == DONE:
                 last[at] = day
+            elif kind == LEFT:
+                planned[at], terms[at] = np.datetime64("NaT", "D"), 0
             else:
                 planned[at], terms[at] = day, days
                 last[at] = made_at.date() if np.isnat(last[at]) else last[at]
@@ -143,9 +166,12 @@ def _reviews(rows, day):
 
 
 def _review(rows, found):
-    plan, done = rows[found["row"]], rows[found["done_row"]] if found["done_row"] >= 0 else None
+    plan, end = rows[found["row"]], rows[found["end_row"]] if found["end_row"] >= 0 else None
     about = (plan["customer_id"], plan["grade"], found["due_on"].item(), STATUSES[found["status"]], int(found["days_late"]),
              plan["made_at"] if plan["kind"] == DUE else None)
-    if done is None:
+    if end is None:
         return Review(*about)
-    return Review(*about, done["on_day"], done["reviewer"], done["approver"], ledger.opened(done["payload"]).get("note"), done["decision_id"])
+    note = ledger.opened(end["payload"]).get("note")
+    if end["kind"] == LEFT:
+        return Review(*about, note=note, left_on=end["on_day"])
+    return Review(*about, end["on_day"], end["reviewer"], end["approver"], note, end["decision_id"])

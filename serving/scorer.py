@@ -13,7 +13,8 @@ from features.feeders.records import from_rows, observations_of
 from features.tables import TABLES
 from models import policy as rules
 from models import reasons, scoring
-from models.overrides import Override, decide_overridden, described
+from models.decision_in_force import Held, decide_in_force
+from models.overrides import Override
 from serving import messages
 from serving.inbound import parse_moment
 from serving.standing import policy_arguments, standing_catalogue
@@ -22,7 +23,8 @@ from serving.standing import policy_arguments, standing_catalogue
 @dataclass(frozen=True)
 class Question:
     """Whom to score and when: as_of is naive UTC, nothing known later is read; requested_amount is asked for on top of the exposure, in minor units;
-    own: the observation's own columns, for fraud those of the transaction to be judged; override: a person's decision in force, and the day it is used on."""
+    own: the observation's own columns, for fraud those of the transaction to be judged; override: a person's decision in force, and the day it is used on;
+    held: where the customer stands in its life cycle."""
 
     customer_id: str
     as_of: datetime
@@ -30,6 +32,7 @@ class Question:
     own: dict = field(default_factory=dict)
     override: Override | None = None
     day: date | None = None
+    held: Held | None = None
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -169,10 +172,8 @@ class Scorer:
             return _with_words({"action": rules.FRAUD_ACTIONS[int(rules.decide_fraud(self.policy, [probability])[0])], "route": None, "reasons": ()})
         arguments = policy_arguments(standing)
         arguments |= {"grade": grade, "pd_12m": probability, "amount": question.requested_amount}
-        if question.override is None:
-            return _with_words(msgspec.structs.asdict(rules.decide_one(self.policy, **arguments)) | {"override": None})
-        decision, said = decide_overridden(self.policy, question.override, day=question.day, **arguments)
-        return _with_words(msgspec.structs.asdict(decision) | {"override": described(question.override, said)})
+        decision, beside = decide_in_force(self.policy, override=question.override, held=question.held, day=question.day, **arguments)
+        return _with_words(msgspec.structs.asdict(decision) | beside)
 
     def _sufficiency(self, row, present):
         """How much was known of a row (columns,); `present` names the tables with rows, None where features came without records."""

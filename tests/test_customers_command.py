@@ -7,10 +7,13 @@ import pytest
 from builders import customer, event, exposure, invoice, outcome, write_tables
 from click.testing import CliRunner
 
+from models.overrides import Change, Said
+from models.policy import load_policy
 from pipeline.cli import main
 from pipeline.frames import write_frame
 from pipeline.workspace import workspace
 from serving.life_cycle import LifeCycleLedger
+from serving.overrides import Overrides
 from serving.store import Store
 
 DAY = datetime.date(2023, 6, 30)
@@ -92,6 +95,55 @@ def test_a_book_that_is_there_is_taken_over_on_a_persons_word(place):
     assert risk("customers", "list", "--state", "watch") == "C2  since 2023-06-30  lawsuit; legal by 2023-07-14\n"
     assert "restrict           1" in risk("customers", "list")
     assert risk("customers", "list", "--state", "exit") == "nobody is in exit.\n"
+
+
+def test_a_book_whose_first_night_forgot_to_take_it_over_can_still_be_taken_over_but_for_cases_that_somebody_touched(place):
+    tables()
+    book(C1={}, C2={"route": "one_person"}, C3={"route": "one_person"})
+    risk("customers", "advance")
+    risk("customers", "move", "C3", "--to", "onboarding", "--by", "wang", "--reason", "papers are missing")
+    assert states(place) == {"C1": "active", "C2": "onboarding", "C3": "onboarding"}
+    book(DAY + datetime.timedelta(days=1), C1={}, C2={"route": "one_person"}, C3={"route": "one_person"})
+    assert "  onboarding to active: 1 taken_over" in take_over().splitlines()
+    assert states(place) == {"C1": "active", "C2": "active", "C3": "onboarding"}
+    assert "C2 on 2023-07-01: active since 2023-07-01, taken_over" in risk("customers", "show", "C2")
+    assert "nobody is taken over: the book's customers have states already" in take_over()
+
+
+def override(place, customer, **change):
+    """Let two persons decide otherwise than the policy about a customer, from today on."""
+    with Store(place / "var" / "risk.db").open() as store:
+        overrides = Overrides(store, source="simulated")
+        said = Said("approve", 100_000, "automatic", "A", 0.01, 500_000, "p" * 64, "b" * 64)
+        overrides.grant(customer, Change(**change), said, reason_code="security", reason="guarantee", author="anna", approver="ben",
+                        expires_on=overrides.today() + datetime.timedelta(days=9), policy=load_policy("policy.yaml"))
+
+
+def test_the_exposure_is_held_against_a_limit_that_two_persons_granted(place):
+    tables()
+    book(C1={"limit": 100_000}, C2={"limit": 100_000})
+    override(place, "C1", action="approve", limit=500_000)
+    take_over()
+    assert states(place) == {"C1": "active", "C2": "restrict"}
+
+
+@pytest.mark.parametrize("change", [{"action": "decline"}, {"route": "two_persons"}, {"limit": 50_000}])
+def test_whom_two_persons_were_harder_on_than_the_policy_is_not_let_in_by_its_automatic_route(place, change):
+    tables()
+    book(C1={}, C2={})
+    override(place, "C1", **change)
+    risk("customers", "advance")
+    assert states(place) == {"C1": "onboarding", "C2": "active"}
+
+
+def test_a_run_down_called_off_while_its_trigger_stands_is_said_to_come_back(place):
+    tables()
+    book(C1={"pd_12m": 0.6})
+    take_over()
+    said = risk("customers", "move", "C1", "--to", "restrict", "--by", "wang", "--reason", "new owner")
+    assert said == ("C1 moves from run_down to restrict on 2023-06-30; finance by 2023-07-07. "
+                    "By today's facts the next `risk customers advance` moves it on to run_down (pd_level).\n")
+    assert "  restrict to run_down: 1 pd_level" in risk("customers", "advance").splitlines()
 
 
 def test_a_default_takes_a_customer_out_of_the_book_and_into_restriction(place):

@@ -64,6 +64,13 @@ DOWN = "  - {from: restrict, to: run_down, by: [rule, person], steps: [plan]}\n"
 
 
 @pytest.mark.parametrize(("old", "new", "near", "field", "reason"), [
+    # What a state leaves of new credit
+    ("least_days: 90, new_credit: decline", "least_days: 90, new_credit: by_policy", "name: restrict", r"states\[3\].new_credit",
+     "restrict must not leave new credit to the policy, which may approve it automatically; use one_person, two_persons, committee, decline"),
+    ("least_days: 180, new_credit: decline", "least_days: 180, new_credit: committee", "name: exit", r"states\[5\].new_credit",
+     "is softer in exit than in run_down"),
+    ("least_days: 90, new_credit: decline", "least_days: 90, new_credit: nothing", "name: restrict", r"states\[3\].new_credit",
+     "nothing is unknown; use by_policy, one_person, two_persons, committee, decline"),
     # Mandatory steps
     ("{from: run_down, to: exit,", "{from: restrict, to: exit,", "from: restrict, to: exit", r"transitions\[9\]",
      "restrict to exit skips the mandatory run_down"),
@@ -92,7 +99,7 @@ DOWN = "  - {from: restrict, to: run_down, by: [rule, person], steps: [plan]}\n"
     (FREE, "to: jail, by: [rule, person], steps: []", "to: jail", r"transitions\[3\].to", "jail is unknown"),
     (FREE, "to: restrict, by: [rule, person], steps: [prayer]", "prayer", r"transitions\[3\].steps", "prayer is unknown"),
     # States
-    ("{name: watch, owner: sales, deadline_days: 14, least_days: 30}", "{name: watch, owner: sales, deadline_days: 14, least_days: 0}", "name: watch",
+    ("{name: watch, owner: sales, deadline_days: 14, least_days: 30,", "{name: watch, owner: sales, deadline_days: 14, least_days: 0,", "name: watch",
      r"states\[2\].least_days", "without a cool-down a customer could flip every night"),
     (WATCH, "{name: watch, owner: it, deadline_days: 14", "name: watch", r"states\[2\].owner", "it is unknown"),
     (WATCH, "{name: watch, owner: sales, deadline_days: 0", "name: watch", r"states\[2\].deadline_days", "must be 1 or more"),

@@ -113,6 +113,8 @@ def test_an_erased_customer_is_gone_from_every_ledger_and_the_chains_stay_whole(
     assert ledger.standing("C2").state == "onboarding"
     assert store.verify() == []
     assert not ledger.runs()[0].open
+    with pytest.raises(RiskError, match="playbook run 1 was of a customer who was erased: its steps are gone"):
+        ledger.do_step(RULES, 1, "collect_contracts_and_delivery_notes", actor="lin")
 
 
 def test_an_older_database_keeps_its_ledgers_and_gains_the_new_ones(tmp_path):

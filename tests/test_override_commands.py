@@ -1,7 +1,8 @@
 """`risk override` and `risk reviews` on a published book, and one decision whoever asks: the published row and the service."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,15 +11,17 @@ from fastapi.testclient import TestClient
 from serving_world import BOOK_AS_OF, POLICY, SOURCE, bundle, features_of, published, records
 
 from features.errors import RiskError
+from models.life_cycle import load_life_cycle
 from models.overrides import Change, Said
 from models.policy import parse_policy
 from pipeline.cli import main
 from pipeline.datasets import TABLES, case_path, write_json
 from pipeline.frames import write_frame
 from pipeline.override import add_override
-from pipeline.publish import _Overridden
+from pipeline.publish import _InForce
 from pipeline.workspace import workspace
 from serving.app import create_app
+from serving.life_cycle import LifeCycleLedger, Move
 from serving.overrides import Overrides
 from serving.published import BookRow
 from serving.reviews import Reviews
@@ -29,6 +32,7 @@ STANDING = {"exposure": 40_000_000.0, "capacity": 500_000_000.0, "days_past_due"
 SCORE = {"as_of": BOOK_AS_OF, "bundle": "b" * 64, "policy": "p" * 64, "pd_12m": 0.08, "grade": "D1", "exposure": 40_000_000, "action": "reduce",
          "route": "two_persons", "limit": 10_000_000, "payment_terms_days": 15, "deposit_share": 0.3, "guarantee": True, "review_days": 30,
          "decision_reasons": ["limit.capacity"]}
+RULES = load_life_cycle(Path(__file__).parent.parent / "life_cycle.yaml")
 ADD = ("override", "add", "C1", "--action", "approve", "--limit", "500000", "--code", "security", "--reason", "bank guarantee", "--by", "anna", "--approver")
 
 
@@ -77,6 +81,25 @@ def test_an_override_is_added_listed_renewed_and_revoked(risk):
         f"override {number} of C1 is revoked from {today()} on: the policy decides again.")
     assert risk("override", "list") == f"no override is in force on {today()}."
     assert "(revoked): decision approve" in risk("override", "list", "--all", "--customer", "C1")
+
+
+def test_a_row_in_ordinary_business_is_published_as_it_was_scored_with_its_state(tmp_path):
+    with Store(tmp_path / "risk.db").open() as store:
+        stand(store, "C1", "active")
+        applied = _InForce(store, SOURCE, parse_policy(POLICY), RULES)
+        state = {"state": "active", "since": "2026-03-01", "owner": "finance", "deadline": None, "new_credit": "by_policy"}
+        assert applied.row({**SCORE, "customer_id": "C1"}, STANDING) == {**SCORE, "customer_id": "C1", "life_cycle": state}
+        assert applied.row({**SCORE, "customer_id": "C2"}, STANDING) == {**SCORE, "customer_id": "C2"}
+        assert "0 bound by their life cycle state" in applied.plan_reviews(BOOK_AS_OF)
+
+
+def test_a_state_that_an_override_does_not_lift_is_said(risk, world):
+    with Store(world / "var" / "risk.db").open() as store:
+        stand(store, "C1", "restrict")
+        stand(store, "C2", "watch")
+    assert risk(*ADD, "ben", "--days", 90).splitlines()[-1] == (
+        "life cycle: C1 is in restrict since 2026-03-01, which declines new credit; an override does not lift that.")
+    assert "life cycle" not in risk("override", "add", "C2", *ADD[3:], "ben", "--days", 90)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
@@ -146,7 +169,7 @@ def test_the_service_and_the_published_row_decide_alike_by_an_override(tmp_path,
                                               expires_on=today() + timedelta(days=9), policy=policy)
         after = client.get("/v1/customers/C1").json()["decision"]
         row = {**SCORE, "customer_id": "C1", "grade": before["grade"], "pd_12m": before["probability"]}
-        applied = _Overridden(store, SOURCE, policy).row(row, STANDING)
+        applied = _InForce(store, SOURCE, policy, RULES).row(row, STANDING)
         assert [applied[name] for name in ("action", "route", "limit", "payment_terms_days", "review_days")] == [
             after[name] for name in ("action", "route", "risk_limit", "payment_days", "review_days")]
         assert applied["decision_reasons"] == list(after["reasons"])
@@ -156,6 +179,37 @@ def test_the_service_and_the_published_row_decide_alike_by_an_override(tmp_path,
         assert after["words"]["en"]["reasons"][0] == "A person decided otherwise than the policy: security that the data do not show."
         recorded = store.history(customer_id="C1")[0].payload["answer"]["decision"]
         assert recorded["override"]["id"] == after["override"]["id"]
+
+
+def stand(store, customer, state, **changes):
+    """Put a customer into a state, by the rules of the file."""
+    since = date(2026, 3, 1)
+    LifeCycleLedger(store, SOURCE).record(RULES, [Move(customer, since, None, state, since, "first_seen", "finance", None, **changes)])
+
+
+@pytest.mark.parametrize("state", ["active", "restrict", "exit", "re_entry"])
+def test_the_service_and_the_published_row_say_the_state_and_keep_to_it_also_under_an_override(tmp_path, state):
+    published(tmp_path, rows=[BookRow("C1", features_of(records()), {"as_of": BOOK_AS_OF, "standing": STANDING}, records())], life_cycle=RULES)
+    with Store(tmp_path / "risk.db").open() as store, TestClient(create_app(Settings(SOURCE, ("default",), tmp_path, tmp_path / "risk.db"))) as client:
+        before = client.get("/v1/customers/C1").json()
+        assert before["decision"]["life_cycle"] is None
+        stand(store, "C1", state)
+        policy = parse_policy(POLICY)
+        said = Said(before["decision"]["action"], before["decision"]["risk_limit"], before["decision"]["route"], before["grade"], 0.08, 40_000_000, "p", "b")
+        Overrides(store, source=SOURCE).grant("C1", Change(action="approve", limit=90_000_000), said, reason_code="security", reason="guarantee", author="anna",
+                                              approver="ben", expires_on=today() + timedelta(days=9), policy=policy)
+        after = client.get("/v1/customers/C1", params={"requested_amount": 100}).json()["decision"]
+        assert after["life_cycle"] == {"state": state, "since": "2026-03-01", "owner": "finance", "deadline": None, "new_credit": RULES.new_credit[state]}
+        assert (after["action"] == "decline") == (state in ("restrict", "exit"))
+        assert after["route"] != "automatic" or state == "active"
+        row = {**SCORE, "customer_id": "C1", "grade": before["grade"], "pd_12m": before["probability"]}
+        applied = _InForce(store, SOURCE, policy, RULES).row(row, STANDING)
+        asked_nothing = client.get("/v1/customers/C1").json()["decision"]
+        assert [applied[name] for name in ("action", "route", "limit", "term_months", "life_cycle", "override")] == [
+            asked_nothing[name] for name in ("action", "route", "risk_limit", "term_months", "life_cycle", "override")]
+        assert applied["decision_reasons"] == asked_nothing["reasons"]
+        assert client.post("/v1/score", json={"customer_id": "C1", "records": records(), "requested_amount": 100}).json()["decision"]["life_cycle"] == (
+            after["life_cycle"])
 
 
 def test_a_posted_question_meets_the_override_too_and_an_expired_one_is_passed_over(tmp_path):
@@ -179,13 +233,31 @@ def test_publishing_plans_reviews_by_the_grade_in_force(tmp_path):
         policy = parse_policy(POLICY)
         Overrides(store, source=SOURCE).grant("C1", Change(grade="A"), said, reason_code="data_error", reason="wrong statement", author="anna", approver="ben",
                                               expires_on=today() + timedelta(days=9), policy=policy)
-        applied = _Overridden(store, SOURCE, policy)
+        applied = _InForce(store, SOURCE, policy, RULES)
         for customer in ("C1", "C2"):
             applied.row({**SCORE, "customer_id": customer}, STANDING)
-        assert applied.plan_reviews() == ", 1 under an override, 2 reviews planned or moved"
-        assert applied.plan_reviews() == ", 1 under an override, 0 reviews planned or moved"
+        assert applied.plan_reviews(BOOK_AS_OF) == ", 1 under an override, 2 reviews planned or moved"
+        assert applied.plan_reviews(BOOK_AS_OF) == ", 1 under an override, 0 reviews planned or moved"
         found = {each.customer_id: (each.grade, (each.due_on - today()).days) for each in Reviews(store, source=SOURCE).listed()}
         assert found == {"C1": ("A", 365), "C2": ("D1", 30)}
+
+
+def test_who_has_left_us_or_the_book_drops_out_of_the_review_calendar_with_a_note(risk, world):
+    with Store(world / "var" / "risk.db").open() as store:
+        Reviews(store, source=SOURCE).plan(["C1", "C2", "C3", "C4"], ["A"] * 4, [365] * 4)
+        stand(store, "C2", "exit")
+        stand(store, "C3", "run_down")
+        applied = _InForce(store, SOURCE, parse_policy(POLICY), RULES)
+        for customer in ("C1", "C2"):
+            applied.row({**SCORE, "customer_id": customer}, STANDING)
+        assert applied.plan_reviews(BOOK_AS_OF).endswith(", 3 customers out of the review calendar (`risk reviews left`)")
+    due = today() + timedelta(days=365)
+    assert risk("reviews", "left").splitlines() == [
+        f"C2: left the calendar on {today()}, in exit since 2026-03-01; due {due} (grade A)",
+        f"C3: left the calendar on {today()}, not in the book of 2026-02-28, in run_down since 2026-03-01; due {due} (grade A)",
+        f"C4: left the calendar on {today()}, not in the book of 2026-02-28; due {due} (grade A)"]
+    assert risk("reviews", "missed", "--as-of", due + timedelta(days=9)).startswith("C1: missed")
+    assert "C2" not in risk("reviews", "due", "--within", 999)
 
 
 # --- reviews ------------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,13 +23,14 @@ from models.overrides import (
     described,
     direction_of,
 )
-from models.policy import ACTIONS, decide_one, load_policy
+from models.policy import ACTIONS, TERMS, decide_one, load_policy
 from models.policy_file import LETTERS, ROUTES
 from models.probability_tests import jeffreys_interval
 
 POLICY = load_policy(Path(__file__).parent.parent / "policy.yaml")
 TODAY = date(2026, 3, 31)
 SAID = Said("reduce", 10_000_000, "two_persons", "D1", 0.08, 40_000_000, "p" * 64, "b" * 64)
+DECLINED = msgspec.structs.replace(SAID, action="decline", limit=0)
 PERSONS = {"reason_code": "security", "reason": "bank guarantee", "author": "anna", "approver": "ben", "expires_on": TODAY + timedelta(days=90)}
 
 
@@ -60,6 +62,8 @@ def check(change, said=SAID, **changes):
     ({"limit": 10_000_000}, {}, "the override changes nothing"),
     ({"limit": 20_000_000, "route": "committee"}, {}, "softens the limit and hardens the route: decide for one direction"),
     ({"action": "approve"}, {}, "the policy grants this customer 100,000: say with --limit how much the override grants"),
+    ({"action": "approve", "limit": 0}, {"said": DECLINED}, "approves a limit of 0 would decline"),
+    ({"limit": 10**18}, {}, "a limit must be at most 1,000,000,000,000,000"),
     ({"action": "decline", "limit": 5}, {}, "an override that declines grants nothing: leave --limit away"),
     ({"route": "automatic"}, {}, "automatic may sign for 200,000 and the customer's exposure is 400,000: name one_person or a stricter route"),
 ])
@@ -123,6 +127,30 @@ def replace_reasons(decision, other):
 def test_a_route_gives_way_where_it_may_not_sign_for_the_exposure():
     assert decide(override(route="one_person"))[0].route == "one_person"
     assert decide(override(route="one_person"), amount=80_000_000)[0].route == "two_persons"
+
+
+@pytest.mark.parametrize("change", [{"grade": "E"}, {"route": "two_persons"}])
+def test_what_the_policy_declines_stays_declined_until_an_override_grants_a_limit_also_where_nothing_is_owed(change):
+    decided, said = decide(override(**change), exposure=0, facts={"in_default": 1.0})
+    assert (said.action, decided.action, decided.limit) == ("decline", "decline", 0)
+
+
+def test_an_override_to_the_automatic_route_leaves_the_days_loss_budget_in_force():
+    # 0.08 x 0.6 x 100,000 is 4,800 of a budget of 50,000.
+    small = {"exposure": 0, "amount": 10_000_000}
+    assert decide(override(route="automatic", limit=50_000_000), **small)[0].route == "automatic"
+    beyond, said = decide(override(route="automatic", limit=50_000_000), **small, spent=4_520_001)
+    assert (said.route, beyond.route, beyond.reasons[-1]) == ("two_persons", "one_person", "route.daily_loss_budget")
+    assert decide(override(route="automatic", limit=50_000_000), **small, spent=4_520_000)[0].route == "automatic"
+    assert decide(override(grade="A", limit=50_000_000), **small, spent=4_520_001)[0].route == "one_person"
+
+
+def test_every_term_of_what_the_policy_said_stands_beside_the_decision():
+    lending = load_policy(Path(__file__).parent.parent / "policies" / "lending.yaml")
+    decided, said = decide_overridden(lending, override(grade="E"), day=TODAY, grade="A1", pd_12m=0.01, exposure=1000)
+    kept = described(override(grade="E"), said)["policy_said"]
+    assert {name: kept[name] for name in TERMS} == {name: getattr(said, name) for name in TERMS}
+    assert decided.term_months != said.term_months
 
 
 def test_overrides_drawn_at_random_keep_what_the_policy_promises():

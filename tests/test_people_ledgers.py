@@ -1,5 +1,6 @@
 """Overrides and reviews in both databases: rows that prove who decided what, when it held, and which reviews were done and missed."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from databases import NOON
 from features.errors import RiskError
 from models.overrides import Change, Said
 from models.policy import load_policy
-from models.reviews import DONE, LATE, MISSED, UPCOMING
+from models.reviews import DONE, DUE, LATE, LEFT, MISSED, UPCOMING
 from serving import ledger
 from serving.overrides import Overrides
 from serving.reviews import Reviews
@@ -96,6 +97,27 @@ def test_a_second_override_of_a_customer_is_refused_while_one_is_in_force(overri
         grant(overrides)
     clock.forward(31)
     assert grant(overrides, expires_on=TODAY + timedelta(days=60)).id != first.id
+
+
+def test_a_renewal_that_shortens_is_refused(overrides):
+    made = grant(overrides)
+    with pytest.raises(RiskError, match=f"override {made.id} holds until 2026-04-30 already: name a later day, or revoke it to end it sooner"):
+        overrides.renew(made.id, reason="still right", author="ben", approver="anna", expires_on=made.expires_on)
+
+
+def test_a_renewal_carries_both_its_signers_or_one_person_would_seem_to_have_signed_alone(overrides):
+    made = grant(overrides)
+    renewed = overrides.renew(made.id, reason="still right", author="ben", approver="anna", expires_on=TODAY + timedelta(days=60))
+    assert (renewed.author, renewed.approver) == ("ben", "anna")
+
+
+def test_an_erased_customers_override_can_be_neither_renewed_nor_revoked(overrides, store):
+    made = grant(overrides)
+    store.erase_customer("C1", actor="privacy desk", reason="request")
+    for follow in (lambda: overrides.revoke(made.id, reason="void", author="carl"),
+                   lambda: overrides.renew(made.id, reason="still", author="anna", approver="ben", expires_on=TODAY + timedelta(days=60))):
+        with pytest.raises(RiskError, match=f"there is no override {made.id}"):
+            follow()
 
 
 def test_an_override_is_renewed_by_two_persons_while_it_holds(overrides, clock, store):
@@ -204,6 +226,22 @@ def test_a_review_that_proves_nothing_is_refused(reviews, store, changes, messag
     assert listed(reviews) == [("C1", "2026-04-30", UPCOMING, 0)]
 
 
+def test_who_drops_out_of_the_calendar_is_missed_no_more_and_comes_back_with_the_review_that_was_due(reviews, clock, store):
+    reviews.plan(["C1", "C2"], ["D", "A"], [30, 365])
+    clock.forward(40)
+    assert reviews.drop_out(["C2"], why=lambda customer: f"{customer} is gone") == 1
+    assert reviews.drop_out(["C2"], why=str) == 0
+    gone = reviews.listed(customer_id="C1")[0]
+    assert (gone.status, gone.days_late, gone.left_on, gone.note, gone.done_on) == (LEFT, 10, clock.now.date(), "C1 is gone", None)
+    clock.forward(100)
+    assert reviews.listed(customer_id="C1")[0].days_late == 10
+    with pytest.raises(RiskError, match=r"customer C1 left the review calendar on 2026-05-10 \(C1 is gone\): `risk publish` takes it in again"):
+        reviews.done("C1", reviewer="anna", approver="ben", note="read")
+    assert reviews.plan(["C1", "C2"], ["D", "A"], [30, 365]) == 1
+    assert [(each.status, each.due_on) for each in reviews.listed(customer_id="C1")][1:] == [(DUE, clock.now.date())]
+    assert store.verify() == []
+
+
 def test_a_review_names_the_decision_it_rests_on(reviews, store):
     reviews.plan(["C1"], ["D"], [30])
     store.record_decision(Entry("default", "simulated", "C1", "b", "p", "c", {}, decision_id="d1"))
@@ -230,6 +268,18 @@ def test_an_erased_customer_leaves_whole_chains_and_no_override(overrides, revie
     assert [each.customer_id for each in reviews.listed()] == ["C2"]
     assert store.verify() == []
     assert reviews.plan(["C2"], ["D"], [30]) == 0
+
+
+@pytest.mark.parametrize("chain", ledger.PERSONAL)
+def test_an_erasure_waits_for_whoever_is_writing_a_row_of_the_customer(store, overrides, chain, clock):
+    grant(overrides)
+    with ThreadPoolExecutor(1) as other:
+        with store.database.writing() as connection:
+            ledger.locked_head(connection, chain)
+            erasure = other.submit(store.erase_customer, "C1", actor="privacy desk", reason="request")
+            with pytest.raises(TimeoutError):
+                erasure.result(timeout=0.3)
+        assert erasure.result() == 1
 
 
 def test_a_payload_lost_without_an_erasure_is_named(overrides, reviews, store):

@@ -36,6 +36,7 @@ from pipeline.what_if import policy_diff
 from pipeline.what_if_text import diff_lines
 from pipeline.workspace import workspace
 from serving.current import Current
+from serving.messages import label
 from serving.overrides import Overrides
 from serving.reviews import Reviews
 from serving.scorer import Question
@@ -193,7 +194,9 @@ def _override_is_published_and_served(row, when):
     assert published.score["limit"] == decision["risk_limit"] == changes["limit"] * 100
     assert published.score["override"]["policy_said"] == json.loads(json.dumps(decision["override"]["policy_said"]))
     assert published.score["override"]["policy_said"]["risk_limit"] == row["limit"]
-    assert "overridden: override" in show_customer(row["customer_id"])
+    said = show_customer(row["customer_id"])
+    assert "overridden: override" in said
+    assert f"decision: {label('action', row['action'], language='en')}, limit {row['limit'] // 100:,}, " in said
     state.published.close()
 
 

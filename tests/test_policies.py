@@ -36,7 +36,9 @@ def test_a_policy_is_read_back_with_its_hash(folder):
     assert "  C  automatic below 20,000, one person below 200,000, two persons below 1,000,000, committee from 1,000,000" in lines
     assert "  D  at most 500,000 and 2% of capacity; paid in 15 days, own share 30%, guarantee, reviewed every 30 days" in lines
     assert "  open_lawsuit: open_lawsuit_amount of 1,000,000 or more: at least committee" in lines
-    assert any("paid every 30 days for 48 months" in line for line in check_lines(ROOT / "policies" / "lending.yaml"))
+    lending = check_lines(ROOT / "policies" / "lending.yaml")
+    assert any("paid every 30 days for 48 months" in line for line in lending)
+    assert "  E  at most 0 and 0% of capacity; no loan, own share 100%, guarantee, reviewed every 30 days" in lending
     assert check_lines(ROOT / "policies" / "fraud_review.yaml")[-1] == "Transactions: blocked from 80.0%, reviewed from 1.0% up to 80 a day"
 
 

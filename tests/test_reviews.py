@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.errors import RiskError
-from models.reviews import DONE, DUE, LATE, MISSED, STATUSES, UPCOMING, calendar, next_due
+from models.reviews import DONE, DUE, LATE, LEFT, MISSED, STATUSES, UPCOMING, calendar, next_due
 
 DAY = "datetime64[D]"
 NEVER = np.datetime64("NaT", "D")
@@ -63,6 +63,8 @@ def read(rows, as_of="2026-03-31"):
     ([("due", "2026-03-10"), ("done", "2026-03-10"), ("due", "2026-06-09")], [("2026-03-10", DONE, 0), ("2026-06-09", UPCOMING, 0)]),
     ([("due", "2026-03-10"), ("done", "2026-03-12"), ("due", "2026-06-11")], [("2026-03-10", LATE, 2), ("2026-06-11", UPCOMING, 0)]),
     ([("due", "2027-03-10"), ("due", "2026-03-20")], [("2026-03-20", MISSED, 11)]),
+    ([("due", "2026-04-01"), ("left", "2026-03-30")], [("2026-04-01", LEFT, 0)]),
+    ([("due", "2026-03-01"), ("left", "2026-03-04"), ("due", "2026-04-30")], [("2026-03-01", LEFT, 3), ("2026-04-30", UPCOMING, 0)]),
     ([("done", "2026-03-12")], [("2026-03-12", DONE, 0)]),
     ([("done", "2026-03-12"), ("done", "2026-03-13")], [("2026-03-12", DONE, 0), ("2026-03-13", DONE, 0)]),
 ])
@@ -90,7 +92,7 @@ def naive(rows, as_of):
                 continue
             due = due or day
             late = max((day - due).days, 0)
-            found.append((customer, str(due), LATE if late else DONE, late))
+            found.append((customer, str(due), LEFT if kind == "left" else LATE if late else DONE, late))
             due = None
         if due is not None:
             status = MISSED if due < as_of else DUE if due == as_of else UPCOMING
@@ -103,5 +105,5 @@ def test_the_calendar_of_a_book_is_what_a_clerk_reads_row_by_row():
     for _ in range(40):
         size = int(rng.integers(1, 60))
         when = [date(2026, 1, 1) + timedelta(days=int(each)) for each in rng.integers(0, 120, size)]
-        rows = [(int(rng.integers(0, 8)), str(rng.choice(["due", "due", "done"])), day) for day in when]
+        rows = [(int(rng.integers(0, 8)), str(rng.choice(["due", "due", "due", "done", "done", "left"])), day) for day in when]
         assert read(rows, as_of) == naive(rows, as_of)

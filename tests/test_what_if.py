@@ -11,6 +11,7 @@ from models.horizon import MONTH_DAYS
 from models.policy import load_policy, parse_policy
 from models.probability_tests import shock_variance
 from models.what_if import Cases, compare_credit, compare_fraud
+from pipeline.what_if_text import diff_lines
 
 FILE = pathlib.Path(__file__).parent.parent / "policy.yaml"
 TEXT = FILE.read_text(encoding="utf-8")
@@ -47,6 +48,16 @@ def test_three_customers_by_hand():
     assert (reduced["because"], reduced["granted"]) == ({"limit.expected_loss": 1}, -300 * K)
     assert [mover["customer_id"] for mover in found["movers"]] == ["c2", "c3", "c1"]
     assert found["movers"][0]["granted"] == [800 * K, 500 * K]
+
+
+def test_the_comparison_is_told_in_words_a_manager_would_use():
+    sides = {name: compare_credit(OLD, NEW, cases(), repeats=20) | {"first": first, "last": "2024-12-31"}
+             for name, first in (("book", "2024-12-31"), ("history", "2024-06-30"))}
+    lines = diff_lines({"use_case": "default", "old": {"path": "policy.yaml", "hash": OLD.hash}, "new": {"path": "new.yaml", "hash": NEW.hash},
+                        "currency": "CNY", "forecast": None, **sides})
+    assert "          1  approved automatically -> approved by one person: The exposure after it decides who signs (1)" in lines
+    assert [line for line in lines if "who moves" in line and "rules" in line] == [
+        "  who moves, and by which rules of the new policy", "  who moves (cases of all days together), and by which rules of the new policy"]
 
 
 def test_a_policy_against_itself_moves_nobody():
