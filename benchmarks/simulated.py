@@ -90,7 +90,7 @@ def main():
         print(f"seed {seed}, {results[-1]['seconds']:.0f} s", *(LINES[case](results[-1][case]) for case in asked.cases), sep="\n  ", flush=True)
         if asked.out:
             asked.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    print(f"{len(results)} seeds", *(TOTALS[case]([seed[case] for seed in results if case in seed]) for case in asked.cases), sep="\n  ")
+    print(f"{len(results)} seeds", *(TOTALS[case](found) for case in asked.cases if (found := [seed[case] for seed in results if case in seed])), sep="\n  ")
 
 
 def _line(result):
