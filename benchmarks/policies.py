@@ -19,17 +19,15 @@ invoices by the seed's own books of years 2 and 3. Payment days, deposits and gu
 them. Contracts bear no margin. New customers do business unrestricted until the first quarter end that sees them.
 """
 
-import argparse
-import json
 import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import seeds
 from benchmarks.policy_accounts import NONE, Account, best, business, factors, mean_interval, open_at_default, replayed, reviewed, usual_exposure
 from benchmarks.policy_branches import STANDING, catalogue, played
 from benchmarks.policy_family import PUBLISHED, candidates
@@ -199,20 +197,9 @@ def _interval(found):
 
 def main():
     """Run the seeds and print a line each and the totals; or only the totals of results kept before."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first", type=int, default=701)
-    parser.add_argument("--customers", type=int, default=2000)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--sum", type=Path, nargs="+", help="files of --out, say of two processes beside each other, to sum up instead of running")
-    asked = parser.parse_args()
-    results = [seed for file in asked.sum or () for seed in json.loads(file.read_text(encoding="utf-8"))]
-    for seed in () if asked.sum else range(asked.first, asked.first + asked.seeds):
-        results.append(run_seed(seed, asked.customers))
-        print(f"simulated, seed {seed}, {results[-1]['seconds']:.0f} s", line(results[-1]), sep="\n  ", flush=True)
-        if asked.out:
-            asked.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    print(total(results))
+    asked = seeds.arguments(__doc__.splitlines()[0], first=701, customers=2000).parse_args()
+    print(total(seeds.results(asked, lambda seed: run_seed(seed, asked.customers),
+                              lambda result: f"simulated, seed {result['seed']}, {result['seconds']:.0f} s\n  {line(result)}")))
 
 
 if __name__ == "__main__":

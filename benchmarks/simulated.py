@@ -9,16 +9,13 @@ weighted by the defaults that the reference expects in them; and how many grade 
 Of the fraud case what `benchmarks/simulated_fraud.py` says.
 """
 
-import argparse
-import json
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks import simulated_fraud
+from benchmarks import seeds, simulated_fraud
 from models.discrimination import auc
 from pipeline.datasets import TRUTH, case_path, read_json
 from pipeline.evaluate import evaluate
@@ -76,20 +73,11 @@ def with_reference(judged):
 
 def main():
     """Run the seeds and print a line each and the medians; or only the medians of results kept before."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first", type=int, default=501)
-    parser.add_argument("--customers", type=int, default=5000)
+    parser = seeds.arguments(__doc__.splitlines()[0], first=501, customers=5000)
     parser.add_argument("--cases", nargs="+", choices=["default", "fraud"], default=["default", "fraud"])
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--sum", type=Path, nargs="+", help="files of --out, say of two processes beside each other, to sum up instead of running")
     asked = parser.parse_args()
-    results = [seed for file in asked.sum or () for seed in json.loads(file.read_text(encoding="utf-8"))]
-    for seed in () if asked.sum else range(asked.first, asked.first + asked.seeds):
-        results.append(run_seed(seed, asked.customers, asked.cases))
-        print(f"seed {seed}, {results[-1]['seconds']:.0f} s", *(LINES[case](results[-1][case]) for case in asked.cases), sep="\n  ", flush=True)
-        if asked.out:
-            asked.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    results = seeds.results(asked, lambda seed: run_seed(seed, asked.customers, asked.cases), lambda result: "\n  ".join(
+        [f"seed {result['seed']}, {result['seconds']:.0f} s", *(LINES[case](result[case]) for case in asked.cases)]))
     print(f"{len(results)} seeds", *(TOTALS[case](found) for case in asked.cases if (found := [seed[case] for seed in results if case in seed])), sep="\n  ")
 
 

@@ -11,15 +11,13 @@ calibration, which ends a year before. Printed by horizon: how often the loss la
 (books of one seed share their defaults), and the interval's width over the expected loss.
 """
 
-import argparse
-import json
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import seeds
 from models.bundle import load_bundle
 from models.clusters import draws
 from models.forecast import forecast, severity, within
@@ -103,19 +101,8 @@ def line(results, months, way, *, repeats=1000):
 
 def main():
     """Run the seeds and print a line each and the sums; or only the sums of results kept before."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first", type=int, default=701)
-    parser.add_argument("--customers", type=int, default=5000)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--sum", type=Path, nargs="+", help="files of --out, say of two processes beside each other, to sum up instead of running")
-    asked = parser.parse_args()
-    results = [seed for file in asked.sum or () for seed in json.loads(file.read_text(encoding="utf-8"))]
-    for seed in () if asked.sum else range(asked.first, asked.first + asked.seeds):
-        results.append(run_seed(seed, asked.customers))
-        print(f"seed {seed}, {results[-1]['seconds']:.0f} s", flush=True)
-        if asked.out:
-            asked.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    asked = seeds.arguments(__doc__.splitlines()[0], first=701, customers=5000).parse_args()
+    results = seeds.results(asked, lambda seed: run_seed(seed, asked.customers), lambda result: f"seed {result['seed']}, {result['seconds']:.0f} s")
     print(f"{len(results)} seeds", *(line(results, months, way) for months in MONTHS for way in WAYS), sep="\n  ")
 
 
