@@ -35,6 +35,7 @@ from models.life_cycle_file import (
     parse_spec,
     read_spec,
 )
+from models.people import person
 from models.playbooks import DEPARTMENTS, called_for
 from models.policy_file import LETTERS
 
@@ -339,11 +340,6 @@ def _approval(actor, opened_by):
     if person(actor) in {person(other) for other in opened_by}:
         raise RiskError(f"{actor} opened or confirmed this case and cannot approve it: nobody approves a case of their own; let somebody else move it.")
     return actor
-
-
-def person(name):
-    """A person's name as it is compared: two spellings of one name are one person."""
-    return " ".join(name.split()).casefold()
 
 
 def _plan_shown(rules, exposure, today):

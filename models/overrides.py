@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from features.errors import RiskError
+from models.people import person
 from models.policy import ACTIONS, AUTOMATIC, MINOR_UNITS, ONE_PERSON, TERMS, decide_one, over_budget
 from models.policy_file import LETTERS, MOST_MONEY, ROUTES
 
@@ -112,7 +113,7 @@ def check_four_eyes(author, approver, *, what):
     """Refuse a person who approves an own case, and an unnamed one. Raises: RiskError."""
     if not author.strip() or not approver.strip():
         raise RiskError(f"{what} needs two persons: name who asks for it with --by and who approves it with --approver.")
-    if _same_person(author, approver):
+    if person(author) == person(approver):
         raise RiskError(f"{approver.strip()} cannot approve an own case: {what} needs a second person, name one with --approver.")
 
 
@@ -191,10 +192,6 @@ def _entitled(policy, amount):
     """Place of the least route whose authority covers an exposure in minor units."""
     authorities = [route.authority for route in policy.spec.default.routes]
     return next(place for place, most in enumerate(authorities) if most is None or amount <= most * MINOR_UNITS)
-
-
-def _same_person(one, other):
-    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
 
 
 def _rank(words, value):

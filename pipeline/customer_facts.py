@@ -1,24 +1,21 @@
 """What the life cycle is told of every customer on a day: the book's scores, and standing and early warnings from the tables, by the features' kernel."""
 
-import tempfile
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from features.errors import RiskError
-from features.feeders.duck import featurize as feed
 from models.horizon import horizon_of
 from models.life_cycle import exposure_to_limit, grade_places, pd_rise
 from models.overrides import TOWARDS_DECLINE
 from models.target import drop_in_default
-from pipeline.columns import read_columns
-from pipeline.datasets import TABLES, case_path
+from pipeline.computed import computed
+from pipeline.datasets import case_path
 from pipeline.featurize import available_columns
-from pipeline.frames import read_frame, write_frame
+from pipeline.frames import read_frame
 from pipeline.outcomes import known_outcomes
 from pipeline.spine import end_of
 from serving.early_warning import life_cycle_catalogue
@@ -78,22 +75,18 @@ def facts_of(customers, book, *, day, reference_pd, params):
 
 
 def _standing(customers, day, params):
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        rows = pd.DataFrame({"observation_id": customers, "customer_id": customers, "as_of": _moments(customers, day)})
-        write_frame(folder / "observations.parquet", rows)
-        catalogue = life_cycle_catalogue(available_columns(case_path("default", "book"), "default"), preferred_basis=params.featurize.preferred_basis)
-        if not len(customers) or not len(catalogue):
-            return {}
-        feed(TABLES, folder / "observations.parquet", folder / "standing.parquet", catalogue=catalogue, threads=params.featurize.threads)
-        return read_columns(folder / "standing.parquet")
+    catalogue = life_cycle_catalogue(available_columns(case_path("default", "book"), "default"), preferred_basis=params.featurize.preferred_basis)
+    if not len(customers) or not len(catalogue):
+        return {}
+    return computed(_asked(customers, day), catalogue, threads=params.featurize.threads)
 
 
 def _in_default(customers, day, rules):
-    rows = pd.DataFrame({"observation_id": customers, "customer_id": customers, "as_of": _moments(customers, day)})
+    rows = _asked(customers, day)
     left = drop_in_default(rows, known_outcomes("default", rules, known_by=end_of(day)))
     return (~rows["customer_id"].isin(left["customer_id"])).to_numpy(np.float64)
 
 
-def _moments(customers, day):
-    return pd.Series([end_of(day)] * len(customers), dtype="datetime64[us]")
+def _asked(customers, day):
+    moments = pd.Series([end_of(day)] * len(customers), dtype="datetime64[us]")
+    return pd.DataFrame({"observation_id": customers, "customer_id": customers, "as_of": moments})

@@ -21,6 +21,11 @@ LIFE_CYCLE = "life_cycle.yaml"
 UNKNOWN = "customer {} has no state: check the id, or run `risk customers advance`, which takes in the book's new customers."
 
 
+def keep_rules(store, rules):
+    """Keep the text of the rules in force under their hash, so that a move which names it can be read for ever."""
+    store.record_policy(rules.hash, Path(LIFE_CYCLE).read_text(encoding="utf-8"))
+
+
 def advance_book(as_of=None, *, take_over=False, actor="", note=""):
     """Move all customers by the rules as of a day, the book's unless given, start the playbooks called for, and return what happened as lines.
 
@@ -33,7 +38,7 @@ def advance_book(as_of=None, *, take_over=False, actor="", note=""):
         require_person(actor, note)
     day = _day(as_of, book, rules)
     with open_store() as store:
-        store.record_policy(rules.hash, Path(LIFE_CYCLE).read_text(encoding="utf-8"))
+        keep_rules(store, rules)
         ledger = LifeCycleLedger(store, params.source.name)
         _refuse_past(day, ledger.last_night())
         book = _in_force(book, store, params)
@@ -131,7 +136,7 @@ def move_customer(customer, to, *, actor, note, as_of=None):
     """
     params, rules, book = load_params(), load_life_cycle(LIFE_CYCLE), read_book()
     with open_store() as store:
-        store.record_policy(rules.hash, Path(LIFE_CYCLE).read_text(encoding="utf-8"))
+        keep_rules(store, rules)
         ledger = LifeCycleLedger(store, params.source.name)
         standing, history = _known(ledger, customer)
         day = _day(as_of, book, rules, stale=False)

@@ -1,10 +1,9 @@
 """`risk playbook`: emergency playbooks started, practised and worked through step by step."""
 
-from pathlib import Path
 
 from features.errors import RiskError
 from models.life_cycle import load_life_cycle
-from pipeline.customers import LIFE_CYCLE, start_for
+from pipeline.customers import LIFE_CYCLE, keep_rules, start_for
 from pipeline.params import load_params
 from pipeline.promote import open_store
 from serving.life_cycle import LifeCycleLedger, Start, require_person
@@ -29,7 +28,7 @@ def start(name, customer, *, actor, note, as_of=None):
     require_person(actor, note)
     rules = load_life_cycle(LIFE_CYCLE)
     with open_store() as store:
-        store.record_policy(rules.hash, Path(LIFE_CYCLE).read_text(encoding="utf-8"))
+        keep_rules(store, rules)
         return run_lines(start_for(_ledger(store), rules, _named(rules, name), customer, actor=actor, note=note, as_of=as_of), store.now())
 
 
@@ -38,7 +37,7 @@ def drill(name, *, actor, note, customer=None):
     require_person(actor, note)
     rules = load_life_cycle(LIFE_CYCLE)
     with open_store() as store:
-        store.record_policy(rules.hash, Path(LIFE_CYCLE).read_text(encoding="utf-8"))
+        keep_rules(store, rules)
         (run,) = _ledger(store).record(rules, [], [Start(_named(rules, name).name, customer, actor=actor, note=note, drill=True)])
         return run_lines(run, store.now())
 

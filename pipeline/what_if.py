@@ -2,15 +2,12 @@
 
 import contextlib
 import re
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from features.errors import RiskError
-from features.feeders.duck import featurize as feed
 from models.bundle import load_bundle
 from models.clusters import cluster_codes
 from models.forecast import forecast, severity, within
@@ -19,9 +16,10 @@ from models.policy import MINOR_UNITS, decide_book, load_policy, spent_before
 from models.sample import CALIBRATION
 from models.what_if import Cases, compare_credit, compare_fraud
 from pipeline.columns import read_columns
+from pipeline.computed import computed
 from pipeline.datasets import INGEST, TABLES, case_path, read_json
 from pipeline.featurize import available_columns
-from pipeline.frames import read_frame, write_frame
+from pipeline.frames import read_frame
 from pipeline.in_force import in_force
 from pipeline.outcomes import known_outcomes
 from pipeline.params import load_params
@@ -130,11 +128,8 @@ def _history(use_case, ask, policy, params):
 
 def standing_of(rows, use_case, params):
     """What the policy asks for of each row (observation_id, customer_id, as_of), as of its day: columns of `serving.standing`."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_frame(Path(folder) / "observations.parquet", rows[["observation_id", "customer_id", "as_of"]])
-        catalogue = standing_catalogue(available_columns(Path(folder), use_case), preferred_basis=params.featurize.preferred_basis)
-        feed(TABLES, Path(folder) / "observations.parquet", Path(folder) / "standing.parquet", catalogue=catalogue, threads=params.featurize.threads)
-        return read_columns(Path(folder) / "standing.parquet")
+    catalogue = standing_catalogue(available_columns(case_path(use_case, "development"), use_case), preferred_basis=params.featurize.preferred_basis)
+    return computed(rows, catalogue, threads=params.featurize.threads)
 
 
 def realised(rows, standing, params):

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from features.errors import RiskError
 from models.decision_in_force import Held
-from models.life_cycle import decide_move, person
+from models.life_cycle import decide_move
+from models.people import person
 from models.playbooks import Step, require_next, standings
 from serving import ledger
 from serving.schema import life_cycle_states as states
