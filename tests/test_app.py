@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 from serving_world import BOOK_AS_OF, NOW, SOURCE, bundle, features_of, point_to, published, records, transaction
 
 from features.errors import RiskError
-from serving.app import MAX_BODY_BYTES, create_app
+from serving.app import create_app
+from serving.endpoints.bodies import MAX_BODY_BYTES
 from serving.settings import Settings
 from serving.store import Store
 
