@@ -60,7 +60,8 @@ def test_the_published_policy_is_the_file_and_every_other_one_is_different():
     assert len({policy.hash for policy in FAMILY.values()}) == len(FAMILY) >= 8
 
 
-@pytest.mark.parametrize(("strict", "soft"), [("half", PUBLISHED), (PUBLISHED, "open"), ("decline from 10 %", "decline from 20 %"), ("decline from 30 %", "open")])
+@pytest.mark.parametrize(("strict", "soft"), [("half", PUBLISHED), (PUBLISHED, "open"),
+                                              ("decline from 10 %", "decline from 20 %"), ("decline from 30 %", "open")])
 def test_a_stricter_policy_grants_nobody_more(strict, soft):
     limits = [decide(FAMILY[name], *book()).limit for name in (strict, soft)]
     assert (limits[0] <= limits[1]).all()
