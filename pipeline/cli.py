@@ -5,6 +5,7 @@ import sys
 import click
 
 from features.errors import RiskError
+from pipeline.cli_keys import keys
 from pipeline.cli_life_cycle import customers, playbook
 from pipeline.cli_overrides import override, reviews
 
@@ -353,7 +354,7 @@ def serve(host, port, source, database):
     serve_forever(host=host, port=port, source=source, database=database)
 
 
-for each in (customers, playbook, override, reviews):
+for each in (customers, playbook, override, reviews, keys):
     main.add_command(each)
 
 

@@ -115,7 +115,12 @@ def _problem(description):
     return {"description": description, "content": {"application/problem+json": {"schema": _PROBLEM}}}
 
 
-PROBLEMS = {503: _problem("Nothing can answer, or the decision could not be recorded; the detail names the cause.")}
+PROBLEMS = {
+    401: _problem("No key, or none that holds."),
+    403: _problem("The key lacks the scope."),
+    429: _problem("The key sent more requests than it may; see Retry-After."),
+    503: _problem("Nothing can answer, or the decision could not be recorded; the detail names the cause."),
+}
 _ANSWERED = {
     200: {
         "description": "The answer, recorded.",
@@ -130,6 +135,7 @@ SCORE = {
     | PROBLEMS
     | {
         404: _problem("The use case is not served here."),
+        408: _problem("The body did not arrive in time."),
         413: _problem("The body is too large."),
         422: _problem("Every wrong field, by JSON pointer."),
     },

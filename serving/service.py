@@ -7,6 +7,8 @@ import msgspec
 
 from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
+from serving import deadline
+from serving.access import Access
 from serving.current import Current
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
@@ -21,6 +23,7 @@ class Service:
         """settings: see serving.settings; clock gives naive UTC."""
         self.settings, self.clock = settings, clock
         self._store, self._migrated = Store(settings.database, clock=clock), False
+        self.access = Access(self.ledger, clock=clock, limits=settings.limits)
         self._current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
     def ledger(self):
@@ -35,7 +38,8 @@ class Service:
         self._store.close()
 
     def state(self, use_case):
-        """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer."""
+        """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer, TooLate (serving.deadline)."""
+        deadline.check()
         if use_case not in self._current:
             raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
         return self._current[use_case].state()
