@@ -8,6 +8,7 @@ from features.errors import RiskError
 from pipeline.cli_keys import keys
 from pipeline.cli_life_cycle import customers, playbook
 from pipeline.cli_overrides import override, reviews
+from pipeline.cli_privacy import human_reviews, privacy
 
 
 class _Group(click.Group):
@@ -354,7 +355,7 @@ def serve(host, port, source, database):
     serve_forever(host=host, port=port, source=source, database=database)
 
 
-for each in (customers, playbook, override, reviews, keys):
+for each in (customers, playbook, override, reviews, keys, privacy, human_reviews):
     main.add_command(each)
 
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from serving import openapi, problems
 from serving.database import StoreUnavailable
 from serving.deadline import TimeLimit
-from serving.endpoints import health, model, scores
+from serving.endpoints import health, model, reviews, scores
 from serving.service import Service
 from serving.settings import Settings
 from serving.store import utc_now
@@ -21,7 +21,7 @@ def create_app(settings=None, *, clock=utc_now):
     problems.install(app)
     seconds = service.settings.limits.answer_seconds
     app.add_middleware(TimeLimit, seconds=seconds, late=problems.late(seconds))
-    for endpoints in (health, scores, model):
+    for endpoints in (health, scores, model, reviews):
         endpoints.add(app, service)
     return app
 

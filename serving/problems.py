@@ -13,6 +13,7 @@ from features.errors import RiskError
 from serving.current import NothingToServe
 from serving.database import StoreUnavailable
 from serving.deadline import TooLate
+from serving.human_reviews import UnknownCase, Waiting
 from serving.inbound import MAX_FAULTS, Fault, Refused
 from serving.published import PublicationDamaged
 
@@ -76,7 +77,8 @@ class TooManyRequests(RiskError):
 
 # The most particular class first: a RiskError of none of these is about what the caller sent.
 STATUS = (
-    *((Unauthenticated, 401), (Forbidden, 403), (Unknown, 404), (TooSlow, 408), (CallerGone, 400), (TooLarge, 413), (Refused, 422), (TooManyRequests, 429)),
+    *((CallerGone, 400), (Unauthenticated, 401), (Forbidden, 403), (Unknown, 404), (UnknownCase, 404), (TooSlow, 408), (Waiting, 409), (TooLarge, 413)),
+    *((Refused, 422), (TooManyRequests, 429)),
     *((StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (TooLate, 503), (RiskError, 422)),
 )
 
@@ -147,9 +149,19 @@ class _Failures:
 
 
 def where(request):
-    """A request as the log names it: method, the path as declared, without what stands in its place, and the caller's address."""
+    """A request as the log names it: method, the path as declared, pseudonyms of what stands in its place, and the caller's address."""
     route, client = request.scope.get("route"), request.client.host if request.client else "nobody"
-    return f"{request.method} {route.path if route else 'of a path that is not there'} from {client}"
+    return f"{request.method} {route.path if route else 'of a path that is not there'}{_about(request)} from {client}"
+
+
+def _about(request):
+    pseudonyms = request.app.state.service.pseudonyms
+    try:
+        found = [f"{name} {pseudonyms.of(value)}" for name, value in request.scope.get("path_params", {}).items()]
+    except RiskError as error:
+        # What is asked must still be answered, and logged.
+        found = [f"no pseudonym: {error}"]
+    return f" ({', '.join(found)})" if found else ""
 
 
 def without_values(error):

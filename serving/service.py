@@ -10,9 +10,11 @@ from models.life_cycle_file import BY_POLICY, STATES
 from serving import deadline
 from serving.access import Access
 from serving.current import Current
+from serving.human_reviews import how_to_ask
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
 from serving.problems import Unknown
+from serving.pseudonyms import Pseudonyms
 from serving.store import Entry, Store, utc_now
 
 
@@ -23,6 +25,7 @@ class Service:
         """settings: see serving.settings; clock gives naive UTC."""
         self.settings, self.clock = settings, clock
         self._store, self._migrated = Store(settings.database, clock=clock), False
+        self.pseudonyms = Pseudonyms(settings.var)
         self.access = Access(self.ledger, clock=clock, limits=settings.limits)
         self._current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
@@ -64,6 +67,7 @@ class Service:
         """
         answer, decision_id = scored.answer, str(uuid.uuid4())
         body = {"decision_id": decision_id, "source": self.settings.source, **msgspec.structs.asdict(answer), "faults": state.faults}
+        body["human_review"] = how_to_ask(answer.decision)
         entry = Entry(
             use_case=answer.use_case,
             source=self.settings.source,

@@ -358,7 +358,7 @@ def test_the_log_names_no_customer(app, caplog, monkeypatch):
         monkeypatch.setattr(app.state.service, "state", lambda use_case: {}["Zhang-San-8812"])
         assert client.get("/v1/customers/Zhang-San-8812").status_code == 500
         assert client.get("/v1/Zhang-San-8812").status_code == 404
-    assert "GET /v1/customers/{customer_id} from 127.0.0.1 refused with 404: Unknown" in caplog.text
+    assert re.search(r"GET /v1/customers/\{customer_id\} \(customer_id p-[0-9a-f]{16}\) from 127.0.0.1 refused with 404: Unknown", caplog.text)
     assert "POST /v1/score from 127.0.0.1 refused with 422: Refused, 2 wrong fields" in caplog.text
     assert re.search(r"failed: KeyError\n(  .*\n)*  .*scores.py:\d+ in customer", caplog.text)
     assert "8812" not in caplog.text
