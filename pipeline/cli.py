@@ -5,8 +5,10 @@ import sys
 import click
 
 from features.errors import RiskError
+from pipeline.cli_keys import keys
 from pipeline.cli_life_cycle import customers, playbook
 from pipeline.cli_overrides import override, reviews
+from pipeline.cli_privacy import human_reviews, privacy
 
 
 class _Group(click.Group):
@@ -355,7 +357,7 @@ def serve(host, port, source, database, workers):
     run(Settings.from_environment(source=source, database=database), host=host, port=port, workers=workers)
 
 
-for each in (customers, playbook, override, reviews):
+for each in (customers, playbook, override, reviews, keys, privacy, human_reviews):
     main.add_command(each)
 
 

@@ -1,11 +1,13 @@
 """The service: score a customer with reasons, look one up, say what answers and whether it can; every decision is recorded before it is told."""
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
 from serving import openapi, problems
-from serving.endpoints import health, model, scores
+from serving.database import StoreUnavailable
+from serving.deadline import TimeLimit
+from serving.endpoints import health, model, reviews, scores
 from serving.service import Service
 from serving.settings import Settings
 from serving.store import utc_now
@@ -17,7 +19,9 @@ def create_app(settings=None, *, clock=utc_now):
     app = FastAPI(title="Customer risk", version="1", description=openapi.DESCRIPTION, lifespan=_lifespan(service))
     app.state.service = service
     problems.install(app)
-    for endpoints in (health, scores, model):
+    seconds = service.settings.limits.answer_seconds
+    app.add_middleware(TimeLimit, seconds=seconds, late=problems.late(seconds))
+    for endpoints in (health, scores, model, reviews):
         endpoints.add(app, service)
     return app
 
@@ -27,6 +31,8 @@ def _lifespan(service):
     async def lifespan(_app):
         # Loading now spares the first caller the wait; what cannot be loaded yet must not keep /live and /ready from saying so.
         service.why_not_ready()
+        with suppress(StoreUnavailable):
+            service.access.say_who_may_call()
         yield
         service.close()
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from features.errors import RiskError
+from serving import deadline
 
 # Any fixed number serves, as long as every process that migrates asks for the same one.
 MIGRATION_LOCK = 4207
@@ -38,8 +39,9 @@ class Database:
 
     @contextmanager
     def writing(self):
-        """A connection inside one transaction, committed at the end and rolled back by any exception."""
+        """A connection inside one transaction, committed at the end and rolled back by any exception. Raises: TooLate, see serving.deadline."""
         with self._writer, self._errors(), self.engine.connect().execution_options(risk_writes=True) as connection, connection.begin():
+            deadline.begin_writing()
             yield connection
 
     @contextmanager

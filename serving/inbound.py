@@ -127,7 +127,7 @@ _FEATURE_KINDS = {"number": "a finite number or null", "category": "text or null
 
 
 def _fits_feature(value, kind):
-    return value is None or (_is_text(value) if kind == "category" else _is_number(value))
+    return value is None or (is_text(value) if kind == "category" else _is_number(value))
 
 
 def _table_faults(name, rows, *, customer_id, now):
@@ -184,7 +184,8 @@ class _RowCheck:
         return "a moment that is not in the future" if name in self._dating and moment > self._latest else None
 
 
-def _is_text(value):
+def is_text(value):
+    """Whether a value is text of a bearable length that can be written as UTF-8 and kept by both databases."""
     # PostgreSQL cannot store a zero character.
     return isinstance(value, str) and len(value) <= MAX_TEXT and "\0" not in value
 
@@ -194,7 +195,7 @@ def _is_number(value):
 
 
 def _is_scalar(value):
-    return isinstance(value, bool) or _is_text(value) or _is_number(value)
+    return isinstance(value, bool) or is_text(value) or _is_number(value)
 
 
 def _is_integer(value):
@@ -204,9 +205,9 @@ def _is_integer(value):
 _is_money = _is_integer
 
 _KINDS = {
-    "id": (lambda value: _is_text(value) and bool(value), f"text of 1 to {MAX_TEXT} characters"),
-    "category": (_is_text, f"text of at most {MAX_TEXT} characters"),
-    "text": (_is_text, f"text of at most {MAX_TEXT} characters"),
+    "id": (lambda value: is_text(value) and bool(value), f"text of 1 to {MAX_TEXT} characters"),
+    "category": (is_text, f"text of at most {MAX_TEXT} characters"),
+    "text": (is_text, f"text of at most {MAX_TEXT} characters"),
     "money": (_is_money, "an integer in minor units"),
     "number": (_is_number, "a finite number"),
     "flag": (lambda value: isinstance(value, bool), "true or false"),
@@ -215,7 +216,7 @@ _KINDS = {
 
 
 def _wrong_texts(body):
-    return [name for name in ("customer_id", "transaction_id", "purpose") if body.get(name) is not None and not (_is_text(body[name]) and body[name])]
+    return [name for name in ("customer_id", "transaction_id", "purpose") if body.get(name) is not None and not (is_text(body[name]) and body[name])]
 
 
 def _wrong_amounts(body):

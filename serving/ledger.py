@@ -75,24 +75,32 @@ def ordered(connection, name):
 
 def erase(connection, customer_id, *, made_at, actor, reason):
     """Empty a customer's rows in every chain that holds persons, note which in the erasure ledger, and return {chain: how many}, without zeros."""
+    mine = {name: CHAINS[name].c.customer_id == customer_id for name in PERSONAL}
+    return erase_where(connection, mine, made_at=made_at, actor=actor, reason=reason)
+
+
+def erase_where(connection, conditions, *, made_at, actor, reason, most=None):
+    """Empty the rows for which a chain's condition holds, {chain: condition}, at most so many of each; note them in the erasure ledger, and return {chain: how
+    many}, without zeros."""
     # Heads are locked in one order by everybody who locks several, or two such transactions could wait for each other.
-    head = locked_head(connection, "erasures")
-    for name in PERSONAL:
+    head, chains = locked_head(connection, "erasures"), [name for name in PERSONAL if name in conditions]
+    for name in chains:
         # A row that another transaction is writing now would not be seen, and would keep the customer.
         locked_head(connection, name)
-    found = {}
-    for name in PERSONAL:
-        table = CHAINS[name]
-        mine = table.c.customer_id == customer_id
-        numbers = list(connection.execute(sa.select(table.c.sequence).where(mine).order_by(table.c.sequence)).scalars())
-        if numbers:
-            connection.execute(sa.update(table).where(mine).values(customer_id=None, salt=None, payload=None))
-            found[name] = numbers
+    found = {name: numbers for name in chains if (numbers := _emptied(connection, CHAINS[name], conditions[name], most))}
     if found:
         # A list alone is of decisions, as rows before revision 0003 have it: the column cannot be renamed, since every row's hash covers its columns.
         listed = found["decisions"] if list(found) == ["decisions"] else found
         append(connection, head, [{"made_at": made_at, "decisions": json.dumps(listed), "actor": actor, "reason": reason}])
     return {name: len(numbers) for name, numbers in found.items()}
+
+
+def _emptied(connection, table, condition, most):
+    numbers = list(connection.execute(sa.select(table.c.sequence).where(condition).order_by(table.c.sequence).limit(most)).scalars())
+    for start in range(0, len(numbers), CHUNK):
+        these = table.c.sequence.in_(numbers[start : start + CHUNK])
+        connection.execute(sa.update(table).where(these).values(customer_id=None, salt=None, payload=None))
+    return numbers
 
 
 def erased(connection):

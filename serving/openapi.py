@@ -59,6 +59,7 @@ EXAMPLE_ANSWER = {
     "sufficiency": {"columns": 210, "known": 131, "share": 0.62, "tables": ["customers", "invoices", "payments"], "absent": ["statements"]},
     "freshness": {"invoices": "2026-01-10T00:00:00"},
     "versions": {"bundle": "…", "policy": "…", "context": "…", "publication": "…"},
+    "human_review": None,
 }
 _ROW = {"type": "object", "additionalProperties": True}
 _REQUEST = {
@@ -115,7 +116,12 @@ def _problem(description):
     return {"description": description, "content": {"application/problem+json": {"schema": _PROBLEM}}}
 
 
-PROBLEMS = {503: _problem("Nothing can answer, or the decision could not be recorded; the detail names the cause.")}
+PROBLEMS = {
+    401: _problem("No key, or none that holds."),
+    403: _problem("The key lacks the scope."),
+    429: _problem("The key sent more requests than it may; see Retry-After."),
+    503: _problem("Nothing can answer, or the decision could not be recorded; the detail names the cause."),
+}
 _ANSWERED = {
     200: {
         "description": "The answer, recorded.",
@@ -130,8 +136,47 @@ SCORE = {
     | PROBLEMS
     | {
         404: _problem("The use case is not served here."),
+        408: _problem("The body did not arrive in time."),
         413: _problem("The body is too large."),
         422: _problem("Every wrong field, by JSON pointer."),
     },
     "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST, "example": EXAMPLE_RECORDS}}}},
+}
+_CASE = {
+    "case_id": "0b1f…",
+    "decision_id": "6f0c…",
+    "status": "open",
+    "opened_at": "2026-03-31T09:00:00",
+    "due_on": "2026-04-15",
+    "answered_at": None,
+    "answered_by": None,
+    "outcome": None,
+    "answer": None,
+}
+_STATEMENT = {"type": "string", "minLength": 1, "maxLength": 2000}
+_ASKED = {
+    "type": "object",
+    "required": ["decision_id", "statement"],
+    "additionalProperties": False,
+    "properties": {"decision_id": _STATEMENT, "statement": _STATEMENT | {"description": "What a person should look at, in the words of whom it is about."}},
+}
+_ASKED_EXAMPLE = {"decision_id": "6f0c…", "statement": "The invoice was disputed and settled in March."}
+_STANDS = {"content": {"application/json": {"schema": {"type": "object"}, "example": _CASE}}}
+CASE = {
+    "responses": {200: {"description": "The case.", **_STANDS}}
+    | PROBLEMS
+    | {404: _problem("There is no such case."), 422: _problem("A parameter is wrong.")},
+}
+REVIEW = {
+    "responses": PROBLEMS
+    | {
+        200: {"description": "The same statement was sent before: the case that is open.", **_STANDS},
+        201: {"description": "The case, opened.", **_STANDS},
+        404: _problem("No decision of that id is recorded."),
+        408: _problem("The body did not arrive in time."),
+        409: _problem("Another case on the decision is open."),
+        413: _problem("The body is too large."),
+        422: _problem("Every wrong field, by JSON pointer."),
+    },
+    "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": _ASKED, "example": _ASKED_EXAMPLE}}}},
 }

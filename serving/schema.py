@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Date, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
-REVISION = "0003"
+REVISION = "0006"
 
 metadata = MetaData()
 
@@ -151,6 +151,48 @@ reviews = _chained(
     Index("reviews_by_customer", "customer_id", "sequence"),
 )
 
+# Who read a report on a customer: reader is the key's name or the person, report its kind and language; why stands in the payload.
+report_access = _chained(
+    "report_access",
+    Column("reader", Text(), nullable=False),
+    Column("key_id", String(16)),
+    Column("report", String(64), nullable=False),
+    *_sealed(),
+    Index("report_access_by_customer", "customer_id", "sequence"),
+)
+
+# Requests that a person look at a decision: kind `opened` says by which day it is to be answered, `answered` who did, with which outcome. The statement and
+# the answer stand in the payload.
+human_reviews = _chained(
+    "human_reviews",
+    Column("case_id", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("use_case", String(32), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("decision_id", String(64), nullable=False),
+    Column("due_on", Date(), nullable=False),
+    Column("actor", Text(), nullable=False),
+    Column("outcome", String(16)),
+    Column("override_id", String(64)),
+    *_sealed(),
+    Index("human_reviews_by_customer", "customer_id", "sequence"),
+    Index("human_reviews_by_case", "case_id"),
+    Index("human_reviews_by_decision", "decision_id"),
+)
+
+# Who may call the service: digest is the SHA-256 of a key's secret, scopes a comma-separated list. A revoked key stays, so that its id keeps its meaning.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("name", Text(), nullable=False),
+    Column("scopes", Text(), nullable=False),
+    Column("created_at", DateTime(), nullable=False),
+    Column("expires_on", Date()),
+    Column("revoked_at", DateTime()),
+)
+
 policies = Table(
     "policies",
     metadata,
@@ -168,4 +210,4 @@ heads = Table(
     Column("hash", String(64), nullable=False),
 )
 
-CHAINS = {table.name: table for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews)}
+CHAINS = {table.name: table for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews, report_access, human_reviews)}

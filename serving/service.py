@@ -7,10 +7,14 @@ import msgspec
 
 from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
+from serving import deadline
+from serving.access import Access
 from serving.current import Current
+from serving.human_reviews import how_to_ask
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
 from serving.problems import Unknown
+from serving.pseudonyms import Pseudonyms
 from serving.store import Entry, Store, utc_now
 
 
@@ -21,6 +25,8 @@ class Service:
         """settings: see serving.settings; clock gives naive UTC."""
         self.settings, self.clock = settings, clock
         self._store, self._migrated = Store(settings.database, clock=clock), False
+        self.pseudonyms = Pseudonyms(settings.var)
+        self.access = Access(self.ledger, clock=clock, limits=settings.limits)
         self._current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
     def ledger(self):
@@ -35,7 +41,8 @@ class Service:
         self._store.close()
 
     def state(self, use_case):
-        """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer."""
+        """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer, TooLate (serving.deadline)."""
+        deadline.check()
         if use_case not in self._current:
             raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
         return self._current[use_case].state()
@@ -60,6 +67,7 @@ class Service:
         """
         answer, decision_id = scored.answer, str(uuid.uuid4())
         body = {"decision_id": decision_id, "source": self.settings.source, **msgspec.structs.asdict(answer), "faults": state.faults}
+        body["human_review"] = how_to_ask(answer.decision)
         entry = Entry(
             use_case=answer.use_case,
             source=self.settings.source,

@@ -1,21 +1,23 @@
 """Where the service reads and writes: arguments first, then the environment, then what is published."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from features.errors import RiskError
+from serving.limits import Limits
 from serving.published import published_cases
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The var folder, the source and use cases whose pointers are followed, and the database (a URL or a SQLite file's path)."""
+    """The var folder, the source and use cases whose pointers are followed, the database (a URL or a SQLite file's path), and the limits of a caller."""
 
     source: str
     use_cases: tuple
     var: Path
     database: str | Path
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def from_environment(cls, *, var=None, source=None, use_cases=None, database=None, env=os.environ):
@@ -24,14 +26,24 @@ class Settings:
         Without them: the folder `var`, the one published source, its published use cases, and `risk.db` in the folder. Raises RiskError when nothing is
         published, or several sources are and none is named.
         """
-        var = Path(var or env.get("CUSTOMER_RISK_VAR") or "var")
+        var = var_of(var, env=env)
         cases = published_cases(var)
         source = source or env.get("CUSTOMER_RISK_SOURCE") or _only_source(var, cases)
         asked = use_cases or [name for name in env.get("CUSTOMER_RISK_USE_CASES", "").split(",") if name]
         served = tuple(asked or [use_case for name, use_case in cases if name == source])
         if not served:
             raise RiskError(f"Nothing is published for source {source} under {var / 'published'}; run `risk publish`.")
-        return cls(source, served, var, database or env.get("CUSTOMER_RISK_DATABASE_URL") or var / "risk.db")
+        return cls(source, served, var, database_of(database, var=var, env=env), Limits.from_environment(env))
+
+
+def var_of(var=None, *, env=os.environ):
+    """The folder that an installation writes: as given, CUSTOMER_RISK_VAR, or `var`."""
+    return Path(var or env.get("CUSTOMER_RISK_VAR") or "var")
+
+
+def database_of(database=None, *, var=None, env=os.environ):
+    """The operational database: as given, CUSTOMER_RISK_DATABASE_URL, or `risk.db` in the folder of `var_of`."""
+    return database or env.get("CUSTOMER_RISK_DATABASE_URL") or var_of(var, env=env) / "risk.db"
 
     def to_environment(self):
         """The variables from which `from_environment` gives these settings again, for another process."""

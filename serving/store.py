@@ -13,8 +13,10 @@ from serving import chain, ledger
 from serving.chain import Head
 from serving.database import Database
 from serving.ledger import CHUNK
-from serving.schema import CHAINS, REVISION, decisions, heads, life_cycle_states, policies, promotions
+from serving.schema import CHAINS, REVISION, decisions, heads, metadata, policies, promotions
 
+# Tables that hold customers and are no chain: their rows can be deleted.
+PLAIN = [table for table in metadata.sorted_tables if "customer_id" in table.c and table.name not in CHAINS]
 # Built once: SQLAlchemy takes longer to build and recognise a statement than SQLite to run it.
 BY_ID = sa.select(decisions).where(decisions.c.id.in_(sa.bindparam("ids", expanding=True)))
 
@@ -162,14 +164,15 @@ class Store:
             return [_decision(row) for row in connection.execute(query).mappings()]
 
     def erase_customer(self, customer_id, *, actor, reason):
-        """Erase a customer's identifier and payloads from every ledger that holds persons and forget its state; note it in the erasure ledger, and return how
-        many rows it was.
+        """Erase a customer's identifier and payloads from every ledger that holds persons, and its rows from every other table; note it in the erasure ledger,
+        and return how many rows of ledgers it was.
 
         The rows' hashes stay, so the chain stays whole; what SQLite deletes is overwritten (secure_delete).
         """
         with self.database.writing() as connection:
             found = ledger.erase(connection, customer_id, made_at=self._clock(), actor=actor, reason=reason)
-            connection.execute(sa.delete(life_cycle_states).where(life_cycle_states.c.customer_id == customer_id))
+            for table in PLAIN:
+                connection.execute(sa.delete(table).where(table.c.customer_id == customer_id))
         return sum(found.values())
 
     # --- promotions and policies -----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from fastapi.testclient import TestClient
 
 from features.arrays import categorize
 from features.catalogue import build_catalogue
@@ -126,6 +127,11 @@ def book(use_case):
         return [BookRow("C1", values, {"as_of": "2026-02-27T10:00:00"}, {}, "T1"), BookRow("C1", values, {"as_of": "2026-02-27T11:00:00"}, None, "T2")]
     values = features_of(records(), as_of=datetime(2026, 2, 28))
     return [BookRow("C1", values, {"as_of": BOOK_AS_OF}, records()), BookRow("C2", dict.fromkeys(values), {"as_of": BOOK_AS_OF}, {})]
+
+
+def local_client(app, **how):
+    """A client on this machine, as curl on localhost is: while there is no key, nobody else is answered."""
+    return TestClient(app, **{"base_url": "http://127.0.0.1:8000", "client": ("127.0.0.1", 50_000), "raise_server_exceptions": False} | how)
 
 
 def point_to(var, bundle_hash, *, use_case="default"):

@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from fastapi.testclient import TestClient
-from serving_world import BOOK_AS_OF, POLICY, SOURCE, bundle, features_of, published, records
+from serving_world import BOOK_AS_OF, POLICY, SOURCE, bundle, features_of, local_client, published, records
 
 from features.errors import RiskError
 from models.life_cycle import load_life_cycle
@@ -160,7 +159,7 @@ def write_outcomes(world, *rows):
 def test_the_service_and_the_published_row_decide_alike_by_an_override(tmp_path, change):
     values = features_of(records())
     published(tmp_path, rows=[BookRow("C1", values, {"as_of": BOOK_AS_OF, "standing": STANDING}, records())])
-    with Store(tmp_path / "risk.db").open() as store, TestClient(create_app(Settings(SOURCE, ("default",), tmp_path, tmp_path / "risk.db"))) as client:
+    with Store(tmp_path / "risk.db").open() as store, local_client(create_app(Settings(SOURCE, ("default",), tmp_path, tmp_path / "risk.db"))) as client:
         before = client.get("/v1/customers/C1").json()
         policy, decision = parse_policy(POLICY), before["decision"]
         assert decision["override"] is None
@@ -190,7 +189,7 @@ def stand(store, customer, state, **changes):
 @pytest.mark.parametrize("state", ["active", "restrict", "exit", "re_entry"])
 def test_the_service_and_the_published_row_say_the_state_and_keep_to_it_also_under_an_override(tmp_path, state):
     published(tmp_path, rows=[BookRow("C1", features_of(records()), {"as_of": BOOK_AS_OF, "standing": STANDING}, records())], life_cycle=RULES)
-    with Store(tmp_path / "risk.db").open() as store, TestClient(create_app(Settings(SOURCE, ("default",), tmp_path, tmp_path / "risk.db"))) as client:
+    with Store(tmp_path / "risk.db").open() as store, local_client(create_app(Settings(SOURCE, ("default",), tmp_path, tmp_path / "risk.db"))) as client:
         before = client.get("/v1/customers/C1").json()
         assert before["decision"]["life_cycle"] is None
         stand(store, "C1", state)
@@ -221,7 +220,7 @@ def test_a_posted_question_meets_the_override_too_and_an_expired_one_is_passed_o
                                               expires_on=moment.date(), policy=parse_policy(POLICY))
     for days, expected in ((0, "suspicion"), (1, None)):
         clock = lambda days=days: moment + timedelta(days=days)  # noqa: E731
-        with TestClient(create_app(Settings(SOURCE, ("default",), tmp_path, tmp_path / "risk.db"), clock=clock)) as client:
+        with local_client(create_app(Settings(SOURCE, ("default",), tmp_path, tmp_path / "risk.db"), clock=clock)) as client:
             found = client.post("/v1/score", json={"customer_id": "C1", "records": records()}).json()["decision"]
             assert (found["override"] or {}).get("reason_code") == expected
             assert (found["action"] == "decline") == (expected is not None)

@@ -6,26 +6,29 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from serving import inbound, openapi
+from serving.access import allowed
 from serving.endpoints.bodies import json_answer, read_body
 from serving.problems import Unknown
 from serving.scorer import Question
 
 SCORE_FIELDS = frozenset({"customer_id", "use_case", "purpose", "as_of", "requested_amount", "records", "features", "standing", "transaction", "observation"})
 
+SCORE, READ = allowed("score"), allowed("read")
+
 
 def add(app, service):
-    @app.post("/v1/score", summary="Score a customer with reasons and a decision", tags=["scores"], **openapi.SCORE)
+    @app.post("/v1/score", summary="Score a customer with reasons and a decision", tags=["scores"], dependencies=[SCORE], **openapi.SCORE)
     def score(body: Annotated[dict, Depends(read_body)]):
         use_case = _use_case(body)
         state = service.state(use_case)
         question = service.in_force(state, _question(body, state.scorer, service.clock()))
         return json_answer(service.answer(state, _scored(state.scorer, question, body), body))
 
-    @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], **openapi.ANSWER)
+    @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
     def customer(customer_id: str, requested_amount: int = Query(0, ge=0, lt=inbound.MAX_MONEY)):
         return json_answer(_looked_up(service, "default", customer_id, "customer", requested_amount))
 
-    @app.get("/v1/transactions/{transaction_id}", summary="A known transaction's risk of fraud", tags=["scores"], **openapi.ANSWER)
+    @app.get("/v1/transactions/{transaction_id}", summary="A known transaction's risk of fraud", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
     def transaction(transaction_id: str):
         return json_answer(_looked_up(service, "fraud", transaction_id, "transaction", 0))
 

@@ -1,0 +1,58 @@
+"""What is personal: which columns about customers say who somebody is, what every table is for, and how long what is kept of a customer stays.
+
+The one declaration: docs/privacy.md is written from it, `risk privacy` acts by it, and tests hold every table to it. A customer may be a natural person, so
+all that is kept of one is treated as personal data.
+"""
+
+from dataclasses import dataclass
+
+YEAR = 365
+
+# Columns that say who somebody is, and what becomes of each. None of them is ever a feature's value: at most it is counted, or two are compared.
+IDENTIFYING = {
+    ("customers", "customer_id"): "the key of everything; a pseudonym in logs",
+    ("customers", "name"): "shown to people in reports; no feature reads it",
+    ("customers", "scope"): "free text; compared with the counterparties' lines of business, then counted",
+    ("transactions", "counterparty_id"): "distinct ones are counted; the key of a counterparty's past",
+}
+# Why each table about customers is asked for. None: it holds no customer.
+PURPOSES = {
+    "customers": "compare the customer with its industry, region and age",
+    "statements": "judge solvency, profit and cash flow",
+    "contracts": "judge whether what was agreed is fulfilled",
+    "invoices": "judge what is owed and how late it is paid",
+    "payments": "judge what is owed and how late it is paid",
+    "transactions": "judge behaviour on the account, and fraud",
+    "events": "judge disputes, complaints and reports",
+    "exposures": "decide how much more may be owed",
+    "series": None,
+    "outcomes": "learn from what became of customers, and judge the model",
+    "observations": "learn from labelled cases",
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the operational database keeps of a customer in one table: what it holds, what for, and for how many days: after a row was made, or
+    (`after_last`) after the customer's last row there. days None: as long as the customer is there."""
+
+    table: str
+    holds: str
+    purpose: str
+    days: int | None
+    after_last: bool = False
+
+
+# The years are a proposal, to be set to the law that binds you (`risk privacy expire --keep TABLE=DAYS`). Five is for how long China's credit bureaus keep
+# adverse facts (Regulation on the Administration of the Credit Reporting Industry, art. 16), and more than the 25 months of Reg B, section 1002.12.
+KEPT = (
+    Kept("decisions", "request with its records, features, standing, answer", "prove and replay a decision, judge the model later", 5 * YEAR),
+    Kept("transitions", "moves through the life cycle, with reason and evidence", "prove who moved a customer and why", 5 * YEAR, after_last=True),
+    Kept("life_cycle_states", "where the customer stands", "decide by it", None),
+    Kept("playbook_events", "emergency steps taken", "prove what was done", 5 * YEAR, after_last=True),
+    Kept("overrides", "decisions by persons, with reason", "prove who decided otherwise, judge whether it was right", 5 * YEAR, after_last=True),
+    Kept("reviews", "planned days and reviews done, with notes", "prove that reviews were done", 5 * YEAR, after_last=True),
+    Kept("report_access", "who read a report on the customer, and why", "prove who saw what", 3 * YEAR),
+    Kept("human_reviews", "the person's statement and the answer", "answer a person's request, and prove it", 5 * YEAR, after_last=True),
+)
+KEPT_BY_TABLE = {each.table: each for each in KEPT}
