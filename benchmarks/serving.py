@@ -83,7 +83,7 @@ def http(place):
 def over_http(contenders):
     """{name: seconds}, of contenders {name: (address, requests)}, in turns of a quarter round each."""
     taken = {name: [] for name in contenders}
-    for name, (address, requests) in contenders.items():
+    for address, requests in contenders.values():
         latencies(address, requests, WARM_UP)
     for _ in range(4 * ROUNDS):
         for name, (address, requests) in contenders.items():
@@ -102,13 +102,11 @@ def peer(place):
     say("ours, score with reasons", taken["ours"])
     for name, target in zip(PEERS, (3.0, 4.0), strict=True):
         say(f"mlflow models serve, {name}", taken[name], of=taken["ours"], target=target, least=True)
-    print(f"  memory, one worker: ours {memory['ours'] / 1e6:.0f} MB, mlflow {memory['reasons'] / 1e6:.0f} MB; {memory['ours'] / memory['reasons']:.2f} (at most 0.5)")
+    beside("memory, one worker, MB", {name: held / 1e6 for name, held in memory.items()}, "at most 0.5")
     starts = {name: [place.start_seconds(name) for _ in range(ROUNDS)] for name in ("ours", "reasons")}
-    medians = {name: statistics.median(found) for name, found in starts.items()}
-    print(f"  start to first answer: ours {medians['ours']:.1f} s, mlflow {medians['reasons']:.1f} s; {medians['ours'] / medians['reasons']:.2f} (at most 0.33)")
+    beside("start to the first answer, seconds", {name: statistics.median(found) for name, found in starts.items()}, "at most 0.33")
     rates = {name: place.rate(name) for name in ("ours", "reasons")}
-    print(f"  answers a second, {WORKERS} workers, {CONNECTIONS} connections: ours {rates['ours']:.0f}, mlflow with reasons {rates['reasons']:.0f}; "
-          f"{rates['ours'] / rates['reasons']:.1f} times (at least 6)")
+    beside(f"answers a second, {WORKERS} workers, {CONNECTIONS} connections", rates, "at least 6")
 
 
 def soak(place, minutes):
@@ -126,9 +124,8 @@ def soak(place, minutes):
     say(f"{minutes} minutes at {rate:.0f} answers a second", taken)
     steady = memory[1:] or memory
     kept = place.decisions() - before
-    print(f"  errors {errors}; memory {min(steady) / 1e6:.0f} to {max(steady) / 1e6:.0f} MB from the second minute on ({100 * (max(steady) / min(steady) - 1):.1f} %); "
-          f"answers {answers:,}, decisions kept {kept:,}; ledger {'whole' if not place.faults() else 'DAMAGED'}; "
-          f"{place.database_bytes() / place.decisions():,.0f} bytes a decision")
+    print(f"  errors {errors}; memory {min(steady) / 1e6:.0f} to {max(steady) / 1e6:.0f} MB from the second minute on; answers {answers:,}, "
+          f"decisions kept {kept:,}; ledger {'DAMAGED' if place.faults() else 'whole'}; {place.database_bytes() / place.decisions():,.0f} bytes a decision")
 
 
 class Place:
@@ -267,6 +264,11 @@ def say(name, taken, *, of=None, target=None, least=False):
     times = "" if of is None else f"; {statistics.median(taken) / statistics.median(of):.2f} times"
     bound = "" if target is None else f" (at {'least' if least else 'most'} {target})"
     print(f"  {name}: p50 {median:.2f} ms, p99 {tail:.2f} ms{times}{bound}", flush=True)
+
+
+def beside(what, found, bound):
+    """One line: a figure of ours and of MLflow with reasons, and their ratio."""
+    print(f"  {what}: ours {found['ours']:.1f}, mlflow with reasons {found['reasons']:.1f}; {found['ours'] / found['reasons']:.2f} times ({bound})", flush=True)
 
 
 def main():

@@ -35,6 +35,15 @@ class Settings:
             raise RiskError(f"Nothing is published for source {source} under {var / 'published'}; run `risk publish`.")
         return cls(source, served, var, database_of(database, var=var, env=env), Limits.from_environment(env))
 
+    def to_environment(self):
+        """The variables from which `from_environment` gives these settings again, for a process that inherits the others, of the limits."""
+        return {
+            "CUSTOMER_RISK_VAR": str(self.var),
+            "CUSTOMER_RISK_SOURCE": self.source,
+            "CUSTOMER_RISK_USE_CASES": ",".join(self.use_cases),
+            "CUSTOMER_RISK_DATABASE_URL": str(self.database),
+        }
+
 
 def var_of(var=None, *, env=os.environ):
     """The folder that an installation writes: as given, CUSTOMER_RISK_VAR, or `var`."""
@@ -44,15 +53,6 @@ def var_of(var=None, *, env=os.environ):
 def database_of(database=None, *, var=None, env=os.environ):
     """The operational database: as given, CUSTOMER_RISK_DATABASE_URL, or `risk.db` in the folder of `var_of`."""
     return database or env.get("CUSTOMER_RISK_DATABASE_URL") or var_of(var, env=env) / "risk.db"
-
-    def to_environment(self):
-        """The variables from which `from_environment` gives these settings again, for another process."""
-        return {
-            "CUSTOMER_RISK_VAR": str(self.var),
-            "CUSTOMER_RISK_SOURCE": self.source,
-            "CUSTOMER_RISK_USE_CASES": ",".join(self.use_cases),
-            "CUSTOMER_RISK_DATABASE_URL": str(self.database),
-        }
 
 
 def _only_source(var, cases):

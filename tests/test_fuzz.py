@@ -6,7 +6,6 @@ import time
 import pytest
 import schemathesis
 import serving_world as world
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -34,7 +33,7 @@ def app(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(app):
-    with TestClient(app, raise_server_exceptions=False) as found:
+    with world.local_client(app) as found:
         yield found
 
 

@@ -60,7 +60,8 @@ def _wait_until_ready(workers, process, log):
 def begun(port, body):
     """A connection on which a question was sent but for its last byte."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=20)
-    connection.sendall(f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:-1])
+    head = f"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body[:-1])
     return connection
 
 
