@@ -7,6 +7,7 @@ import click
 from features.errors import RiskError
 from pipeline.cli_life_cycle import customers, playbook
 from pipeline.cli_overrides import override, reviews
+from pipeline.cli_proof import ledger, replay
 
 
 class _Group(click.Group):
@@ -353,7 +354,7 @@ def serve(host, port, source, database):
     serve_forever(host=host, port=port, source=source, database=database)
 
 
-for each in (customers, playbook, override, reviews):
+for each in (customers, playbook, override, reviews, ledger, replay):
     main.add_command(each)
 
 

@@ -86,12 +86,21 @@ class Current:
             return State(self._scorer(published, promised), published, (fault,))
 
     def _scorer(self, published, bundle_hash):
-        bundle = load_bundle(self._var / "bundles" / bundle_hash)
-        if bundle.hash != bundle_hash:
-            raise RiskError(f"The bundle in {self._var / 'bundles' / bundle_hash} is another one, {bundle.hash[:12]}; restore that folder.")
-        hashes = {"context": published.manifest["context"], "publication": published.hash}
-        parts = {"catalogue": published.catalogue(), "context": published.context(), "policy": published.policy(), "columns": published.columns()}
-        return Scorer(bundle, **parts, hashes=hashes)
+        return scorer_of(self._var, bundle_hash, published)
+
+
+def scorer_of(var, bundle_hash, published, *, policy=None, catalogue=None):
+    """The Scorer of a bundle under `var` on a publication (Published or Kept), and on another policy or catalogue than its own where one is given.
+
+    Raises RiskError when the bundle or a part is damaged, or is not the one its place says.
+    """
+    folder = Path(var) / "bundles" / bundle_hash
+    bundle = load_bundle(folder)
+    if bundle.hash != bundle_hash:
+        raise RiskError(f"The bundle in {folder} is another one, {bundle.hash[:12]}; restore that folder.")
+    hashes = {"context": published.manifest["context"], "publication": published.hash}
+    parts = {"catalogue": catalogue or published.catalogue(), "context": published.context(), "policy": policy or published.policy()}
+    return Scorer(bundle, **parts, columns=published.columns(), hashes=hashes)
 
 
 def _signature(path):

@@ -73,11 +73,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Scored:
-    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, and the standing the policy saw."""
+    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, the standing the policy saw, and the question."""
 
     answer: Answer
     values: dict
     standing: dict
+    question: Question
 
 
 class Scorer:
@@ -104,15 +105,20 @@ class Scorer:
         """Whether a question is about one transaction, which must then be given with a customer's records."""
         return self.bundle.manifest.use_case == "fraud"
 
-    def score_features(self, values, question, *, standing=None, records=None):
+    def score_features(self, values, question, *, standing=None, records=None, freshness=None):
         """Scored from features by name (numbers, strings, None; one left out is not known).
 
         standing: name to number, see serving.standing; computed from the records behind the features where those are given and it is not.
+        freshness: as an Answer has it, of records that are not at hand any more.
         """
         if standing is None and records is not None:
             standing = self._stand(*self._read(records, question, self._standing.needs))
         columns = {name: [values.get(name)] for name in self.bundle.names}
-        return self._score(columns, values, standing or {}, records, question)
+        return self._score(columns, values, standing or {}, freshness if records is None else _freshness(records, question.as_of), question)
+
+    def score_row(self, row, question):
+        """Scored from a row of the published book (serving.published.BookRow)."""
+        return self.score_features(row.features, question, records=row.records, standing=row.score.get("standing"))
 
     def score_records(self, records, question, *, standing=None):
         """Scored from a customer's raw records, {table: rows}, as the kernel computes them; standing given wins over what the records say.
@@ -122,7 +128,7 @@ class Scorer:
         rows, when = self._read(records, question, self._needs)
         columns = compute(self.catalogue, rows, when, context=self.context)
         values = {name: _plain(column) for name, column in columns.items()}
-        return self._score(columns, values, self._stand(rows, when) | (standing or {}), records, question)
+        return self._score(columns, values, self._stand(rows, when) | (standing or {}), _freshness(records, question.as_of), question)
 
     def describe(self):
         """The bundle as a caller may see it: columns with their words, grades, policy and versions."""
@@ -132,12 +138,13 @@ class Scorer:
         about = {"use_case": manifest.use_case, "probability_name": manifest.probability_name, "training": manifest.training}
         return about | {"versions": self.versions, "grades": grades, "columns": columns}
 
-    def _score(self, columns, values, standing, records, question):
+    def _score(self, columns, values, standing, freshness, question):
+        """freshness: None where features came without records."""
         matrix = scoring.encode(columns, self.bundle)
         scores = scoring.score(self.bundle, matrix)
         contributions = scoring.contributions(self.bundle, matrix)
         grade = str(scores.grade_names()[0])
-        manifest, freshness = self.bundle.manifest, _freshness(records, question.as_of)
+        manifest = self.bundle.manifest
         answer = Answer(
             use_case=manifest.use_case,
             customer_id=question.customer_id,
@@ -152,11 +159,11 @@ class Scorer:
             sub_scores={name: float(total[0]) for name, total in reasons.sub_scores(self.bundle, contributions).items()},
             reasons=tuple(self._reason(reason) for reason in reasons.reasons(self.bundle, contributions, matrix)[0]),
             decision=self._decide(grade, float(scores.probability[0]), standing, question),
-            sufficiency=self._sufficiency(matrix[0], None if records is None else freshness),
-            freshness=freshness,
+            sufficiency=self._sufficiency(matrix[0], freshness),
+            freshness=freshness or {},
             versions=self.versions,
         )
-        return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing)
+        return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing, question)
 
     def _reason(self, reason):
         name, value, _ = reason.columns[0]
@@ -222,7 +229,7 @@ def _described(column):
 
 
 def _freshness(records, as_of):
-    found = {table: _latest(rows, as_of) for table, rows in (records or {}).items()}
+    found = {table: _latest(rows, as_of) for table, rows in records.items()}
     return {table: moment for table, moment in found.items() if moment}
 
 

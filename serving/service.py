@@ -20,7 +20,7 @@ class Service:
     def __init__(self, settings, *, clock=utc_now):
         """settings: see serving.settings; clock gives naive UTC."""
         self.settings, self.clock = settings, clock
-        self._store, self._migrated = Store(settings.database, clock=clock), False
+        self._store, self._migrated, self._kept_policies = Store(settings.database, clock=clock), False, set()
         self._current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
     def ledger(self):
@@ -56,10 +56,12 @@ class Service:
     def answer(self, state, scored, request):
         """Record what was scored with the request that asked for it, and return the body to answer with.
 
-        The ledger keeps the request, the features and the standing the answer rests on, and the body, which names the decision's id but not its time.
+        The ledger keeps the request, the question made of it, the features and the standing the answer rests on, and the body, which names the decision's id
+        but not its time: with the bundle, the publication's parts and the policy, all that `serving.replay` needs.
         """
         answer, decision_id = scored.answer, str(uuid.uuid4())
-        body = {"decision_id": decision_id, "source": self.settings.source, **msgspec.structs.asdict(answer), "faults": state.faults}
+        self._keep_policy(state)
+        payload = payload_of(scored, request=request, decision_id=decision_id, source=self.settings.source, faults=state.faults)
         entry = Entry(
             use_case=answer.use_case,
             source=self.settings.source,
@@ -67,15 +69,34 @@ class Service:
             bundle=answer.versions["bundle"],
             policy=answer.versions["policy"],
             context=answer.versions["context"],
-            payload={"request": request, "features": scored.values, "standing": scored.standing, "answer": body},
+            payload=payload,
             decision_id=decision_id,
         )
-        return {**body, "made_at": self.ledger().record_decision(entry).made_at}
+        return {**payload["answer"], "made_at": self.ledger().record_decision(entry).made_at}
+
+    def _keep_policy(self, state):
+        """Have the text of the policy in the database before the first decision that names it."""
+        policy = state.scorer.policy.hash
+        if policy not in self._kept_policies:
+            self.ledger().record_policy(policy, state.published.policy_text())
+            self._kept_policies.add(policy)
 
     def why_not_ready(self):
         """Why not every question can be answered and recorded now, in sentences; none when all can."""
         checks = [lambda: self.ledger().check(), *(current.state for current in self._current.values())]
         return [str(error) for check in checks if (error := _error_of(check))]
+
+
+def payload_of(scored, *, request, decision_id, source, faults):
+    """What the ledger keeps of a decision; `answer` is the body the caller gets, but for the time at which it was recorded."""
+    body = body_of(scored.answer, decision_id=decision_id, source=source, faults=faults)
+    question = msgspec.to_builtins(scored.question)
+    return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, "answer": body}
+
+
+def body_of(answer, *, decision_id, source, faults):
+    """The body of an answer, but for the time at which it was recorded."""
+    return {"decision_id": decision_id, "source": source, **msgspec.structs.asdict(answer), "faults": faults}
 
 
 def _error_of(check):

@@ -151,6 +151,12 @@ class Store:
             found = _decisions_by_id(connection, [decision_id])
         return _decision(found[decision_id]) if found else None
 
+    def faults_of(self, decision_id):
+        """Faults of one decision's row by itself, see `verify`; none for an id that is not there."""
+        with self.database.reading() as connection:
+            rows, forgotten = list(_decisions_by_id(connection, [decision_id]).values()), ledger.erased(connection)
+        return [*(fault for row in rows for fault in chain.own_faults(row, "decisions")), *ledger.payload_faults(rows, "decisions", forgotten)]
+
     def history(self, *, customer_id=None, use_case=None, source=None, since=None, until=None, limit=100):
         """Decisions newest first, at most limit of them, made in [since, until) (naive UTC); a filter left out does not filter."""
         query = sa.select(decisions).order_by(decisions.c.sequence.desc()).limit(limit)
