@@ -71,6 +71,11 @@ def walk(rows, head):
     yield from _end_faults(head, expected - 1, previous)
 
 
+def headless(chain):
+    """The fault of a chain whose head is gone: without it nobody can append, and the end cannot be told."""
+    return Fault(chain, 0, "removed", f"the head of {chain} is gone from the table heads")
+
+
 def own_faults(row, chain):
     """The fault of a row that differs from its own hash, if it does."""
     content = {name: value for name, value in row.items() if name not in ERASABLE | {"previous_hash", "hash"}}

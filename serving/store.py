@@ -235,11 +235,16 @@ class Store:
         """
         with self.database.reading() as connection:
             forgotten = ledger.erased(connection)
-            faults = [fault for name in CHAINS for fault in chain.walk(ledger.ordered(connection, name), ledger.head_of(connection, name))]
+            faults = [fault for name in CHAINS for fault in _walked(connection, name)]
             faults += [fault for name in ledger.PERSONAL for fault in ledger.payload_faults(ledger.ordered(connection, name), name, forgotten)]
             for anchor in anchors:
                 faults += chain.anchor_faults(_hash_at(connection, anchor), anchor)
         return list({(fault.chain, fault.sequence): fault for fault in reversed(faults)}.values())[::-1]
+
+
+def _walked(connection, name):
+    head = ledger.head_of(connection, name)
+    return [chain.headless(name)] if head is None else chain.walk(ledger.ordered(connection, name), head)
 
 
 def _upgrade(connection, database):
