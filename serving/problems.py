@@ -13,6 +13,7 @@ from serving.current import NothingToServe
 from serving.database import StoreUnavailable
 from serving.inbound import MAX_FAULTS, Fault, Refused
 from serving.published import PublicationDamaged
+from serving.repeats import AnswerErased, MalformedKey
 
 log = logging.getLogger("risk.serving")
 
@@ -26,7 +27,10 @@ class TooLarge(RiskError):
 
 
 # The most particular class first: a RiskError of none of these is about what the caller sent.
-STATUS = ((Unknown, 404), (TooLarge, 413), (Refused, 422), (StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (RiskError, 422))
+STATUS = (
+    *((MalformedKey, 400), (Unknown, 404), (AnswerErased, 410), (TooLarge, 413), (Refused, 422)),
+    *((StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (RiskError, 422)),
+)
 
 
 def problem(status, detail, **more):

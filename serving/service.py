@@ -11,6 +11,7 @@ from serving.current import Current
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
 from serving.problems import Unknown
+from serving.repeats import AnswerErased
 from serving.store import Entry, Store, utc_now
 
 
@@ -53,8 +54,17 @@ class Service:
         held = held_of(standing, rules["new_credit"] if rules else dict.fromkeys(STATES, BY_POLICY))
         return replace(question, override=Overrides(self.ledger(), source=self.settings.source).in_force(question.customer_id, today), day=today, held=held)
 
-    def answer(self, state, scored, request):
-        """Record what was scored with the request that asked for it, and return the body to answer with.
+    def answered(self, claim):
+        """The bodies that a request was first answered with, or None for a new one and for one that names no key (claim None).
+
+        Raises KeyReused, AnswerErased; see serving.repeats.
+        """
+        found = None if claim is None else self.ledger().answered(claim)
+        return found and [_told(decision) for decision in found]
+
+    def answer(self, state, scored, request, *, claim=None):
+        """Record what was scored with the request that asked for it, and return the body to answer with: the first one's where a request of the same claim
+        was answered meanwhile.
 
         The ledger keeps the request, the question made of it, the features and the standing the answer rests on, and the body, which names the decision's id
         but not its time: with the bundle, the publication's parts and the policy, all that `serving.replay` needs.
@@ -72,7 +82,8 @@ class Service:
             payload=payload,
             decision_id=decision_id,
         )
-        return {**payload["answer"], "made_at": self.ledger().record_decision(entry).made_at}
+        recorded = self.ledger().record_decision(entry, claim=claim)
+        return _told(recorded) if recorded.id != decision_id else {**payload["answer"], "made_at": recorded.made_at}
 
     def _keep_policy(self, state):
         """Have the text of the policy in the database before the first decision that names it."""
@@ -92,6 +103,13 @@ def payload_of(scored, *, request, decision_id, source, faults):
     body = body_of(scored.answer, decision_id=decision_id, source=source, faults=faults)
     question = msgspec.to_builtins(scored.question)
     return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, "answer": body}
+
+
+def _told(decision):
+    """The body that a recorded decision was answered with. Raises AnswerErased."""
+    if decision.compressed is None:
+        raise AnswerErased("An answer first given under this Idempotency-Key was erased with its customer; send a new request under another key.")
+    return {**decision.payload["answer"], "made_at": decision.made_at}
 
 
 def body_of(answer, *, decision_id, source, faults):

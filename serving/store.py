@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from features.errors import RiskError
-from serving import chain, ledger
+from serving import chain, ledger, repeats
 from serving.chain import Head
 from serving.database import Database
 from serving.ledger import CHUNK
@@ -126,24 +126,39 @@ class Store:
 
     # --- decisions -------------------------------------------------------------------------------------------------------------
 
-    def record_decision(self, entry):
+    def record_decision(self, entry, *, claim=None):
         """Append one decision to the ledger and return it as recorded; see record_decisions."""
-        return self.record_decisions([entry])[0]
+        return self.record_decisions([entry], claim=claim)[0]
 
-    def record_decisions(self, entries):
+    def record_decisions(self, entries, *, claim=None):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
-        An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned.
-        Raises RiskError for a payload that JSON cannot carry.
+        An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned. claim: of the request that asked for them
+        (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded.
+        Raises RiskError for a payload that JSON cannot carry, and as `answered`.
         """
-        contents = [_decision_content(entry, self._clock()) for entry in entries]
+        now = self._clock()
+        contents = [_decision_content(entry, now) for entry in entries]
         with self.database.writing() as connection:
+            # Whoever holds the head sees every claim that was answered: of two requests with one key the second finds the first.
             head = ledger.locked_head(connection, "decisions")
+            if claim is not None and (first := _answered(connection, claim, now)):
+                return first
             known = _decisions_by_id(connection, [content["id"] for content in contents])
             fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
             new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]
             known |= {row["id"]: row for row in ledger.append(connection, head, new)}
+            if claim is not None:
+                repeats.remember(connection, claim, [known[content["id"]] for content in contents], now)
         return [_decision(known[content["id"]]) for content in contents]
+
+    def answered(self, claim):
+        """The decisions that a request was first answered with, in their order, or None for a new one.
+
+        Raises: KeyReused for another request under the same key, AnswerErased when the customer of one was erased.
+        """
+        with self.database.reading() as connection:
+            return _answered(connection, claim, self._clock())
 
     def find_decision(self, decision_id):
         """The decision with this id, or None."""
@@ -271,6 +286,14 @@ def _decision_content(entry, made_at):
         "context": entry.context,
         **ledger.sealed(entry.customer_id, entry.payload),
     }
+
+
+def _answered(connection, claim, now):
+    ids = repeats.first_ids(connection, claim, now)
+    if ids is None:
+        return None
+    found = _decisions_by_id(connection, ids)
+    return [_decision(found[each]) for each in ids]
 
 
 def _decisions_by_id(connection, ids):

@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from serving import inbound, openapi
-from serving.endpoints.bodies import json_answer, read_body
+from serving.endpoints.bodies import json_answer, read_body, read_claim
 from serving.problems import Unknown
+from serving.repeats import Claim
 from serving.scorer import Question
 
 SCORE_FIELDS = frozenset({"customer_id", "use_case", "purpose", "as_of", "requested_amount", "records", "features", "standing", "transaction", "observation"})
@@ -15,11 +16,13 @@ SCORE_FIELDS = frozenset({"customer_id", "use_case", "purpose", "as_of", "reques
 
 def add(app, service):
     @app.post("/v1/score", summary="Score a customer with reasons and a decision", tags=["scores"], **openapi.SCORE)
-    def score(body: Annotated[dict, Depends(read_body)]):
-        use_case = _use_case(body)
-        state = service.state(use_case)
+    def score(body: Annotated[dict, Depends(read_body)], claim: Annotated[Claim | None, Depends(read_claim)]):
+        answered = service.answered(claim)
+        if answered:
+            return json_answer(answered[0])
+        state = service.state(_use_case(body))
         question = service.in_force(state, _question(body, state.scorer, service.clock()))
-        return json_answer(service.answer(state, _scored(state.scorer, question, body), body))
+        return json_answer(service.answer(state, _scored(state.scorer, question, body), body, claim=claim))
 
     @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], **openapi.ANSWER)
     def customer(customer_id: str, requested_amount: int = Query(0, ge=0, lt=inbound.MAX_MONEY)):
