@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from features.errors import RiskError
+from serving.clocks import ClockBehind
 from serving.current import NothingToServe
 from serving.database import StoreUnavailable
 from serving.inbound import MAX_FAULTS, Fault, Refused
@@ -29,7 +30,7 @@ class TooLarge(RiskError):
 # The most particular class first: a RiskError of none of these is about what the caller sent.
 STATUS = (
     *((MalformedKey, 400), (Unknown, 404), (AnswerErased, 410), (TooLarge, 413), (Refused, 422)),
-    *((StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (RiskError, 422)),
+    *((StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (ClockBehind, 503), (RiskError, 422)),
 )
 
 

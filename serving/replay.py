@@ -9,7 +9,8 @@ from features.errors import RiskError
 from models.policy import parse_policy
 from serving.current import scorer_of
 from serving.kept import Kept, PublicationDamaged
-from serving.published import Published
+from serving.last_good import LastGood
+from serving.published import BookRow, Published
 from serving.scorer import Question
 from serving.service import body_of
 from serving.store import Decision
@@ -87,11 +88,15 @@ def _replayed(store, var, decision, payload):
     past = Published.past(var, decision.source, decision.use_case, told["versions"]["publication"])
     parts = past or Kept(var, told["versions"]["publication"])
     records = _records(payload["request"], past)
-    scorer = scorer_of(var, decision.bundle, parts, policy=_policy(store, parts, decision))
-    if scorer.context.digest() != decision.context:
+    if parts.context().digest() != decision.context:
         raise PublicationDamaged(f"The context of the publication {parts.hash[:12]} is not the one that decision {decision.id} names; restore var/kept.")
-    freshness = told["freshness"] if told["sufficiency"]["tables"] is not None else None
-    scored = scorer.score_features(payload["features"], question, standing=payload["standing"], records=records, freshness=freshness)
+    policy, freshness = _policy(store, parts, decision), told["freshness"] if told["sufficiency"]["tables"] is not None else None
+    if "published" in payload:
+        row = BookRow(decision.customer_id, payload["features"], payload["published"], records)
+        scored = LastGood(parts, policy=policy).score_row(row, question, freshness=freshness)
+    else:
+        scorer, given = scorer_of(var, decision.bundle, parts, policy=policy), {"records": records, "freshness": freshness}
+        scored = scorer.score_features(payload["features"], question, standing=payload["standing"], **given)
     # Through JSON, as the recorded body went.
     now = msgspec.json.decode(msgspec.json.encode(body_of(scored.answer, decision_id=decision.id, source=decision.source, faults=told["faults"])))
     found = list(differences(told, now))
@@ -132,6 +137,8 @@ def _subject(request):
 
 
 def _recomputed(var, decision, payload, parts, records, question):
+    if "published" in payload:
+        return Recomputed("Nothing to compute today's features from: no bundle answered then, and the score told was the published one.")
     if records is None:
         why = "the book it was looked up in is not kept any more" if _subject(payload["request"]) else "its features were given, not computed"
         return Recomputed(f"Nothing to compute today's features from: {why}.")

@@ -1,5 +1,6 @@
 """From a customer's features or raw records to the whole answer: score, reasons in words, decision, and how much was known and how fresh it is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -73,16 +74,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Scored:
-    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, the standing the policy saw, and the question."""
+    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, the standing the policy saw, and the question.
+    published: the row of scores it was read from, where no bundle scored it (serving.last_good)."""
 
     answer: Answer
     values: dict
     standing: dict
     question: Question
+    published: Mapping | None = None
 
 
 class Scorer:
     """One bundle with its catalogue, context and policy; it keeps no state between questions and serves any number of threads."""
+
+    # Whether it scores what is sent, and not only tells what was published.
+    whole = True
 
     def __init__(self, bundle, *, catalogue, context, policy, hashes, columns):
         """catalogue: the published one, of which the bundle's columns are computed; hashes: of context and publication;
@@ -114,7 +120,7 @@ class Scorer:
         if standing is None and records is not None:
             standing = self._stand(*self._read(records, question, self._standing.needs))
         columns = {name: [values.get(name)] for name in self.bundle.names}
-        return self._score(columns, values, standing or {}, freshness if records is None else _freshness(records, question.as_of), question)
+        return self._score(columns, values, standing or {}, freshness if records is None else freshness_of(records, question.as_of), question)
 
     def score_row(self, row, question):
         """Scored from a row of the published book (serving.published.BookRow)."""
@@ -128,7 +134,7 @@ class Scorer:
         rows, when = self._read(records, question, self._needs)
         columns = compute(self.catalogue, rows, when, context=self.context)
         values = {name: _plain(column) for name, column in columns.items()}
-        return self._score(columns, values, self._stand(rows, when) | (standing or {}), _freshness(records, question.as_of), question)
+        return self._score(columns, values, self._stand(rows, when) | (standing or {}), freshness_of(records, question.as_of), question)
 
     def describe(self):
         """The bundle as a caller may see it: columns with their words, grades, policy and versions."""
@@ -228,7 +234,8 @@ def _described(column):
     return about | {"scope": column.scope, "direction": column.direction, "levels": column.levels, "words": words}
 
 
-def _freshness(records, as_of):
+def freshness_of(records, as_of):
+    """The latest moment at which anything of each table was known up to as_of, {table: moment}; a table without such a row is left out."""
     found = {table: _latest(rows, as_of) for table, rows in records.items()}
     return {table: moment for table, moment in found.items() if moment}
 

@@ -2,12 +2,15 @@
 
 import uuid
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
 from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
-from serving.current import Current
+from serving.clocks import refuse_book_ahead
+from serving.current import Current, NothingToServe
+from serving.inbound import parse_moment
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
 from serving.problems import Unknown
@@ -36,10 +39,24 @@ class Service:
         self._store.close()
 
     def state(self, use_case):
-        """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer."""
+        """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer, ClockBehind."""
+        state = self.book_state(use_case)
+        if not state.scorer.whole:
+            raise NothingToServe(state.faults[0])
+        return state
+
+    def book_state(self, use_case):
+        """What tells the risk of those the book knows: as `state`, or a LastGood where nothing can score. A book older than it may be is one of its faults."""
         if use_case not in self._current:
             raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
-        return self._current[use_case].state()
+        state, now = self._current[use_case].state(), self.clock()
+        as_of, allowed = parse_moment(state.published.as_of), state.published.manifest.get("stale_days")
+        refuse_book_ahead(now, as_of)
+        age = (now - as_of).days
+        if allowed is None or age <= allowed:
+            return state
+        stale = f"The published book is of {as_of:%Y-%m-%d}, {age:,} days ago, and may be {allowed} days old (publish.stale_days): publish a newer one."
+        return replace(state, faults=(*state.faults, stale))
 
     def in_force(self, state, question):
         """The question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
@@ -94,7 +111,7 @@ class Service:
 
     def why_not_ready(self):
         """Why not every question can be answered and recorded now, in sentences; none when all can."""
-        checks = [lambda: self.ledger().check(), *(current.state for current in self._current.values())]
+        checks = [lambda: self.ledger().check(), *(partial(self.state, use_case) for use_case in self._current)]
         return [str(error) for check in checks if (error := _error_of(check))]
 
 
@@ -102,7 +119,8 @@ def payload_of(scored, *, request, decision_id, source, faults):
     """What the ledger keeps of a decision; `answer` is the body the caller gets, but for the time at which it was recorded."""
     body = body_of(scored.answer, decision_id=decision_id, source=source, faults=faults)
     question = msgspec.to_builtins(scored.question)
-    return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, "answer": body}
+    told = {} if scored.published is None else {"published": scored.published}
+    return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, **told, "answer": body}
 
 
 def _told(decision):

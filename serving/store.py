@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from features.errors import RiskError
 from serving import chain, ledger, repeats
 from serving.chain import Head
+from serving.clocks import refuse_ledger_ahead
 from serving.database import Database
 from serving.ledger import CHUNK
 from serving.schema import CHAINS, REVISION, decisions, heads, life_cycle_states, policies, promotions
 
 # Built once: SQLAlchemy takes longer to build and recognise a statement than SQLite to run it.
+LAST_MADE = sa.select(decisions.c.made_at).where(decisions.c.sequence == sa.select(heads.c.count).where(heads.c.chain == "decisions").scalar_subquery())
 BY_ID = sa.select(decisions).where(decisions.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
@@ -120,9 +122,9 @@ class Store:
         return self._clock()
 
     def check(self):
-        """Raise StoreUnavailable unless the database answers and has its tables."""
+        """Raise StoreUnavailable unless the database answers and has its tables, ClockBehind when its last decision is of a later moment than now."""
         with self.database.reading() as connection:
-            connection.execute(sa.select(heads.c.count).limit(1)).first()
+            refuse_ledger_ahead(self._clock(), connection.execute(LAST_MADE).scalar())
 
     # --- decisions -------------------------------------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ class Store:
 
         An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned. claim: of the request that asked for them
         (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded.
-        Raises RiskError for a payload that JSON cannot carry, and as `answered`.
+        Raises RiskError for a payload that JSON cannot carry, ClockBehind when the last decision was made after now, and as `answered`.
         """
         now = self._clock()
         contents = [_decision_content(entry, now) for entry in entries]
@@ -144,6 +146,7 @@ class Store:
             head = ledger.locked_head(connection, "decisions")
             if claim is not None and (first := _answered(connection, claim, now)):
                 return first
+            refuse_ledger_ahead(now, connection.execute(LAST_MADE).scalar())
             known = _decisions_by_id(connection, [content["id"] for content in contents])
             fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
             new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]

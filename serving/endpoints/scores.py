@@ -85,7 +85,7 @@ def _scored(scorer, question, body):
 
 
 def _looked_up(service, use_case, subject_id, what, requested_amount):
-    state = service.state(use_case)
+    state = service.book_state(use_case)
     row = state.published.find(subject_id)
     if row is None:
         raise Unknown(f"The {what} '{subject_id}' is not in the book of {state.published.as_of}; score it from its records with POST /v1/score.")
