@@ -73,12 +73,15 @@ class Kept(Parts):
 
 
 def keep(var, folder, manifest):
-    """Keep the parts of a publication in `folder` for good; what is there already stays, and the manifest comes last."""
+    """Keep the parts of a publication in `folder` for good; what is there already stays, and the manifest comes last.
+
+    Raises PublicationDamaged for a part that is not what its manifest says.
+    """
     home, name = Path(var) / "kept", f"{manifest['hash']}.json"
     for part, file in FILES.items():
         path = _part_path(home, manifest["files"][part])
         if not path.is_file():
-            _write(path, gzip.compress((Path(folder) / file).read_bytes(), mtime=0))
+            _write(path, gzip.compress(_whole(Path(folder) / file, manifest["files"][part]), mtime=0))
     if not (home / "publications" / name).is_file():
         _write(home / "publications" / name, msgspec.json.encode(manifest))
 
@@ -106,6 +109,13 @@ def replace_file(path, content):
     os.replace(beside, path)
 
 
+def _whole(path, digest):
+    content = _read(path)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise PublicationDamaged(f"{path} is not what its publication says; delete {path.parent} and run `risk publish`.")
+    return content
+
+
 def _part_path(home, digest):
     return home / "parts" / f"{digest}.gz"
 
@@ -129,4 +139,4 @@ def _read(path):
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise PublicationDamaged(f"{path} is not there; restore var/kept from a backup.") from None
+        raise PublicationDamaged(f"{path} is not there; restore it from a backup.") from None

@@ -239,7 +239,7 @@ def test_a_bundle_that_is_gone_is_named(var):
 
 
 @pytest.mark.parametrize(("damage", "message"), [
-    (lambda path: path.unlink(), "is not there; restore var/kept from a backup"),
+    (lambda path: path.unlink(), "is not there; restore it from a backup"),
     (lambda path: path.write_bytes(b"no gzip"), "cannot be read .*; restore it from a backup"),
     (lambda path: path.write_bytes(gzip.compress(b"{}")), "has another content than its name says"),
 ])
@@ -259,6 +259,14 @@ def test_parts_that_did_not_change_are_kept_once(var):
     published(var, model=bundle(seed=1))
     assert len(list((var / "kept" / "parts").iterdir())) == before
     assert len(list((var / "kept" / "publications").iterdir())) == 3
+
+
+def test_a_damaged_part_is_not_kept_in_the_place_of_a_whole_one(var):
+    manifest = published(var)
+    (var / "published" / f"{SOURCE}-default" / manifest["hash"] / "context.json").write_text("{half")
+    (var / "kept" / "parts" / f"{manifest['files']['context']}.gz").unlink()
+    with pytest.raises(RiskError, match="context.json is not what its publication says; delete .* and run `risk publish`"):
+        published(var)
 
 
 # --- the command --------------------------------------------------------------------------------------------------------------
