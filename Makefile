@@ -92,5 +92,9 @@ bench-features: setup ## features: against SQL and pandas, growing books, a port
 bench-spark: setup-spark ## the Spark feeder against the DuckDB feeder on 1, 3 and 10 million transactions: seconds and memory
 	@$(BIN)/python -m benchmarks.spark 1000000 3000000 10000000
 
+.PHONY: bench-kill
+bench-kill: setup ## the service killed fifty times under load on SQLite and PostgreSQL (CUSTOMER_RISK_POSTGRES_URL): is every answer in the ledger? KILLS=50
+	@$(BIN)/python -m benchmarks.kill --kills $(or $(KILLS),50)
+
 clean: ## remove what runs wrote: data/ and var/, not .venv
 	rm -rf var dvc_plots && git clean -fdXq data

@@ -9,6 +9,7 @@ from pipeline.cli_keys import keys
 from pipeline.cli_life_cycle import customers, playbook
 from pipeline.cli_overrides import override, reviews
 from pipeline.cli_privacy import human_reviews, privacy
+from pipeline.cli_proof import ledger, replay
 
 
 class _Group(click.Group):
@@ -357,7 +358,7 @@ def serve(host, port, source, database, workers):
     run(Settings.from_environment(source=source, database=database), host=host, port=port, workers=workers)
 
 
-for each in (customers, playbook, override, reviews, keys, privacy, human_reviews):
+for each in (customers, playbook, override, reviews, keys, privacy, human_reviews, ledger, replay):
     main.add_command(each)
 
 

@@ -299,6 +299,12 @@ class BookParams(_Strict):
     fraud_days: Count
 
 
+class PublishParams(_Strict):
+    """How old the service may find what was published."""
+
+    stale_days: Count
+
+
 class ReportParams(_Strict):
     """How many officer reports; -1 is the whole book."""
 
@@ -351,6 +357,7 @@ class Params(_Strict):
     validate: ValidateParams
     gate: GateParams
     book: BookParams
+    publish: PublishParams
     report: ReportParams
     monitor: MonitorParams
     decide: DecideParams

@@ -41,7 +41,8 @@ def publish(use_case):
 
     Raises RiskError when there is no champion, the scores are another bundle's, or the life cycle's file is faulty.
     """
-    source, book = load_params().source.name, case_path(use_case, "book")
+    params, book = load_params(), case_path(use_case, "book")
+    source = params.source.name
     champion, policy, text = read_champion(source, use_case), load_policy(POLICY, use_case), _policy_text()
     if champion is None:
         raise RiskError(f"{use_case}: there is no champion yet: run `risk run`, or `risk promote` and then `dvc repro`.")
@@ -57,7 +58,8 @@ def publish(use_case):
         manifest = write_publication(
             VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
             bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(),
-            extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], **held})
+            extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], "stale_days": params.publish.stale_days,
+                   **held})
         store.record_policy(policy.hash, text)
         said = "" if applied is None else applied.plan_reviews(about["as_of"])
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."

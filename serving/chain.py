@@ -71,15 +71,26 @@ def walk(rows, head):
     yield from _end_faults(head, expected - 1, previous)
 
 
+def headless(chain):
+    """The fault of a chain whose head is gone: without it nobody can append, and the end cannot be told."""
+    return Fault(chain, 0, "removed", f"the head of {chain} is gone from the table heads")
+
+
+def own_faults(row, chain):
+    """The fault of a row that differs from its own hash, if it does."""
+    content = {name: value for name, value in row.items() if name not in ERASABLE | {"previous_hash", "hash"}}
+    if row_hash(row["previous_hash"], content) != row["hash"]:
+        yield Fault(chain, row["sequence"], "changed", f"row {row['sequence']} of {chain} differs from its own hash")
+
+
 def _row_faults(row, head, expected, previous):
     number, chain = row["sequence"], head.chain
-    content = {name: value for name, value in row.items() if name not in ERASABLE | {"previous_hash", "hash"}}
     if number > head.count:
         yield Fault(chain, number, "inserted", f"row {number} of {chain} stands after the head, which counts {head.count} rows")
     elif number > expected:
         yield Fault(chain, expected, "removed", f"rows {expected} to {number - 1} of {chain} are gone")
-    elif row_hash(row["previous_hash"], content) != row["hash"]:
-        yield Fault(chain, number, "changed", f"row {number} of {chain} differs from its own hash")
+    elif own := list(own_faults(row, chain)):
+        yield from own
     elif row["previous_hash"] != previous:
         yield Fault(chain, number - 1, "changed", f"row {number} of {chain} does not follow row {number - 1}: that one was replaced")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from features.errors import RiskError
 from models.bundle import load_bundle
+from serving.last_good import LastGood
 from serving.published import POINTER, Published, folder_of
 from serving.scorer import Scorer
 
@@ -41,7 +42,8 @@ class Current:
         self._seen, self._state, self._retry_at = None, None, None
 
     def state(self):
-        """The State to answer with; the last good one, with its faults named, when the pointers lead nowhere.
+        """The State to answer with; the last good one, with its faults named, when the pointers lead nowhere. Where no bundle of the publication in force can
+        be loaded and none was, its scorer is a LastGood.
 
         Raises NothingToServe when there never was a good one.
         """
@@ -63,35 +65,52 @@ class Current:
         # Another thread may have reloaded while this one waited for the lock.
         if not self._stale(signature):
             return
-        try:
-            self._state = self._load()
-        except RiskError as error:
-            before = self._state or State(None, None)
-            self._state = State(before.scorer, before.published, (str(error),))
+        found, before = self._found(), self._state
+        # What answered before is better than less: a bundle in memory than the book's scores, and those than nothing.
+        self._state = found if before is None or _worth(found) >= _worth(before) else State(before.scorer, before.published, found.faults)
         for fault in self._state.faults:
             log.warning("%s, %s: %s", self._source, self._use_case, fault)
         self._retry_at = self._clock() + RETRY_SECONDS if self._state.faults else None
         self._seen = signature
 
+    def _found(self):
+        try:
+            return self._load()
+        except RiskError as error:
+            return State(None, None, (str(error),))
+
     def _load(self):
         published = Published.open(self._var, self._source, self._use_case)
         promised = published.manifest["bundle"]
-        champion = _champion(self._paths[1]) or promised
-        try:
-            return State(self._scorer(published, champion), published)
-        except RiskError as error:
-            if champion == promised:
-                raise
-            fault = f"The champion {champion[:12]} cannot answer ({error}); the bundle of the publication, {promised[:12]}, does."
-            return State(self._scorer(published, promised), published, (fault,))
+        champion, faults = _champion(self._paths[1]) or promised, ()
+        for bundle in dict.fromkeys((champion, promised)):
+            try:
+                return State(self._scorer(published, bundle), published, faults)
+            except RiskError as error:
+                faults += (f"The {'champion' if bundle == champion else 'bundle of the publication'} {bundle[:12]} cannot answer ({error}).",)
+        told = f"No bundle answers: the score told is the one published with the book of {published.as_of}."
+        return State(LastGood(published, cause=faults[-1]), published, (*faults, told))
 
     def _scorer(self, published, bundle_hash):
-        bundle = load_bundle(self._var / "bundles" / bundle_hash)
-        if bundle.hash != bundle_hash:
-            raise RiskError(f"The bundle in {self._var / 'bundles' / bundle_hash} is another one, {bundle.hash[:12]}; restore that folder.")
-        hashes = {"context": published.manifest["context"], "publication": published.hash}
-        parts = {"catalogue": published.catalogue(), "context": published.context(), "policy": published.policy(), "columns": published.columns()}
-        return Scorer(bundle, **parts, hashes=hashes)
+        return scorer_of(self._var, bundle_hash, published)
+
+
+def _worth(state):
+    return 0 if state.scorer is None else 1 + state.scorer.whole
+
+
+def scorer_of(var, bundle_hash, published, *, policy=None, catalogue=None):
+    """The Scorer of a bundle under `var` on a publication (Published or Kept), and on another policy or catalogue than its own where one is given.
+
+    Raises RiskError when the bundle or a part is damaged, or is not the one its place says.
+    """
+    folder = Path(var) / "bundles" / bundle_hash
+    bundle = load_bundle(folder)
+    if bundle.hash != bundle_hash:
+        raise RiskError(f"The bundle in {folder} is another one, {bundle.hash[:12]}; restore that folder.")
+    hashes = {"context": published.manifest["context"], "publication": published.hash}
+    parts = {"catalogue": catalogue or published.catalogue(), "context": published.context(), "policy": policy or published.policy()}
+    return Scorer(bundle, **parts, columns=published.columns(), hashes=hashes)
 
 
 def _signature(path):

@@ -3,12 +3,13 @@
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
 from features.errors import RiskError
 from features.tables import TABLES
+from serving.clocks import CLOCK_TOLERANCE
 from serving.standing import FACTS
 
 # What is known about a customer; outcomes belong to the forward door and observations to training.
@@ -17,8 +18,6 @@ STANDING = ("exposure", "capacity", *FACTS)
 MAX_ROWS = 20_000
 MAX_TEXT = 2_000
 SCALAR = "text, a finite number, a boolean or null"
-# Further apart than this, the caller's clock or ours is wrong.
-CLOCK_TOLERANCE = timedelta(minutes=5)
 POSITIVE = frozenset({("invoices", "amount"), ("payments", "amount")})
 CURRENCY = re.compile(r"[A-Z]{3}")
 MAX_MONEY = 2**62

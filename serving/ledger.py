@@ -53,8 +53,9 @@ def locked_head(connection, name):
 
 
 def head_of(connection, name):
-    """The chain's head as it is now."""
-    return Head(**connection.execute(HEAD, {"name": name}).mappings().one())
+    """The chain's head as it is now; None when somebody removed it."""
+    found = connection.execute(HEAD, {"name": name}).mappings().first()
+    return found and Head(**found)
 
 
 def append(connection, head, contents):

@@ -135,10 +135,12 @@ SCORE = {
     "responses": _ANSWERED
     | PROBLEMS
     | {
+        400: _problem("The header Idempotency-Key is malformed."),
         404: _problem("The use case is not served here."),
         408: _problem("The body did not arrive in time."),
+        410: _problem("The answer first given under this Idempotency-Key was erased."),
         413: _problem("The body is too large."),
-        422: _problem("Every wrong field, by JSON pointer."),
+        422: _problem("Every wrong field, by JSON pointer; or the Idempotency-Key was used with another request."),
     },
     "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST, "example": EXAMPLE_RECORDS}}}},
 }

@@ -19,10 +19,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from features.catalogue import Catalogue
 from features.context import Context
 from features.errors import RiskError
 from models.policy import parse_policy
+from serving.kept import FILES, Parts, PublicationDamaged, decoded, keep, manifest_hash, replace_file
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"
@@ -94,12 +94,13 @@ def write_book(folder, rows):
     return digest, count
 
 
-def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, extra=None, keep=2):
+def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, extra=None, newest=2):
     """Write a publication, move the pointer to it and return its manifest; the same content again gives the same hash and folder.
 
     rows: iterator of BookRow. as_of: ISO moment of the book. bundle: hash of the bundle that scored it. policy: the text of policy.yaml. catalogue: the
-    book's, as Catalogue.to_dict gives it. context: what the book was compared with, as Context.to_rows gives it. extra: more manifest fields. The newest `keep`
-    publications stay on disk, older ones are deleted. Raises RiskError for a policy that breaks its rules, before anything is written.
+    book's, as Catalogue.to_dict gives it. context: what the book was compared with, as Context.to_rows gives it. extra: more manifest fields. The `newest`
+    publications stay on disk; of older ones only what a replay needs is kept (`serving.kept`). Raises RiskError for a policy that breaks its rules, before
+    anything is written.
     """
     hashes = {"bundle": bundle, "policy": parse_policy(policy).hash, "context": Context.from_rows(context).digest()}
     home = folder_of(var, source, use_case)
@@ -119,21 +120,18 @@ def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, co
             **(extra or {}),
             "files": parts,
         }
-        manifest["hash"] = hashlib.sha256(_encode(manifest)).hexdigest()
+        manifest["hash"] = manifest_hash(manifest)
         _write_json(writing / MANIFEST, manifest)
         _put_in_place(writing, home / manifest["hash"])
     finally:
         shutil.rmtree(writing, ignore_errors=True)
-    _replace(home / POINTER, _encode(manifest))
-    _prune(home, manifest["hash"], keep)
+    keep(var, home / manifest["hash"], manifest)
+    replace_file(home / POINTER, _encode(manifest))
+    _prune(home, manifest["hash"], newest)
     return manifest
 
 
-class PublicationDamaged(RiskError):
-    """A part of what is published is gone or cannot be read."""
-
-
-class Published:
+class Published(Parts):
     """A publication opened for reading by any number of threads; it stays readable after a newer one took over."""
 
     def __init__(self, folder, manifest):
@@ -146,23 +144,22 @@ class Published:
     def open(cls, var, source, use_case):
         """The publication in force. Raises RiskError when nothing is published, or the pointer or its folder is damaged."""
         home = folder_of(var, source, use_case)
-        pointer = _read_json(home / POINTER, f"Nothing is published for {source}, {use_case}")
+        pointer = decoded(_read(home / POINTER, f"Nothing is published for {source}, {use_case}"), home / POINTER)
         if pointer.get("format") != FORMAT or not (home / str(pointer.get("hash")) / MANIFEST).is_file():
             raise PublicationDamaged(f"{home / POINTER} names no publication this program can read; run `risk publish`.")
         return cls(home / pointer["hash"], pointer)
 
+    @classmethod
+    def past(cls, var, source, use_case, publication):
+        """The publication of a hash while its book is still there, otherwise None."""
+        folder = folder_of(var, source, use_case) / publication
+        if not (folder / MANIFEST).is_file():
+            return None
+        return cls(folder, decoded(_read(folder / MANIFEST, "The publication is gone"), folder / MANIFEST))
+
     def close(self):
         """Close the book."""
         self._book.close()
-
-    @property
-    def as_of(self):
-        """ISO moment of the book: nothing known later is in it."""
-        return self.manifest["as_of"]
-
-    def columns(self):
-        """Columns of the source's tables, {table: {column: kind}}, as far as the publication says; otherwise those its features read."""
-        return self.manifest.get("columns") or self.catalogue().needs
 
     def find(self, subject_id):
         """The BookRow of a subject with its customer's records, or None."""
@@ -180,20 +177,8 @@ class Published:
         except sqlite3.Error as error:
             raise PublicationDamaged(f"{self.folder / BOOK} cannot be read ({error}); run `risk publish`.") from error
 
-    def catalogue(self):
-        """The Catalogue the book's features were computed by."""
-        return Catalogue.from_dict(self._read("catalogue.json"))
-
-    def context(self):
-        """The Context the book was compared with."""
-        return Context.from_rows(self._read("context.json"))
-
-    def policy(self):
-        """The Policy in force."""
-        return parse_policy((self.folder / "policy.yaml").read_text(encoding="utf-8"))
-
-    def _read(self, name):
-        return _read_json(self.folder / name, f"A part of the publication {self.hash[:12]} is gone")
+    def _content(self, part):
+        return _read(self.folder / FILES[part], f"A part of the publication {self.hash[:12]} is gone")
 
 
 def _fill(connection, rows):
@@ -265,15 +250,6 @@ def _write_json(path, value):
     return _write(path, _encode(value))
 
 
-def _replace(path, content):
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-
-
 def _put_in_place(writing, target):
     if target.is_dir() and not (target / MANIFEST).is_file():
         shutil.rmtree(target)
@@ -282,20 +258,20 @@ def _put_in_place(writing, target):
         writing.rename(target)
 
 
-def _prune(home, current, keep):
+def _prune(home, current, newest):
     """Delete all but the newest publications and the current one; an open book stays readable until its last reader closes it."""
     old = [folder for folder in home.iterdir() if folder.is_dir() and folder.name != current and not folder.name.startswith(".")]
     old.sort(key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
-    for folder in old[max(0, keep - 1) :]:
+    for folder in old[max(0, newest - 1) :]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read_json(path, missing):
+def _read(path, missing):
     try:
-        return json.loads(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         raise PublicationDamaged(f"{missing} ({path} is not there); run `risk publish`.") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise PublicationDamaged(f"{path} cannot be read ({error}); run `risk publish`.") from error
 
 

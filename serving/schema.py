@@ -201,6 +201,18 @@ policies = Table(
     Column("first_seen_at", DateTime(), nullable=False),
 )
 
+# Which decisions a caller's request was first answered with (serving.repeats): decision_ids is a JSON list, in the order of the answers.
+request_keys = Table(
+    "request_keys",
+    metadata,
+    Column("caller", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("made_at", DateTime(), nullable=False),
+    Column("request_hash", String(64), nullable=False),
+    Column("decision_ids", Text(), nullable=False),
+    Index("request_keys_by_time", "made_at"),
+)
+
 # One row per chain: how many rows it has and the hash of the last one. Whoever appends locks it first.
 heads = Table(
     "heads",

@@ -1,5 +1,6 @@
 """From a customer's features or raw records to the whole answer: score, reasons in words, decision, and how much was known and how fresh it is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -73,15 +74,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Scored:
-    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, and the standing the policy saw."""
+    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, the standing the policy saw, and the question.
+    published: the row of scores it was read from, where no bundle scored it (serving.last_good)."""
 
     answer: Answer
     values: dict
     standing: dict
+    question: Question
+    published: Mapping | None = None
 
 
 class Scorer:
     """One bundle with its catalogue, context and policy; it keeps no state between questions and serves any number of threads."""
+
+    # Whether it scores what is sent, and not only tells what was published.
+    whole = True
 
     def __init__(self, bundle, *, catalogue, context, policy, hashes, columns):
         """catalogue: the published one, of which the bundle's columns are computed; hashes: of context and publication;
@@ -104,15 +111,20 @@ class Scorer:
         """Whether a question is about one transaction, which must then be given with a customer's records."""
         return self.bundle.manifest.use_case == "fraud"
 
-    def score_features(self, values, question, *, standing=None, records=None):
+    def score_features(self, values, question, *, standing=None, records=None, freshness=None):
         """Scored from features by name (numbers, strings, None; one left out is not known).
 
         standing: name to number, see serving.standing; computed from the records behind the features where those are given and it is not.
+        freshness: as an Answer has it, of records that are not at hand any more.
         """
         if standing is None and records is not None:
             standing = self._stand(*self._read(records, question, self._standing.needs))
         columns = {name: [values.get(name)] for name in self.bundle.names}
-        return self._score(columns, values, standing or {}, records, question)
+        return self._score(columns, values, standing or {}, freshness if records is None else freshness_of(records, question.as_of), question)
+
+    def score_row(self, row, question):
+        """Scored from a row of the published book (serving.published.BookRow)."""
+        return self.score_features(row.features, question, records=row.records, standing=row.score.get("standing"))
 
     def score_records(self, records, question, *, standing=None):
         """Scored from a customer's raw records, {table: rows}, as the kernel computes them; standing given wins over what the records say.
@@ -122,7 +134,7 @@ class Scorer:
         rows, when = self._read(records, question, self._needs)
         columns = compute(self.catalogue, rows, when, context=self.context)
         values = {name: _plain(column) for name, column in columns.items()}
-        return self._score(columns, values, self._stand(rows, when) | (standing or {}), records, question)
+        return self._score(columns, values, self._stand(rows, when) | (standing or {}), freshness_of(records, question.as_of), question)
 
     def describe(self):
         """The bundle as a caller may see it: columns with their words, grades, policy and versions."""
@@ -132,12 +144,13 @@ class Scorer:
         about = {"use_case": manifest.use_case, "probability_name": manifest.probability_name, "training": manifest.training}
         return about | {"versions": self.versions, "grades": grades, "columns": columns}
 
-    def _score(self, columns, values, standing, records, question):
+    def _score(self, columns, values, standing, freshness, question):
+        """freshness: None where features came without records."""
         matrix = scoring.encode(columns, self.bundle)
         scores = scoring.score(self.bundle, matrix)
         contributions = scoring.contributions(self.bundle, matrix)
         grade = str(scores.grade_names()[0])
-        manifest, freshness = self.bundle.manifest, _freshness(records, question.as_of)
+        manifest = self.bundle.manifest
         answer = Answer(
             use_case=manifest.use_case,
             customer_id=question.customer_id,
@@ -152,11 +165,11 @@ class Scorer:
             sub_scores={name: float(total[0]) for name, total in reasons.sub_scores(self.bundle, contributions).items()},
             reasons=tuple(self._reason(reason) for reason in reasons.reasons(self.bundle, contributions, matrix)[0]),
             decision=self._decide(grade, float(scores.probability[0]), standing, question),
-            sufficiency=self._sufficiency(matrix[0], None if records is None else freshness),
-            freshness=freshness,
+            sufficiency=self._sufficiency(matrix[0], freshness),
+            freshness=freshness or {},
             versions=self.versions,
         )
-        return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing)
+        return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing, question)
 
     def _reason(self, reason):
         name, value, _ = reason.columns[0]
@@ -221,8 +234,9 @@ def _described(column):
     return about | {"scope": column.scope, "direction": column.direction, "levels": column.levels, "words": words}
 
 
-def _freshness(records, as_of):
-    found = {table: _latest(rows, as_of) for table, rows in (records or {}).items()}
+def freshness_of(records, as_of):
+    """The latest moment at which anything of each table was known up to as_of, {table: moment}; a table without such a row is left out."""
+    found = {table: _latest(rows, as_of) for table, rows in records.items()}
     return {table: moment for table, moment in found.items() if moment}
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -9,12 +10,15 @@ from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
 from serving import deadline
 from serving.access import Access
-from serving.current import Current
+from serving.clocks import refuse_book_ahead
+from serving.current import Current, NothingToServe
 from serving.human_reviews import how_to_ask
+from serving.inbound import parse_moment
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
 from serving.problems import Unknown
 from serving.pseudonyms import Pseudonyms
+from serving.repeats import AnswerErased
 from serving.store import Entry, Store, utc_now
 
 
@@ -24,7 +28,7 @@ class Service:
     def __init__(self, settings, *, clock=utc_now):
         """settings: see serving.settings; clock gives naive UTC."""
         self.settings, self.clock = settings, clock
-        self._store, self._migrated = Store(settings.database, clock=clock), False
+        self._store, self._migrated, self._kept_policies = Store(settings.database, clock=clock), False, set()
         self.pseudonyms = Pseudonyms(settings.var)
         self.access = Access(self.ledger, clock=clock, limits=settings.limits)
         self._current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
@@ -41,11 +45,28 @@ class Service:
         self._store.close()
 
     def state(self, use_case):
-        """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer, TooLate (serving.deadline)."""
+        """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer, ClockBehind."""
+        state = self.book_state(use_case)
+        if not state.scorer.whole:
+            raise NothingToServe(state.faults[0])
+        return state
+
+    def book_state(self, use_case):
+        """What tells the risk of those the book knows: as `state`, or a LastGood where nothing can score. A book older than it may be is one of its faults.
+
+        Raises as `state`, and TooLate (serving.deadline).
+        """
         deadline.check()
         if use_case not in self._current:
             raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
-        return self._current[use_case].state()
+        state, now = self._current[use_case].state(), self.clock()
+        as_of, allowed = parse_moment(state.published.as_of), state.published.manifest.get("stale_days")
+        refuse_book_ahead(now, as_of)
+        age = (now - as_of).days
+        if allowed is None or age <= allowed:
+            return state
+        stale = f"The published book is of {as_of:%Y-%m-%d}, {age:,} days ago, and may be {allowed} days old (publish.stale_days): publish a newer one."
+        return replace(state, faults=(*state.faults, stale))
 
     def in_force(self, state, question):
         """The question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
@@ -60,14 +81,24 @@ class Service:
         held = held_of(standing, rules["new_credit"] if rules else dict.fromkeys(STATES, BY_POLICY))
         return replace(question, override=Overrides(self.ledger(), source=self.settings.source).in_force(question.customer_id, today), day=today, held=held)
 
-    def answer(self, state, scored, request):
-        """Record what was scored with the request that asked for it, and return the body to answer with.
+    def answered(self, claim):
+        """The bodies that a request was first answered with, or None for a new one and for one that names no key (claim None).
 
-        The ledger keeps the request, the features and the standing the answer rests on, and the body, which names the decision's id but not its time.
+        Raises KeyReused, AnswerErased; see serving.repeats.
+        """
+        found = None if claim is None else self.ledger().answered(claim)
+        return found and [_told(decision) for decision in found]
+
+    def answer(self, state, scored, request, *, claim=None):
+        """Record what was scored with the request that asked for it, and return the body to answer with: the first one's where a request of the same claim
+        was answered meanwhile.
+
+        The ledger keeps the request, the question made of it, the features and the standing the answer rests on, and the body, which names the decision's id
+        but not its time: with the bundle, the publication's parts and the policy, all that `serving.replay` needs.
         """
         answer, decision_id = scored.answer, str(uuid.uuid4())
-        body = {"decision_id": decision_id, "source": self.settings.source, **msgspec.structs.asdict(answer), "faults": state.faults}
-        body["human_review"] = how_to_ask(answer.decision)
+        self._keep_policy(state)
+        payload = payload_of(scored, request=request, decision_id=decision_id, source=self.settings.source, faults=state.faults)
         entry = Entry(
             use_case=answer.use_case,
             source=self.settings.source,
@@ -75,15 +106,44 @@ class Service:
             bundle=answer.versions["bundle"],
             policy=answer.versions["policy"],
             context=answer.versions["context"],
-            payload={"request": request, "features": scored.values, "standing": scored.standing, "answer": body},
+            payload=payload,
             decision_id=decision_id,
         )
-        return {**body, "made_at": self.ledger().record_decision(entry).made_at}
+        recorded = self.ledger().record_decision(entry, claim=claim)
+        return _told(recorded) if recorded.id != decision_id else {**payload["answer"], "made_at": recorded.made_at}
+
+    def _keep_policy(self, state):
+        """Have the text of the policy in the database before the first decision that names it."""
+        policy = state.scorer.policy.hash
+        if policy not in self._kept_policies:
+            self.ledger().record_policy(policy, state.published.policy_text())
+            self._kept_policies.add(policy)
 
     def why_not_ready(self):
         """Why not every question can be answered and recorded now, in sentences; none when all can."""
-        checks = [lambda: self.ledger().check(), *(current.state for current in self._current.values())]
+        checks = [lambda: self.ledger().check(), *(partial(self.state, use_case) for use_case in self._current)]
         return [str(error) for check in checks if (error := _error_of(check))]
+
+
+def payload_of(scored, *, request, decision_id, source, faults):
+    """What the ledger keeps of a decision; `answer` is the body the caller gets, but for the time at which it was recorded."""
+    body = body_of(scored.answer, decision_id=decision_id, source=source, faults=faults)
+    question = msgspec.to_builtins(scored.question)
+    told = {} if scored.published is None else {"published": scored.published}
+    return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, **told, "answer": body}
+
+
+def _told(decision):
+    """The body that a recorded decision was answered with. Raises AnswerErased."""
+    if decision.compressed is None:
+        raise AnswerErased("An answer first given under this Idempotency-Key was erased with its customer; send a new request under another key.")
+    return {**decision.payload["answer"], "made_at": decision.made_at}
+
+
+def body_of(answer, *, decision_id, source, faults):
+    """The body of an answer, but for the time at which it was recorded."""
+    body = {"decision_id": decision_id, "source": source, **msgspec.structs.asdict(answer), "faults": faults}
+    return {**body, "human_review": how_to_ask(answer.decision)}
 
 
 def _error_of(check):

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from features.errors import RiskError
-from serving import chain, ledger
+from serving import chain, ledger, repeats
 from serving.chain import Head
+from serving.clocks import refuse_ledger_ahead
 from serving.database import Database
 from serving.ledger import CHUNK
 from serving.schema import CHAINS, REVISION, decisions, heads, metadata, policies, promotions
@@ -18,6 +19,7 @@ from serving.schema import CHAINS, REVISION, decisions, heads, metadata, policie
 # Tables that hold customers and are no chain: their rows can be deleted.
 PLAIN = [table for table in metadata.sorted_tables if "customer_id" in table.c and table.name not in CHAINS]
 # Built once: SQLAlchemy takes longer to build and recognise a statement than SQLite to run it.
+LAST_MADE = sa.select(decisions.c.made_at).where(decisions.c.sequence == sa.select(heads.c.count).where(heads.c.chain == "decisions").scalar_subquery())
 BY_ID = sa.select(decisions).where(decisions.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
@@ -122,36 +124,58 @@ class Store:
         return self._clock()
 
     def check(self):
-        """Raise StoreUnavailable unless the database answers and has its tables."""
+        """Raise StoreUnavailable unless the database answers and has its tables, ClockBehind when its last decision is of a later moment than now."""
         with self.database.reading() as connection:
-            connection.execute(sa.select(heads.c.count).limit(1)).first()
+            refuse_ledger_ahead(self._clock(), connection.execute(LAST_MADE).scalar())
 
     # --- decisions -------------------------------------------------------------------------------------------------------------
 
-    def record_decision(self, entry):
+    def record_decision(self, entry, *, claim=None):
         """Append one decision to the ledger and return it as recorded; see record_decisions."""
-        return self.record_decisions([entry])[0]
+        return self.record_decisions([entry], claim=claim)[0]
 
-    def record_decisions(self, entries):
+    def record_decisions(self, entries, *, claim=None):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
-        An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned.
-        Raises RiskError for a payload that JSON cannot carry.
+        An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned. claim: of the request that asked for them
+        (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded.
+        Raises RiskError for a payload that JSON cannot carry, ClockBehind when the last decision was made after now, and as `answered`.
         """
-        contents = [_decision_content(entry, self._clock()) for entry in entries]
+        now = self._clock()
+        contents = [_decision_content(entry, now) for entry in entries]
         with self.database.writing() as connection:
+            # Whoever holds the head sees every claim that was answered: of two requests with one key the second finds the first.
             head = ledger.locked_head(connection, "decisions")
+            if claim is not None and (first := _answered(connection, claim, now)):
+                return first
+            refuse_ledger_ahead(now, connection.execute(LAST_MADE).scalar())
             known = _decisions_by_id(connection, [content["id"] for content in contents])
             fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
             new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]
             known |= {row["id"]: row for row in ledger.append(connection, head, new)}
+            if claim is not None:
+                repeats.remember(connection, claim, [known[content["id"]] for content in contents], now)
         return [_decision(known[content["id"]]) for content in contents]
+
+    def answered(self, claim):
+        """The decisions that a request was first answered with, in their order, or None for a new one.
+
+        Raises: KeyReused for another request under the same key, AnswerErased when the customer of one was erased.
+        """
+        with self.database.reading() as connection:
+            return _answered(connection, claim, self._clock())
 
     def find_decision(self, decision_id):
         """The decision with this id, or None."""
         with self.database.reading() as connection:
             found = _decisions_by_id(connection, [decision_id])
         return _decision(found[decision_id]) if found else None
+
+    def faults_of(self, decision_id):
+        """Faults of one decision's row by itself, see `verify`; none for an id that is not there."""
+        with self.database.reading() as connection:
+            rows, forgotten = list(_decisions_by_id(connection, [decision_id]).values()), ledger.erased(connection)
+        return [*(fault for row in rows for fault in chain.own_faults(row, "decisions")), *ledger.payload_faults(rows, "decisions", forgotten)]
 
     def history(self, *, customer_id=None, use_case=None, source=None, since=None, until=None, limit=100):
         """Decisions newest first, at most limit of them, made in [since, until) (naive UTC); a filter left out does not filter."""
@@ -232,11 +256,16 @@ class Store:
         """
         with self.database.reading() as connection:
             forgotten = ledger.erased(connection)
-            faults = [fault for name in CHAINS for fault in chain.walk(ledger.ordered(connection, name), ledger.head_of(connection, name))]
+            faults = [fault for name in CHAINS for fault in _walked(connection, name)]
             faults += [fault for name in ledger.PERSONAL for fault in ledger.payload_faults(ledger.ordered(connection, name), name, forgotten)]
             for anchor in anchors:
                 faults += chain.anchor_faults(_hash_at(connection, anchor), anchor)
         return list({(fault.chain, fault.sequence): fault for fault in reversed(faults)}.values())[::-1]
+
+
+def _walked(connection, name):
+    head = ledger.head_of(connection, name)
+    return [chain.headless(name)] if head is None else chain.walk(ledger.ordered(connection, name), head)
 
 
 def _upgrade(connection, database):
@@ -263,6 +292,14 @@ def _decision_content(entry, made_at):
         "context": entry.context,
         **ledger.sealed(entry.customer_id, entry.payload),
     }
+
+
+def _answered(connection, claim, now):
+    ids = repeats.first_ids(connection, claim, now)
+    if ids is None:
+        return None
+    found = _decisions_by_id(connection, ids)
+    return [_decision(found[each]) for each in ids]
 
 
 def _decisions_by_id(connection, ids):

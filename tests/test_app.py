@@ -277,7 +277,7 @@ def test_a_use_case_that_is_not_served_is_named(steady):
 
 
 def test_a_failure_of_ours_is_a_problem_without_its_inside(client, monkeypatch, caplog):
-    monkeypatch.setattr(client.app.state.service, "state", lambda use_case: 1 / 0)
+    monkeypatch.setattr(client.app.state.service, "book_state", lambda use_case: 1 / 0)
     answer = client.get("/v1/customers/C1")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "division" not in answer.text
@@ -351,8 +351,13 @@ def test_no_request_is_dropped_while_publications_change(client, var):
         for seed in (1, 2, 0):
             model = bundle(seed=seed)
             published(var, model=model)
+            for champion in (0, seed):
+                point_to(var, bundle(seed=champion).hash)
         answers = [one.result() for one in asked]
     assert {answer.status_code for answer in answers} == {200}
+    # Whatever answered, it was one bundle with its own score, never a mixture.
+    scores = {(answer.json()["versions"]["bundle"], answer.json()["raw_score"]) for answer in answers}
+    assert len(scores) == len({bundle_hash for bundle_hash, _ in scores})
     with Store(var / "risk.db") as store:
         assert store.verify() == []
         assert len(store.history(limit=100)) == 60

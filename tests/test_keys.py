@@ -355,7 +355,7 @@ def test_the_log_names_no_customer(app, caplog, monkeypatch):
     with local_client(app) as client:
         assert client.get("/v1/customers/Zhang-San-8812").status_code == 404
         assert client.post("/v1/score", json={"customer_id": "Zhang-San-8812", "records": {"customers": [{"name": 8812}]}}).status_code == 422
-        monkeypatch.setattr(app.state.service, "state", lambda use_case: {}["Zhang-San-8812"])
+        monkeypatch.setattr(app.state.service, "book_state", lambda use_case: {}["Zhang-San-8812"])
         assert client.get("/v1/customers/Zhang-San-8812").status_code == 500
         assert client.get("/v1/Zhang-San-8812").status_code == 404
     assert re.search(r"GET /v1/customers/\{customer_id\} \(customer_id p-[0-9a-f]{16}\) from 127.0.0.1 refused with 404: Unknown", caplog.text)

@@ -15,8 +15,9 @@ def test_the_import_contracts_hold():
 
 
 @pytest.mark.parametrize("package", ["duckdb", "pandas", "pyarrow", "sklearn", "scipy", "mlflow", "shap", "evidently", "dvc"])
-def test_nothing_the_service_imports_loads_it(graph, package):
-    reachable = graph.find_upstream_modules("serving.app") | {"serving.app"}
+def test_nothing_the_service_and_its_proofs_import_loads_it(graph, package):
+    entries = {"serving.app", "pipeline.proof"}
+    reachable = entries.union(*(graph.find_upstream_modules(entry) for entry in entries))
     ours = {module for module in reachable if module.split(".")[0] in ("features", "models", "serving", "pipeline")}
     guilty = {module for module in ours if package in graph.find_modules_directly_imported_by(module)}
     assert guilty == set()

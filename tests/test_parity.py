@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fastapi.testclient import TestClient
+from serving_world import local_client
 from small_run import SMALL
 
 from models.bundle import load_bundle
@@ -195,7 +195,7 @@ def test_a_row_alone_from_features_and_from_raw_records_gives_what_the_stage_giv
 
 def test_the_api_gives_what_the_stage_gives(case):
     asked = list(questions(state_of(case), case))[:: 5 if case == "default" else 1]
-    with TestClient(create_app(Settings("simulated", CASES, Path("var"), Path("var/risk.db")))) as client:
+    with local_client(create_app(Settings("simulated", CASES, Path("var"), Path("var/risk.db")))) as client:
         found = {subject: figures(_asked(client, case, row, question)) for subject, row, question in asked}
     assert_same(found, {subject: row for subject, row in expected(case).items() if subject in found})
 

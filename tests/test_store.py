@@ -128,16 +128,21 @@ WRITER = """
 import sys
 from serving.store import Entry, Store
 store = Store(sys.argv[1], busy_seconds=60).open()
+one = lambda number: Entry("default", "simulated", f"{sys.argv[2]}-{number}", "b", "p", "c", {"n": number})
 for number in range(25):
-    store.record_decision(Entry("default", "simulated", f"{sys.argv[2]}-{number}", "b", "p", "c", {"n": number}))
+    store.record_decision(one(number))
+    if number % 5 == 0:
+        store.record_decisions([one(f"{number}+{more}") for more in range(7)])
+        store.record_promotion(use_case="default", source="simulated", bundle=str(number), previous_bundle=None, actor="lin", reason="r", evidence={})
 """
 
 
 def test_processes_that_start_together_write_one_chain(url):
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, url, str(number)]) for number in range(3)]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, url, str(number)]) for number in range(4)]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0, 0]
     with Store(url) as store:
-        assert len(store.history(limit=1000)) == 75
+        recorded = store.history(limit=1000)
+        assert (len(recorded), len({one.customer_id for one in recorded}), len(store.promotions())) == (240, 240, 20)
         assert store.verify() == []
 
 
@@ -190,6 +195,7 @@ from decisions where sequence = 3
         (["update decisions set payload = null, salt = null, customer_id = null where sequence = 3"], [("erased", 3)]),
         (["update heads set count = 4 where chain = 'decisions'"], [("inserted", 5)]),
         (["update promotions set actor = 'wang'"], [("changed", 1)]),
+        (["delete from heads where chain = 'decisions'"], [("removed", 0)]),
     ],
 )
 def test_tampering_is_named(store, statements, expected):

@@ -7,8 +7,9 @@ from fastapi import Depends, Query
 
 from serving import inbound, openapi
 from serving.access import allowed
-from serving.endpoints.bodies import json_answer, read_body
+from serving.endpoints.bodies import json_answer, read_body, read_claim
 from serving.problems import Unknown
+from serving.repeats import Claim
 from serving.scorer import Question
 
 SCORE_FIELDS = frozenset({"customer_id", "use_case", "purpose", "as_of", "requested_amount", "records", "features", "standing", "transaction", "observation"})
@@ -18,11 +19,13 @@ SCORE, READ = allowed("score"), allowed("read")
 
 def add(app, service):
     @app.post("/v1/score", summary="Score a customer with reasons and a decision", tags=["scores"], dependencies=[SCORE], **openapi.SCORE)
-    def score(body: Annotated[dict, Depends(read_body)]):
-        use_case = _use_case(body)
-        state = service.state(use_case)
+    def score(body: Annotated[dict, Depends(read_body)], claim: Annotated[Claim | None, Depends(read_claim)]):
+        answered = service.answered(claim)
+        if answered:
+            return json_answer(answered[0])
+        state = service.state(_use_case(body))
         question = service.in_force(state, _question(body, state.scorer, service.clock()))
-        return json_answer(service.answer(state, _scored(state.scorer, question, body), body))
+        return json_answer(service.answer(state, _scored(state.scorer, question, body), body, claim=claim))
 
     @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
     def customer(customer_id: str, requested_amount: int = Query(0, ge=0, lt=inbound.MAX_MONEY)):
@@ -85,11 +88,11 @@ def _scored(scorer, question, body):
 
 
 def _looked_up(service, use_case, subject_id, what, requested_amount):
-    state = service.state(use_case)
+    state = service.book_state(use_case)
     row = state.published.find(subject_id)
     if row is None:
         raise Unknown(f"The {what} '{subject_id}' is not in the book of {state.published.as_of}; score it from its records with POST /v1/score.")
     question = Question(row.customer_id, inbound.parse_moment(row.score.get("as_of") or state.published.as_of), requested_amount)
     question = service.in_force(state, question)
-    scored = state.scorer.score_features(row.features, question, records=row.records, standing=row.score.get("standing"))
-    return service.answer(state, scored, {what: subject_id, "requested_amount": requested_amount, "publication": state.published.hash})
+    request = {what: subject_id, "requested_amount": requested_amount, "publication": state.published.hash}
+    return service.answer(state, state.scorer.score_row(row, question), request)

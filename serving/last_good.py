@@ -1,0 +1,64 @@
+"""Answers while no bundle can be loaded: on whom the book knows, its published score, decided anew by the policy of today."""
+
+import numpy as np
+
+from models.horizon import horizon_of
+from serving import messages
+from serving.kept import PublicationDamaged
+from serving.scorer import Answer, Reason, Scored, Scorer, freshness_of
+
+SUB_SCORE = "sub_"
+
+
+class LastGood(Scorer):
+    """A Scorer of the rows of one publication alone: their scores, grades and reasons are those published, with the contribution of a reason but not of each
+    of its columns. Overrides, states and amounts asked for count as ever."""
+
+    whole = False
+
+    def __init__(self, published, *, policy=None, cause=""):
+        """published: Published or Kept; policy: another than its own; cause: why no bundle answers."""
+        self._cause = cause
+        self.policy, self.catalogue = policy or published.policy(), published.catalogue()
+        manifest = published.manifest
+        self.versions = {"bundle": manifest["bundle"], "policy": self.policy.hash, "context": manifest["context"], "publication": published.hash}
+        self._use_case = manifest["use_case"]
+        self._tables = tuple(table for table in self.catalogue.needs if table != "observations")
+
+    @property
+    def judges_transactions(self):
+        return self._use_case == "fraud"
+
+    def score_row(self, row, question, *, freshness=None):
+        """Scored from what a row of the book was published with. freshness: as in Scorer.score_features.
+
+        Raises PublicationDamaged for a row that carries no score.
+        """
+        score, standing = row.score, row.score.get("standing") or {}
+        name = next((name for name in score if horizon_of(name) or name == "p_fraud"), None)
+        if name is None:
+            raise PublicationDamaged(f"{self._cause} {row.customer_id} was published without a score, so there is none to tell.")
+        freshness = freshness if row.records is None else freshness_of(row.records, question.as_of)
+        answer = Answer(
+            use_case=self._use_case,
+            customer_id=question.customer_id,
+            as_of=question.as_of,
+            probability_name=name,
+            probability=score[name],
+            **{each: score[each] for each in ("pd_low", "pd_high", "raw_score", "points", "grade")},
+            sub_scores={each.removeprefix(SUB_SCORE): total for each, total in score.items() if each.startswith(SUB_SCORE)},
+            reasons=tuple(self._published_reason(reason) for side in ("adverse", "favourable") for reason in score[side]),
+            decision=self._decide(score["grade"], score[name], standing, question),
+            sufficiency=self._sufficiency(np.array([np.nan if value is None else 0.0 for value in row.features.values()]), freshness),
+            freshness=freshness or {},
+            versions=self.versions,
+        )
+        return Scored(answer, row.features, standing, question, published=score)
+
+    def _published_reason(self, reason):
+        values = tuple({"name": each["name"], "value": each["value"] if each["text"] is None else each["text"], "contribution": None}
+                       for each in reason["features"])
+        name, value, contribution = values[0]["name"], values[0]["value"], reason["contribution"]
+        said = {"unit": self.catalogue[name].unit, "contribution": contribution}
+        sentence = {language: messages.reason_sentence(name, value, **said, language=language) for language in messages.LANGUAGES}
+        return Reason(reason["message_id"], reason["factor"], contribution, values, sentence)
