@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Date, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData()
 
@@ -157,6 +157,17 @@ policies = Table(
     Column("hash", String(64), primary_key=True),
     Column("content", Text(), nullable=False),
     Column("first_seen_at", DateTime(), nullable=False),
+)
+
+# What a day's decisions have taken of what the policy allows for a day: in minor units of the unit, a currency, or as a number of `reviews`. The day is UTC.
+daily_spend = Table(
+    "daily_spend",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("use_case", String(32), primary_key=True),
+    Column("unit", String(16), primary_key=True),
+    Column("day", Date(), primary_key=True),
+    Column("spent", BigInteger(), nullable=False),
 )
 
 # One row per chain: how many rows it has and the hash of the last one. Whoever appends locks it first.

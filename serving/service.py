@@ -2,12 +2,14 @@
 
 import uuid
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
 from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
 from serving.current import Current
+from serving.daily_spend import Draw
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
 from serving.problems import Unknown
@@ -56,10 +58,17 @@ class Service:
     def answer(self, state, scored, request):
         """Record what was scored with the request that asked for it, and return the body to answer with.
 
-        The ledger keeps the request, the features and the standing the answer rests on, and the body, which names the decision's id but not its time.
+        The ledger keeps the request, the features and the standing the answer rests on, and the body, which names the decision's id but not its time; and
+        `spent`, what the day had spent before, of a decision that draws on it: such a one is decided anew when it is recorded.
         """
-        answer, decision_id = scored.answer, str(uuid.uuid4())
-        body = {"decision_id": decision_id, "source": self.settings.source, **msgspec.structs.asdict(answer), "faults": state.faults}
+        answer, decision_id, unit = scored.answer, str(uuid.uuid4()), state.scorer.draws_on(scored)
+        payload_of = partial(_payload, request=request, decision_id=decision_id, source=self.settings.source, faults=state.faults)
+        payload = None if unit else payload_of(scored)
+
+        def decide(spent):
+            drawn = state.scorer.decided_after(scored, spent)
+            return {**payload_of(drawn), "spent": spent}, drawn.takes
+
         entry = Entry(
             use_case=answer.use_case,
             source=self.settings.source,
@@ -67,15 +76,22 @@ class Service:
             bundle=answer.versions["bundle"],
             policy=answer.versions["policy"],
             context=answer.versions["context"],
-            payload={"request": request, "features": scored.values, "standing": scored.standing, "answer": body},
+            payload=payload,
             decision_id=decision_id,
+            draw=Draw(unit, decide) if unit else None,
         )
-        return {**body, "made_at": self.ledger().record_decision(entry).made_at}
+        recorded = self.ledger().record_decision(entry)
+        return {**(payload or recorded.payload)["answer"], "made_at": recorded.made_at}
 
     def why_not_ready(self):
         """Why not every question can be answered and recorded now, in sentences; none when all can."""
         checks = [lambda: self.ledger().check(), *(current.state for current in self._current.values())]
         return [str(error) for check in checks if (error := _error_of(check))]
+
+
+def _payload(scored, *, request, decision_id, source, faults):
+    body = {"decision_id": decision_id, "source": source, **msgspec.structs.asdict(scored.answer), "faults": faults}
+    return {"request": request, "features": scored.values, "standing": scored.standing, "answer": body}
 
 
 def _error_of(check):

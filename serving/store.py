@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from features.errors import RiskError
-from serving import chain, ledger
+from serving import chain, daily_spend, ledger
 from serving.chain import Head
+from serving.daily_spend import Draw
 from serving.database import Database
 from serving.ledger import CHUNK
 from serving.schema import CHAINS, REVISION, decisions, heads, life_cycle_states, policies, promotions
@@ -21,7 +22,8 @@ BY_ID = sa.select(decisions).where(decisions.c.id.in_(sa.bindparam("ids", expand
 
 @dataclass(frozen=True)
 class Entry:
-    """A decision to record: payload is anything JSON can carry, bundle, policy and context are hashes; no decision_id means a new one."""
+    """A decision to record: payload is anything JSON can carry, bundle, policy and context are hashes; no decision_id means a new one. With a draw the
+    payload is what that decides, see `serving.daily_spend`, and the one given is not read."""
 
     use_case: str
     source: str
@@ -29,8 +31,9 @@ class Entry:
     bundle: str
     policy: str
     context: str
-    payload: Mapping
+    payload: Mapping | None
     decision_id: str | None = None
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True)
@@ -133,16 +136,17 @@ class Store:
     def record_decisions(self, entries):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
-        An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned.
+        An id that the ledger or an earlier entry already has is not recorded again, nor does it draw on its day: its first decision is returned.
         Raises RiskError for a payload that JSON cannot carry.
         """
         contents = [_decision_content(entry, self._clock()) for entry in entries]
         with self.database.writing() as connection:
             head = ledger.locked_head(connection, "decisions")
-            known = _decisions_by_id(connection, [content["id"] for content in contents])
-            fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
-            new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]
-            known |= {row["id"]: row for row in ledger.append(connection, head, new)}
+            known, fresh = _decisions_by_id(connection, [content["id"] for content in contents]), {}
+            for entry, content in zip(entries, contents, strict=True):
+                if content["id"] not in known and content["id"] not in fresh:
+                    fresh[content["id"]] = _drawn(connection, entry, content)
+            known |= {row["id"]: row for row in ledger.append(connection, head, list(fresh.values()))}
         return [_decision(known[content["id"]]) for content in contents]
 
     def find_decision(self, decision_id):
@@ -171,6 +175,11 @@ class Store:
             found = ledger.erase(connection, customer_id, made_at=self._clock(), actor=actor, reason=reason)
             connection.execute(sa.delete(life_cycle_states).where(life_cycle_states.c.customer_id == customer_id))
         return sum(found.values())
+
+    def spends(self, *, source=None, since=None):
+        """What days have spent of what the policy allows for a day, newest first: see `serving.daily_spend.spends`."""
+        with self.database.reading() as connection:
+            return daily_spend.spends(connection, source=source, since=since)
 
     # --- promotions and policies -----------------------------------------------------------------------------------------------
 
@@ -258,8 +267,15 @@ def _decision_content(entry, made_at):
         "bundle": entry.bundle,
         "policy": entry.policy,
         "context": entry.context,
-        **ledger.sealed(entry.customer_id, entry.payload),
+        **({} if entry.draw else ledger.sealed(entry.customer_id, entry.payload)),
     }
+
+
+def _drawn(connection, entry, content):
+    """The content of a decision, of one that draws on its day decided now."""
+    if entry.draw is None:
+        return content
+    return content | ledger.sealed(entry.customer_id, daily_spend.draw(connection, entry, content["made_at"]))
 
 
 def _decisions_by_id(connection, ids):
