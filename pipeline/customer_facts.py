@@ -8,27 +8,36 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from features.errors import RiskError
+from models.decision_in_force import decide_in_force
 from models.horizon import horizon_of
 from models.life_cycle import exposure_to_limit, grade_places, pd_rise
 from models.overrides import TOWARDS_DECLINE
+from models.policy import load_policy
 from models.target import drop_in_default
 from pipeline.computed import computed
 from pipeline.datasets import case_path
 from pipeline.featurize import available_columns
 from pipeline.frames import read_frame
 from pipeline.outcomes import known_outcomes
+from pipeline.score import POLICY
 from pipeline.spine import end_of
 from serving.early_warning import life_cycle_catalogue
+from serving.standing import policy_arguments
 
-SCORED = ("customer_id", "as_of", "observation_id", "grade", "action", "route", "limit")
+SCORED = ("customer_id", "as_of", "observation_id", "policy", "grade", "action", "route", "limit")
 
 
 @dataclass(frozen=True)
 class Book:
-    """The book's latest row of each customer, by customer_id: customer_id, as_of, pd_12m, grade, approved, limit (minor units); `day` its last as_of."""
+    """The book's latest row of each customer, by customer_id: customer_id, as_of, observation_id, policy (hash), pd_12m, grade, approved, limit (minor units);
+    `day` its last as_of."""
 
     rows: pd.DataFrame
     day: date
+
+    def stale(self, day, days):
+        """Which rows' scores are more than so many days old on a day, each by its own as_of; (n,) bool."""
+        return ((pd.Timestamp(day) - self.rows["as_of"].dt.normalize()).dt.days > days).to_numpy()
 
 
 def read_book():
@@ -41,21 +50,35 @@ def read_book():
     rows = scores.drop_duplicates("customer_id", keep="last").reset_index(drop=True)
     # The policy's automatic route is an approval; a customer it would grant nothing is not let in by it.
     approved = (rows["route"] == "automatic") & (rows["action"] != "decline") & (rows["limit"] > 0)
-    kept = rows[["customer_id", "as_of", "grade", "limit"]].assign(pd_12m=rows[probability], approved=approved.astype(np.float64))
-    return Book(kept, rows["as_of"].max().date())
+    kept = rows[["customer_id", "as_of", "observation_id", "policy", "grade", "limit"]]
+    return Book(kept.assign(pd_12m=rows[probability], approved=approved.astype(np.float64)), rows["as_of"].max().date())
 
 
-def overridden(book, overrides):
-    """The Book as the overrides in force leave it, {customer_id: models.overrides.Override}: a limit that two persons set is the one that the exposure is held
-    against, and whom they were harder on than the policy is not approved by it. None of them approves: that is a person's move."""
-    rows = book.rows.copy()
-    for place in np.flatnonzero(rows["customer_id"].isin(list(overrides))):
-        override = overrides[rows.at[place, "customer_id"]]
-        limit = 0 if override.change.action == "decline" else override.change.limit
-        if limit is not None:
-            rows.at[place, "limit"] = limit
+def overridden(book, overrides, *, today):
+    """The Book as the overrides in force today leave it, {customer_id: models.overrides.Override}: the limit that the decision in force grants, by the
+    override's limit or grade, is the one that the exposure is held against, and whom they were harder on than the policy is not approved by it. None of them
+    approves: that is a person's move. Raises: RiskError when policy.yaml is another than the one that decided the book."""
+    places = np.flatnonzero(book.rows["customer_id"].isin(list(overrides)))
+    if not len(places):
+        return book
+    rows, policy = book.rows.copy(), load_policy(POLICY, "default")
+    if (rows["policy"].iloc[places] != policy.hash).any():
+        raise RiskError("the book's scores are of another policy than policy.yaml, by which overrides are decided: run `dvc repro` first.")
+    found = read_frame(case_path("default", "book", "standing.parquet")).set_index("observation_id").loc[rows["observation_id"].iloc[places]]
+    for place, standing in zip(places, found.to_dict("records"), strict=True):
+        row, override = rows.loc[place], overrides[rows.at[place, "customer_id"]]
+        decided, _ = decide_in_force(policy, override=override, day=today, grade=row["grade"], pd_12m=row["pd_12m"], **policy_arguments(standing))
+        rows.at[place, "limit"] = decided.risk_limit
         if override.direction == TOWARDS_DECLINE:
             rows.at[place, "approved"] = 0.0
+    return Book(rows, book.day)
+
+
+def fresh(book, day, days):
+    """The Book without the scores that are more than so many days old on a day: their customers stand as if they had none. Their limits stay, which are in
+    force until others are decided."""
+    rows = book.rows.copy()
+    rows.loc[book.stale(day, days), ["pd_12m", "approved", "grade"]] = [np.nan, np.nan, None]
     return Book(rows, book.day)
 
 
