@@ -8,21 +8,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from features.errors import RiskError
-from models.decision_in_force import decide_in_force
 from models.horizon import horizon_of
 from models.life_cycle import exposure_to_limit, grade_places, pd_rise
 from models.overrides import TOWARDS_DECLINE
-from models.policy import load_policy
 from models.target import drop_in_default
 from pipeline.computed import computed
 from pipeline.datasets import case_path
+from pipeline.decision import decide_row, policy_of, standing_of
 from pipeline.featurize import available_columns
 from pipeline.frames import read_frame
 from pipeline.outcomes import known_outcomes
-from pipeline.score import POLICY
 from pipeline.spine import end_of
 from serving.early_warning import life_cycle_catalogue
-from serving.standing import policy_arguments
 
 SCORED = ("customer_id", "as_of", "observation_id", "policy", "grade", "action", "route", "limit")
 
@@ -61,13 +58,11 @@ def overridden(book, overrides, *, today):
     places = np.flatnonzero(book.rows["customer_id"].isin(list(overrides)))
     if not len(places):
         return book
-    rows, policy = book.rows.copy(), load_policy(POLICY, "default")
-    if (rows["policy"].iloc[places] != policy.hash).any():
-        raise RiskError("the book's scores are of another policy than policy.yaml, by which overrides are decided: run `dvc repro` first.")
-    found = read_frame(case_path("default", "book", "standing.parquet")).set_index("observation_id").loc[rows["observation_id"].iloc[places]]
-    for place, standing in zip(places, found.to_dict("records"), strict=True):
-        row, override = rows.loc[place], overrides[rows.at[place, "customer_id"]]
-        decided, _ = decide_in_force(policy, override=override, day=today, grade=row["grade"], pd_12m=row["pd_12m"], **policy_arguments(standing))
+    rows, chosen = book.rows.copy(), book.rows.iloc[places]
+    policy, standings = policy_of(chosen), standing_of(chosen["observation_id"])
+    for place, row, standing in zip(places, chosen.to_dict("records"), standings, strict=True):
+        override = overrides[row["customer_id"]]
+        decided, _ = decide_row(policy, row, standing, override=override, day=today)
         rows.at[place, "limit"] = decided.risk_limit
         if override.direction == TOWARDS_DECLINE:
             rows.at[place, "approved"] = 0.0
@@ -93,8 +88,15 @@ def facts_of(customers, book, *, day, reference_pd, params):
     standing = _standing(customers, day, params)
     exposure = np.maximum(standing.get("exposure", np.full(len(customers), np.nan)), 0)
     return {"pd_12m": pd_12m, "pd_rise": pd_rise(pd_12m, reference_pd), "grade": grade_places(scored["grade"].where(scored["grade"].notna(), None)),
-            "approved": scored["approved"].to_numpy(np.float64), "in_default": _in_default(customers, day, params.observe.default),
+            "approved": scored["approved"].to_numpy(np.float64), "in_default": in_default(customers, day, params.observe.default).astype(np.float64),
             "exposure_to_limit": exposure_to_limit(exposure, limit), **standing, "exposure": exposure}
+
+
+def in_default(customers, day, rules):
+    """Which customers are known to be in default at the end of a day and not cured, (n,) bool; rules: those of `observe.default`."""
+    rows = _asked(customers, day)
+    left = drop_in_default(rows, known_outcomes("default", rules, known_by=end_of(day)))
+    return (~rows["customer_id"].isin(left["customer_id"])).to_numpy()
 
 
 def _standing(customers, day, params):
@@ -102,12 +104,6 @@ def _standing(customers, day, params):
     if not len(customers) or not len(catalogue):
         return {}
     return computed(_asked(customers, day), catalogue, threads=params.featurize.threads)
-
-
-def _in_default(customers, day, rules):
-    rows = _asked(customers, day)
-    left = drop_in_default(rows, known_outcomes("default", rules, known_by=end_of(day)))
-    return (~rows["customer_id"].isin(left["customer_id"])).to_numpy(np.float64)
 
 
 def _asked(customers, day):

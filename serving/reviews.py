@@ -14,6 +14,8 @@ from serving.schema import reviews
 
 DUE, DONE, LEFT = "due", "done", "left"
 USE_CASE = "default"
+# What stands for the grade of a customer in default, who is in no book and has none.
+IN_DEFAULT = "in_default"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Reviews:
     def today(self):
         """The day the calendar has reached."""
         return self._store.now().date()
+
+    def customers(self):
+        """Ids of all customers that the calendar ever knew, also those who left it; erased ones left out."""
+        mine = (reviews.c.use_case == USE_CASE) & (reviews.c.source == self._source) & reviews.c.customer_id.is_not(None)
+        with self._store.database.reading() as connection:
+            return set(connection.execute(sa.select(reviews.c.customer_id).where(mine).distinct()).scalars())
 
     def plan(self, customer_id, grade, review_days):
         """Bring the calendar in line with the grades in force, and return how many customers' entries changed.

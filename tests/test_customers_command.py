@@ -137,6 +137,21 @@ def test_the_exposure_is_held_against_the_limit_that_an_overridden_grade_leaves(
     assert states(place) == {"C1": "restrict", "C2": "active"}
 
 
+def test_the_decision_in_force_is_the_headline_and_the_policys_stands_beside_it(place):
+    tables()
+    shown = {"pd_12m": 0.4, "points": 600.0, "adverse": [], "pd_low": float("nan")}
+    book(C1=shown, C2=shown | {"pd_12m": 0.01})
+    assert risk("score", "C1").splitlines()[1] == "decision: approve, limit 10,000, automatic"
+    take_over()
+    override(place, "C2", limit=200_000)
+    said = risk("score", "C1").splitlines()
+    assert said[1:3] == ["decision: approve, limit 5,000, the committee decides", "the policy alone: approve, limit 10,000, automatic"]
+    assert said[3].startswith("life cycle: C1 is in restrict since 2023-06-30, which declines new credit")
+    said = risk("score", "C2").splitlines()
+    assert said[1:3] == ["decision: approve a smaller limit, limit 2,000, automatic", "the policy alone: approve, limit 10,000, automatic"]
+    assert said[3].startswith("overridden: override ")
+
+
 def test_an_overridden_book_of_another_policy_is_refused(place):
     tables()
     book(C1={})

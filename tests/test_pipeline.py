@@ -196,7 +196,8 @@ def _override_is_published_and_served(row, when):
     assert published.score["override"]["policy_said"]["risk_limit"] == row["limit"]
     said = show_customer(row["customer_id"])
     assert "overridden: override" in said
-    assert f"decision: {label('action', row['action'], language='en')}, limit {row['limit'] // 100:,}, " in said
+    assert f"decision: {decision['words']['en']['action']}, limit {changes['limit']:,}, {decision['words']['en']['route']}\n" in said
+    assert f"the policy alone: {label('action', row['action'], language='en')}, limit {row['limit'] // 100:,}, " in said
     state.published.close()
 
 
