@@ -272,8 +272,8 @@ def _history_line(one):
 
 
 def _lines(night, runs, open_runs, now):
-    inside = int(np.isin(night.customers, night.book.rows["customer_id"].to_numpy(object)).sum())
-    lines = [f"{night.day}: {len(night.customers):,} customers, {len(night.customers) - inside:,} of them not in the book; rules {night.rules.hash[:12]}"]
+    outside = len(night.customers) - len(night.book.rows)
+    lines = [f"{night.day}: {len(night.customers):,} customers, {outside:,} of them not in the book; rules {night.rules.hash[:12]}"]
     stale = int(night.book.stale(night.day, night.rules.spec.stale_days).sum())
     if stale:
         lines.append(f"{stale:,} scores are more than {night.rules.spec.stale_days} days old and move nobody: run `risk run` on newer data, or raise "

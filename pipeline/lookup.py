@@ -15,6 +15,7 @@ from pipeline.frames import read_frame, write_frame
 from pipeline.in_force import in_force
 from pipeline.override import in_force_of
 from pipeline.params import load_params
+from pipeline.state import pages_folder
 from serving.messages import label, text
 
 KEYS = ("observation_id", "customer_id", "transaction_id", "as_of")
@@ -58,7 +59,7 @@ def find_report(customer):
 
     Raises RiskError when there is none.
     """
-    folder = case_path("default", "reports")
+    folder = pages_folder(load_params().source.name, "default")
     if customer is None:
         page = folder / "index.html"
         if not page.exists():

@@ -5,6 +5,7 @@ Here and not in the score stage: what DVC computes must follow from files alone,
 """
 
 import datetime
+from contextlib import closing
 
 import msgspec
 import numpy as np
@@ -24,12 +25,13 @@ from pipeline.decision import decide_row
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.promote import open_store
+from pipeline.reports_in_force import publish_pages
 from pipeline.score import POLICY
 from pipeline.state import VAR, bundle_path, read_champion
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE as OVERRIDDEN
 from serving.overrides import Overrides
-from serving.published import BookRow
+from serving.published import BookRow, Published
 from serving.published import publish as write_publication
 from serving.reviews import IN_DEFAULT, Reviews
 
@@ -61,6 +63,9 @@ def publish(use_case):
         store.record_policy(policy.hash, text)
         day, outcomes = about["as_of"][:10], load_params().observe.default
         said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
+    if applied is not None:
+        with closing(Published.open(VAR, source, use_case)) as published:
+            publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force)
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 
 
@@ -70,8 +75,8 @@ class _InForce:
 
     def __init__(self, store, source, policy, rules):
         self._policy, self._reviews, overrides = policy, Reviews(store, source=source), Overrides(store, source=source)
-        self._day = overrides.today()
-        self._in_force, self._terms, self._used, self._bound = overrides.all_in_force(self._day), [], 0, 0
+        self.day = overrides.today()
+        self._in_force, self._terms, self._used, self._bound = overrides.all_in_force(self.day), [], 0, 0
         self._held = {each.customer_id: held_of(each, rules.new_credit) for each in LifeCycleLedger(store, source).standings()}
 
     def row(self, row, standing):
@@ -86,6 +91,11 @@ class _InForce:
         if held is None or held.state != "exit":
             self._terms.append((row["customer_id"], grade, changed["review_days"]))
         return changed
+
+    @property
+    def any_in_force(self):
+        """Whether any customer of the book or beside it has an override in force or a state."""
+        return bool(self._in_force or self._held)
 
     def plan_reviews(self, as_of, *, in_default=lambda customers: np.zeros(len(customers), dtype=bool)):
         """Bring the review calendar in line with what was published, as of the book's moment, and return what to say about it, the overrides and the states.
@@ -117,7 +127,7 @@ class _InForce:
     def _changed(self, row, standing, override, held):
         self._used += override is not None
         self._bound += held is not None and held.new_credit != BY_POLICY
-        decided, beside = decide_row(self._policy, row, standing, override=override, held=held, day=self._day)
+        decided, beside = decide_row(self._policy, row, standing, override=override, held=held, day=self.day)
         return row | {"action": decided.action, "route": decided.route, "limit": decided.risk_limit, "payment_terms_days": decided.payment_days,
                       "term_months": decided.term_months, "deposit_share": decided.deposit_share, "guarantee": decided.guarantee,
                       "review_days": decided.review_days, "decision_reasons": list(decided.reasons), **beside}

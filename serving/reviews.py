@@ -73,9 +73,8 @@ class Reviews:
             due = next_due(np.where(np.isnat(last), today, last), days, as_of=today, planned=planned)
             # Other terms are written down though the day stays: the review after the next is planned by them.
             changed = np.flatnonzero(np.isnat(planned) | (due < planned) | (before != days))
-            rows = [self._row(DUE, customer_id[i], now, due[i].item(), grade=str(grade[i]), review_days=int(days[i])) for i in changed.tolist()]
-            ledger.append(connection, head, rows)
-        return len(rows)
+            rows = (self._row(DUE, customer_id[i], now, due[i].item(), grade=str(grade[i]), review_days=int(days[i])) for i in changed.tolist())
+            return ledger.append_each(connection, head, rows)
 
     def drop_out(self, staying, *, why):
         """Take every customer out of the calendar but those staying (ids), and return how many left.
@@ -87,10 +86,9 @@ class Reviews:
             head = ledger.locked_head(connection, "reviews")
             query = self._query(reviews.c.customer_id.is_not(None), [reviews.c[name] for name in ("customer_id", "kind", "grade", "review_days")])
             last = {customer: (kind, grade, days) for customer, kind, grade, days in connection.execute(query)}
-            rows = [self._row(LEFT, customer, now, now.date(), grade=grade, review_days=days, note=why(customer))
-                    for customer, (kind, grade, days) in sorted(last.items()) if kind != LEFT and customer not in staying]
-            ledger.append(connection, head, rows)
-        return len(rows)
+            rows = (self._row(LEFT, customer, now, now.date(), grade=grade, review_days=days, note=why(customer))
+                    for customer, (kind, grade, days) in sorted(last.items()) if kind != LEFT and customer not in staying)
+            return ledger.append_each(connection, head, rows)
 
     def done(self, customer_id, *, reviewer, approver, note, decision_id=None):
         """Record that a customer was reviewed today, plan the next review by the grade in force, and return (Review, the next due day).
