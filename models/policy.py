@@ -153,6 +153,11 @@ def budget_spent(policy, decided, *, pd_12m, exposure):
     return np.where(decided.route == AUTOMATIC, expected_loss(policy, pd_12m, granted), 0)
 
 
+def spent_by(policy, decision, *, pd_12m, exposure):
+    """`budget_spent` of one Decision, in minor units; exposure in minor units."""
+    return int(expected_loss(policy, pd_12m, max(decision.limit - exposure, 0))) if decision.route == ROUTES[AUTOMATIC] else 0
+
+
 def spent_before(policy, day, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None):
     """Expected loss that automatic approvals of the same day have spent before each of a batch, for `decide_book(spent=)`; minor units, (n,).
 
@@ -179,6 +184,11 @@ def decide_fraud(policy, p_fraud, *, ahead=0):
     _refuse_rows(~((p_fraud >= 0) & (p_fraud <= 1)), "p_fraud", "must lie between 0 and 1; score the transaction first")
     reviewed = (p_fraud >= rules.review_at) & (np.asarray(ahead) < rules.daily_capacity)
     return np.where(p_fraud >= rules.block_at, 2, np.where(reviewed, 1, 0)).astype(np.int8)
+
+
+def may_be_reviewed(policy, p_fraud):
+    """Whether a transaction of this probability is reviewed or passed by how many of its day stand before it."""
+    return policy.spec.fraud.review_at <= p_fraud < policy.spec.fraud.block_at
 
 
 def queue_ahead(policy, p_fraud, day):

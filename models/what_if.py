@@ -53,21 +53,22 @@ def compare_credit(old, new, cases, *, movers=10, repeats=500, seed=0, level=0.9
     recovery; observed loss is what a case lost, by the share of its exposure that the policy would have granted. Workload of a route is its reviews due in
     a month (by the terms' review_days) and one case for each request.
 
-    Returns {"cases", "customers", "figures": {name: {"old", "new", "difference", "low", "high"}}, "moves", "movers"}: figures approve, reduce, decline
+    Returns {"loss_given_default": {"old", "new"} (each policy's own), "cases", "customers", "figures": {name: {"old", "new", "difference", "low", "high"}},
+    "moves", "movers"}: figures approve, reduce, decline
     (cases), granted, risk_limit, expected_loss, observed_loss (minor units; on history), workload.<route> (cases a month), of one book; low and high by
     drawing customers; moves: a list of {"from", "to" (action and route), "cases", "customers", "granted", "expected_loss" (differences), "because":
     {reason code of the new decision: cases}}, most cases first; movers: the `movers` cases whose grant, then limit, changes most.
     Raises: RiskError when the policies have two currencies, or one has no section for credit.
     """
     _one_currency(old, new)
-    lgd = new.spec.default.limits.loss_given_default if new.spec.default else 0.0
     decided = [decide_book(policy, **cases.asked(), spent=spent_before(policy, cases.day, **cases.asked())) for policy in (old, new)]
-    sides = [_credit_side(each, cases, lgd) for each in decided]
+    rates = {side: policy.spec.default.limits.loss_given_default for side, policy in (("old", old), ("new", new))}
+    sides = [_credit_side(each, cases, rates["new"]) for each in decided]
     limits = [each.risk_limit for each in decided]
     order = np.lexsort((-np.abs(limits[1] - limits[0]), -np.abs(sides[1].granted - sides[0].granted)))
     order = order[(limits[1] != limits[0])[order] | _moved(*sides)[order]][:movers]
     told = [_mover(row, sides, cases) | {"risk_limit": [int(limit[row]) for limit in limits]} for row in order]
-    return _compared(sides, cases, repeats=repeats, seed=seed, level=level) | {"movers": told}
+    return {"loss_given_default": rates, **_compared(sides, cases, repeats=repeats, seed=seed, level=level), "movers": told}
 
 
 def compare_fraud(old, new, cases, *, movers=10, repeats=500, seed=0, level=0.95):

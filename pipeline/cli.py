@@ -240,6 +240,15 @@ def policy_publish(file):
     click.echo(publish_policy(file))
 
 
+@policy.command("spent")
+@click.option("--days", default=7, show_default=True, type=click.IntRange(1), help="how many days, today's included")
+def policy_spent(days):
+    """Show what the service's decisions of a day (UTC) took of the day's loss budget and of the reviewers' capacity, today first."""
+    from pipeline.policies import spent_lines
+
+    click.echo("\n".join(spent_lines("policy.yaml", days)))
+
+
 @policy.command("diff")
 @click.argument("old")
 @click.argument("new")

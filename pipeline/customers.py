@@ -10,7 +10,7 @@ from features.errors import RiskError
 from models.life_cycle import PLACE, advance, behind_plan, called_playbooks, fired, load_life_cycle, run_down_plan
 from models.life_cycle_file import FIRST_SEEN, STATES, TAKEN_OVER
 from models.playbooks import DEPARTMENTS
-from pipeline.customer_facts import facts_of, overridden, read_book
+from pipeline.customer_facts import facts_of, fresh, overridden, read_book
 from pipeline.params import load_params
 from pipeline.promote import open_store
 from serving.life_cycle import RULES, LifeCycleLedger, Move, Start, move_of, opened_by, plan_of, require_person
@@ -41,7 +41,7 @@ def advance_book(as_of=None, *, take_over=False, actor="", note=""):
         keep_rules(store, rules)
         ledger = LifeCycleLedger(store, params.source.name)
         _refuse_past(day, ledger.last_night())
-        book = _in_force(book, store, params)
+        book = _in_force(book, store, params, rules, day)
         night = _Night(rules, book, ledger.columns(), day, params)
         if take_over:
             night.take_over(actor, note)
@@ -142,7 +142,7 @@ def move_customer(customer, to, *, actor, note, as_of=None):
         day = _day(as_of, book, rules, stale=False)
         shown = _shown(customer, book, day, params)
         move = move_of(rules, standing, to, actor=actor, note=note, today=day, opened_by=opened_by(history), **shown)
-        onwards = _onwards(rules, move, _in_force(book, store, params), day, params)
+        onwards = _onwards(rules, move, _in_force(book, store, params, rules, day), day, params)
         ledger.record(rules, [move])
     what = f"is confirmed in {to}" if to == standing.state else f"moves from {standing.state} to {to}"
     return f"{customer} {what} on {day}; {_whose(move.owner, move.deadline, day)}.{onwards}"
@@ -227,9 +227,11 @@ def _known(ledger, customer):
     return standing, ledger.history(customer)
 
 
-def _in_force(book, store, params):
+def _in_force(book, store, params, rules, day):
+    """The book as overrides leave it, without the scores that have gone stale."""
     overrides = Overrides(store, source=params.source.name)
-    return overridden(book, overrides.all_in_force(overrides.today()))
+    today = overrides.today()
+    return fresh(overridden(book, overrides.all_in_force(today), today=today), day, rules.spec.stale_days)
 
 
 def _onwards(rules, move, book, day, params):
@@ -270,8 +272,12 @@ def _history_line(one):
 
 
 def _lines(night, runs, open_runs, now):
-    inside = int(np.isin(night.customers, night.book.rows["customer_id"].to_numpy(object)).sum())
-    lines = [f"{night.day}: {len(night.customers):,} customers, {len(night.customers) - inside:,} of them not in the book; rules {night.rules.hash[:12]}"]
+    outside = len(night.customers) - len(night.book.rows)
+    lines = [f"{night.day}: {len(night.customers):,} customers, {outside:,} of them not in the book; rules {night.rules.hash[:12]}"]
+    stale = int(night.book.stale(night.day, night.rules.spec.stale_days).sum())
+    if stale:
+        lines.append(f"{stale:,} scores are more than {night.rules.spec.stale_days} days old and move nobody: run `risk run` on newer data, or raise "
+                     f"stale_days in {LIFE_CYCLE} where a source scores so seldom.")
     lines += _move_lines(night.moves) or ["nobody moves."]
     lines.append("states: " + ", ".join(f"{name} {int((night.state == place).sum()):,}" for place, name in enumerate(STATES)))
     if night.held.any():

@@ -10,10 +10,12 @@ from models.frames import score_frame
 from models.horizon import horizon_of
 from models.policy import MINOR_UNITS
 from pipeline.datasets import case_path, replacing
+from pipeline.decision import decide_row, policy_of, standing_of
 from pipeline.frames import read_frame, write_frame
 from pipeline.in_force import in_force
-from pipeline.override import override_lines
+from pipeline.override import in_force_of
 from pipeline.params import load_params
+from pipeline.state import pages_folder
 from serving.messages import label, text
 
 KEYS = ("observation_id", "customer_id", "transaction_id", "as_of")
@@ -33,9 +35,23 @@ def show_customer(customer):
     name = next(column for column in scores if horizon_of(column))
     count, unit = horizon_of(name)
     said = f"{count}-{'month' if unit == 'm' else 'day'} PD {row[name]:.2%}" + (f" ({row['pd_low']:.2%} to {row['pd_high']:.2%})" if row["pd_low"] > 0 else "")
-    decided = f"decision: {label('action', row['action'], language='en')}, limit {row['limit'] // MINOR_UNITS:,}, {label('route', row['route'], language='en')}"
     return "\n".join([f"{customer} on {row['as_of']:%Y-%m-%d}: grade {row['grade']}, {said}, {row['points']:.0f} points",
-                      decided, *override_lines(customer), "what raises the risk (log-odds):", *reasons])
+                      *_decision_lines(customer, row), "what raises the risk (log-odds):", *reasons])
+
+
+def _decision_lines(customer, row):
+    """The decision in force, and beside it the policy's where an override or a state stands before it."""
+    override, held, day, why = in_force_of(customer)
+    policys = _decision(row["action"], row["limit"], row["route"])
+    if not why:
+        return [f"decision: {policys}"]
+    (standing,) = standing_of([row["observation_id"]])
+    decided, _ = decide_row(policy_of(row.to_frame().T), row.to_dict(), standing, override=override, held=held, day=day)
+    return [f"decision: {_decision(decided.action, decided.risk_limit, decided.route)}", f"the policy alone: {policys}", *why]
+
+
+def _decision(action, limit, route):
+    return f"{label('action', action, language='en')}, limit {limit // MINOR_UNITS:,}, {label('route', route, language='en')}"
 
 
 def find_report(customer):
@@ -43,7 +59,7 @@ def find_report(customer):
 
     Raises RiskError when there is none.
     """
-    folder = case_path("default", "reports")
+    folder = pages_folder(load_params().source.name, "default")
     if customer is None:
         page = folder / "index.html"
         if not page.exists():

@@ -20,7 +20,7 @@ from pipeline.params import load_params
 from pipeline.promote import DATABASE, open_store
 from pipeline.spine import end_of
 from pipeline.state import VAR
-from serving.life_cycle import LifeCycleLedger
+from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE, Overrides
 from serving.published import Published
 
@@ -89,15 +89,18 @@ def report_overrides(*, as_json):
     return "\n".join([f"outcomes known to {today}, horizon {rules.horizon_days} days, {len(rows):,} overrides ever made", *map(_rate_line, found)])
 
 
-def override_lines(customer):
-    """What there is to say of a customer's override in force today, and of a life cycle state that binds it; nothing before there is a database."""
+def in_force_of(customer):
+    """What stands in the way of the policy's word on a customer today: (override or None, Held or None, day, sentences about both); nothing before there is a
+    database."""
     if not (os.environ.get("CUSTOMER_RISK_DATABASE_URL") or os.path.exists(DATABASE)):
-        return []
+        return None, None, None, []
     source = load_params().source.name
     with open_store() as store:
         overrides = Overrides(store, source=source)
-        found, bound = overrides.in_force(customer, overrides.today()), _bound(store, source, customer)
-    return [*([] if found is None else [f"overridden: {_sentence(found)}"]), *bound]
+        today, standing = overrides.today(), LifeCycleLedger(store, source).standing(customer)
+        found, bound = overrides.in_force(customer, today), _bound(store, source, customer)
+    held = held_of(standing, load_life_cycle(LIFE_CYCLE).new_credit) if standing else None
+    return found, held, today, [*([] if found is None else [f"overridden: {_sentence(found)}"]), *bound]
 
 
 def _bound(store, source, customer):

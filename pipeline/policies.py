@@ -2,15 +2,18 @@
 
 import hashlib
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 from features.errors import RiskError
-from models.policy import load_policy
+from models.policy import MINOR_UNITS, load_policy
 from models.policy_file import LETTERS, PROFILES
 from pipeline.datasets import replacing
+from pipeline.params import load_params
 from pipeline.promote import open_store
 from pipeline.score import POLICY
 from pipeline.state import VAR
+from serving.daily_spend import REVIEWS
 
 SHIPPED = Path(__file__).resolve().parent.parent / "policies"
 
@@ -57,6 +60,23 @@ def publish_policy(path):
         return f"{policy.hash[:12]} is recorded already."
     use = "" if Path(path) == Path(POLICY) else f"copy it to {POLICY} and "
     return f"{policy.hash[:12]} is recorded; {use}run `risk run` to decide by it."
+
+
+def spent_lines(path, days):
+    """What the service's decisions of today and the days before (UTC, `days` in all) took of what the policy at `path` allows for a day, as lines to read."""
+    policy, source = load_policy(path), load_params().source.name
+    with open_store() as store:
+        found = store.spends(source=source, since=store.now().date() - timedelta(days=days - 1))
+    return [_spent_line(policy.spec, one) for one in found] or [f"{source}: no decision of the service drew on a day's budget since then."]
+
+
+def _spent_line(spec, spend):
+    if spend.unit == REVIEWS:
+        most = "" if spec.fraud is None else f" of {spec.fraud.daily_capacity:,}"
+        return f"{spend.day}  {spend.use_case}: {spend.spent:,}{most} transactions sent to review"
+    budget = None if spec.default is None or spend.unit != spec.currency else spec.default.daily_loss_budget
+    most = " (no budget)" if budget is None else f" of {budget:,.2f}"
+    return f"{spend.day}  {spend.use_case}: {spend.unit} {spend.spent / MINOR_UNITS:,.2f}{most} expected loss approved automatically"
 
 
 def _approval_lines(default):

@@ -5,33 +5,35 @@ Here and not in the score stage: what DVC computes must follow from files alone,
 """
 
 import datetime
+from contextlib import closing
 
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 
 from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import load_bundle
-from models.decision_in_force import decide_in_force
-from models.horizon import horizon_of
 from models.life_cycle import load_life_cycle
 from models.life_cycle_file import BY_POLICY
 from models.policy import load_policy
 from pipeline.book_records import BookRecords
+from pipeline.customer_facts import in_default
 from pipeline.customers import LIFE_CYCLE
 from pipeline.datasets import INGEST, case_path, read_json
+from pipeline.decision import decide_row
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.promote import open_store
+from pipeline.reports_in_force import publish_pages
 from pipeline.score import POLICY
 from pipeline.state import VAR, bundle_path, read_champion
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE as OVERRIDDEN
 from serving.overrides import Overrides
-from serving.published import BookRow
+from serving.published import BookRow, Published
 from serving.published import publish as write_publication
-from serving.reviews import Reviews
-from serving.standing import policy_arguments
+from serving.reviews import IN_DEFAULT, Reviews
 
 CHUNK = 2000
 
@@ -61,7 +63,11 @@ def publish(use_case):
             extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], "stale_days": params.publish.stale_days,
                    **held})
         store.record_policy(policy.hash, text)
-        said = "" if applied is None else applied.plan_reviews(about["as_of"])
+        day, outcomes = about["as_of"][:10], load_params().observe.default
+        said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
+    if applied is not None:
+        with closing(Published.open(VAR, source, use_case)) as published:
+            publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force)
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 
 
@@ -71,8 +77,8 @@ class _InForce:
 
     def __init__(self, store, source, policy, rules):
         self._policy, self._reviews, overrides = policy, Reviews(store, source=source), Overrides(store, source=source)
-        self._day = overrides.today()
-        self._in_force, self._terms, self._used, self._bound = overrides.all_in_force(self._day), [], 0, 0
+        self.day = overrides.today()
+        self._in_force, self._terms, self._used, self._bound = overrides.all_in_force(self.day), [], 0, 0
         self._held = {each.customer_id: held_of(each, rules.new_credit) for each in LifeCycleLedger(store, source).standings()}
 
     def row(self, row, standing):
@@ -88,13 +94,32 @@ class _InForce:
             self._terms.append((row["customer_id"], grade, changed["review_days"]))
         return changed
 
-    def plan_reviews(self, as_of):
-        """Bring the review calendar in line with what was published, as of the book's moment, and return what to say about it, the overrides and the states."""
+    @property
+    def any_in_force(self):
+        """Whether any customer of the book or beside it has an override in force or a state."""
+        return bool(self._in_force or self._held)
+
+    def plan_reviews(self, as_of, *, in_default=lambda customers: np.zeros(len(customers), dtype=bool)):
+        """Bring the review calendar in line with what was published, as of the book's moment, and return what to say about it, the overrides and the states.
+
+        in_default: which of these customers, (n,) ids, are in default, (n,) bool. A default takes a customer out of the book; it stays in the calendar by the
+        policy's shortest interval, until it is cured or in the state exit.
+        """
+        workouts = self._workouts(in_default)
+        self._terms += [(customer, IN_DEFAULT, min(each.review_days for each in self._policy.spec.default.terms)) for customer in workouts]
         planned = self._reviews.plan(*(list(part) for part in zip(*self._terms, strict=True))) if self._terms else 0
         left = self._reviews.drop_out([customer for customer, _, _ in self._terms], why=lambda customer: self._why_out(customer, as_of))
         bound = f", {self._bound:,} bound by their life cycle state" if self._held else ""
+        worst = f", {len(workouts):,} customers in default kept in the review calendar" if workouts else ""
         gone = f", {left:,} customers out of the review calendar (`risk reviews left`)" if left else ""
-        return f", {self._used:,} under an override{bound}, {planned:,} reviews planned or moved{gone}"
+        return f", {self._used:,} under an override{bound}, {planned:,} reviews planned or moved{gone}{worst}"
+
+    def _workouts(self, in_default):
+        """Customers in default that the calendar or the life cycle knows and the book does not, those who have left us aside."""
+        booked = {customer for customer, _, _ in self._terms}
+        known = self._reviews.customers() | set(self._held)
+        gone = sorted(each for each in known - booked if each not in self._held or self._held[each].state != "exit")
+        return [customer for customer, defaulted in zip(gone, in_default(np.array(gone, dtype=object)), strict=True) if defaulted] if gone else []
 
     def _why_out(self, customer, as_of):
         held = self._held.get(customer)
@@ -104,9 +129,7 @@ class _InForce:
     def _changed(self, row, standing, override, held):
         self._used += override is not None
         self._bound += held is not None and held.new_credit != BY_POLICY
-        probability = next(row[name] for name in row if horizon_of(name))
-        decided, beside = decide_in_force(self._policy, override=override, held=held, day=self._day, grade=row["grade"], pd_12m=probability,
-                                          **policy_arguments(standing))
+        decided, beside = decide_row(self._policy, row, standing, override=override, held=held, day=self.day)
         return row | {"action": decided.action, "route": decided.route, "limit": decided.risk_limit, "payment_terms_days": decided.payment_days,
                       "term_months": decided.term_months, "deposit_share": decided.deposit_share, "guarantee": decided.guarantee,
                       "review_days": decided.review_days, "decision_reasons": list(decided.reasons), **beside}

@@ -19,28 +19,37 @@ POLICY = Path("policy.yaml")
 
 def report(use_case):
     """Write `reports/`: `index.html`, `index.zh.html` and for customers `customers/<customer_id>.<language>.html`."""
+    write_pages(case_path(use_case, "reports"), use_case)
+
+
+def write_pages(target, use_case, *, decided=lambda row: row, decided_on=None):
+    """Put the pages of a use case into the folder `target`.
+
+    decided: from a row of the scores to the row with the decision in force, where pages show that and not the policy's; decided_on: its day, else None.
+    """
     params = load_params()
     book = read_book(use_case)
     connection = open_tables(TABLES, as_of=book.as_of, threads=params.ingest.threads)
     reported = 0 if use_case == "fraud" else len(book) if params.report.customers < 0 else min(params.report.customers, len(book))
     site = Site(book)
-    with replacing(case_path(use_case, "reports")) as folder:
+    with replacing(target) as folder:
         folder.mkdir(parents=True)
-        _write_index(folder, site, connection, reported)
+        _write_index(folder, site, connection, reported, decided, decided_on)
         if reported:
-            _write_reports(folder / "customers", site, connection, reported)
+            _write_reports(folder / "customers", site, connection, reported, decided)
     connection.close()
 
 
-def _write_index(folder, site, connection, reported):
-    rows = next(riskiest(site.book, LISTED))
+def _write_index(folder, site, connection, reported, decided, decided_on):
+    rows = [decided(row) for row in next(riskiest(site.book, LISTED))]
     linked = {row["customer_id"] for row in rows} & _reported(site.book, reported)
     policy, by_customer = load_policy(POLICY, site.book.use_case).spec, industries(connection) if site.book.use_case == "default" else {}
     known = names(connection, {row["customer_id"] for row in rows})
     addresses = {language: index_name(language) for language in LANGUAGES}
     for language in LANGUAGES:
         links = {customer: report_link(customer, language) for customer in linked}
-        view = portfolio_view(site.book, rows, policy=policy, industries=by_customer, names=known, links=links, words=site.words[language])
+        view = portfolio_view(site.book, rows, policy=policy, industries=by_customer, names=known, links=links, words=site.words[language],
+                              in_force_on=decided_on)
         _write(folder / index_name(language), site.page("portfolio.html", view, language=language, addresses=addresses, home=None))
 
 
@@ -49,14 +58,14 @@ def _reported(book, reported):
     return {row["customer_id"] for rows in riskiest(book, reported, one_each=True) for row in rows}
 
 
-def _write_reports(folder, site, connection, reported):
+def _write_reports(folder, site, connection, reported, decided):
     folder.mkdir()
     medians = industry_medians(connection, as_of=site.book.as_of)
     bar = progress(reported, what="report", unit="customer")
     for rows in riskiest(site.book, reported, one_each=True):
         facts, given = read_facts(connection, rows), given_values(site.book, rows)
         for row in rows:
-            _write_report(folder, site, row, facts[row["customer_id"]], medians, given.get(row["observation_id"]))
+            _write_report(folder, site, decided(row), facts[row["customer_id"]], medians, given.get(row["observation_id"]))
             bar.update(1)
     bar.close()
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from features.errors import RiskError
-from pipeline.datasets import read_json, replacing, write_json
+from pipeline.datasets import case_path, read_json, replacing, write_json
 
 VAR = Path("var")
 
@@ -25,6 +25,17 @@ def training_path(source, use_case):
 def watermark_path(source):
     """What DVC cannot see of a source (databases, files elsewhere): `pipeline.watermarks` writes it, stage ingest depends on it."""
     return VAR / "watermarks" / f"{source}.json"
+
+
+def pages_path(source, use_case):
+    """The report pages as published, by the decisions in force; there only while something but the policy decides."""
+    return VAR / "reports" / f"{source}-{use_case}"
+
+
+def pages_folder(source, use_case):
+    """The folder of the report pages to read: those in force where there are some, else the stage's."""
+    published = pages_path(source, use_case)
+    return published if (published / "index.html").exists() else case_path(use_case, "reports")
 
 
 def bundle_path(bundle):

@@ -6,6 +6,7 @@ from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.frames import read_frame
 from pipeline.in_force import in_force
 from pipeline.params import load_params
+from pipeline.state import pages_folder
 
 NAMES = {"default": "Customers: default", "fraud": "Transactions: fraud"}
 # Rules of a book that a reader would not expect (pipeline/book.py).
@@ -24,7 +25,7 @@ def summary(*, seconds):
                                                         if name != "observations" or len(about["tables"]) == 1)]
     for use_case in params.use_cases:
         lines += ["", _heading(params.source.name, use_case), *_case_lines(params.source.name, use_case), *monitoring_lines(use_case)]
-    lines += ["", *_where(params.use_cases), f"done in {seconds:.0f} s"]
+    lines += ["", *_where(params.source.name, params.use_cases), f"done in {seconds:.0f} s"]
     return "\n".join(lines)
 
 
@@ -118,7 +119,8 @@ def _with_interval(figures, name, low, high):
     return f"{figures[name]:.3f} ({figures[low]:.3f} to {figures[high]:.3f})"
 
 
-def _where(use_cases):
-    pages = {name: ", ".join(str(case_path(use_case, name, "index.html")) for use_case in use_cases) for name in ("reports", "dossier")}
-    return [*(f"{name:<12} {where}" for name, where in pages.items()), "experiments  .venv/bin/mlflow ui --backend-store-uri sqlite:///var/mlflow.db",
+def _where(source, use_cases):
+    pages = {"reports": [pages_folder(source, use_case) for use_case in use_cases], "dossier": [case_path(use_case, "dossier") for use_case in use_cases]}
+    return [*(f"{name:<12} {', '.join(str(folder / 'index.html') for folder in folders)}" for name, folders in pages.items()),
+            "experiments  .venv/bin/mlflow ui --backend-store-uri sqlite:///var/mlflow.db",
             "service      .venv/bin/risk serve, then http://127.0.0.1:8000/docs"]

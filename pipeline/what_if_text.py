@@ -34,7 +34,7 @@ def _side_lines(side, words, found):
     per = "a month" if found["use_case"] == "fraud" else "of one book"
     head = f"{words}, {span}: {side['cases']:,} cases of {side['customers']:,} customers; figures {per}, 95 % by drawing customers"
     rows = [("", "old", "new", "difference"), *(_figure_row(name, figure, found["currency"]) for name, figure in side["figures"].items())]
-    return [head, *_table(rows), *_move_lines(side), *_mover_lines(side["movers"], found["currency"])]
+    return [head, *_table(rows), *_recovery_lines(side, found["currency"]), *_move_lines(side), *_mover_lines(side["movers"], found["currency"])]
 
 
 def _figure_row(name, figure, currency):
@@ -42,6 +42,16 @@ def _figure_row(name, figure, currency):
     named = f"{_route(name.partition('.')[2])}, cases a month" if name.startswith("workload.") else NAMES[name]
     low, high = (show(figure[end]) for end in ("low", "high"))
     return named, show(figure["old"]), show(figure["new"]), f"{_signed(figure['difference'], show)} ({low} to {high})"
+
+
+def _recovery_lines(side, currency):
+    """What the old policy would expect by its own loss given default, where the new one states another."""
+    rates = side.get("loss_given_default", {"old": None, "new": None})
+    if rates["old"] == rates["new"]:
+        return []
+    own = side["figures"]["expected_loss"]["old"] * rates["old"] / rates["new"]
+    return [f"  expected loss by the new policy's loss given default, {rates['new']:g}, on both sides, so that the difference is of decisions; by its own, "
+            f"{rates['old']:g}, the old policy expects {_money(own, currency)}"]
 
 
 def _move_lines(side):

@@ -38,6 +38,7 @@ class LastGood(Scorer):
         name = next((name for name in score if horizon_of(name) or name == "p_fraud"), None)
         if name is None:
             raise PublicationDamaged(f"{self._cause} {row.customer_id} was published without a score, so there is none to tell.")
+        decision, takes = self._decide(score["grade"], score[name], standing, question)
         freshness = freshness if row.records is None else freshness_of(row.records, question.as_of)
         answer = Answer(
             use_case=self._use_case,
@@ -48,12 +49,12 @@ class LastGood(Scorer):
             **{each: score[each] for each in ("pd_low", "pd_high", "raw_score", "points", "grade")},
             sub_scores={each.removeprefix(SUB_SCORE): total for each, total in score.items() if each.startswith(SUB_SCORE)},
             reasons=tuple(self._published_reason(reason) for side in ("adverse", "favourable") for reason in score[side]),
-            decision=self._decide(score["grade"], score[name], standing, question),
+            decision=decision,
             sufficiency=self._sufficiency(np.array([np.nan if value is None else 0.0 for value in row.features.values()]), freshness),
             freshness=freshness or {},
             versions=self.versions,
         )
-        return Scored(answer, row.features, standing, question, published=score)
+        return Scored(answer, row.features, standing, question, takes, published=score)
 
     def _published_reason(self, reason):
         values = tuple({"name": each["name"], "value": each["value"] if each["text"] is None else each["text"], "contribution": None}

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from itertools import islice
 from secrets import token_bytes
 
 import msgspec
@@ -14,6 +15,8 @@ from serving.schema import CHAINS, erasures, heads
 
 # Rows fetched at once, and identifiers asked for in one statement: PostgreSQL and SQLite both bound the number of parameters.
 CHUNK = 500
+# Rows appended at once where there are many: so few that the garbage collector, which looks at every dict there is, stays out of the way.
+BULK = 2000
 
 # Built once: SQLAlchemy takes longer to build and recognise a statement than SQLite to run it.
 HEAD = sa.select(heads).where(heads.c.chain == sa.bindparam("name"))
@@ -65,6 +68,16 @@ def append(connection, head, contents):
         connection.execute(APPEND[head.chain], rows)
         connection.execute(MOVE_HEAD, {"name": head.chain, "count": after.count, "hash": after.hash})
     return rows
+
+
+def append_each(connection, head, contents):
+    """As append, of contents that come one by one (an iterable), for more rows than should stand in memory at once; returns how many."""
+    start = head.count
+    contents = iter(contents)
+    while some := list(islice(contents, BULK)):
+        last = append(connection, head, some)[-1]
+        head = Head(head.chain, last["sequence"], last["hash"])
+    return head.count - start
 
 
 def ordered(connection, name):

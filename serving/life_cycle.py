@@ -159,8 +159,8 @@ class LifeCycleLedger:
             head = ledger.locked_head(connection, "transitions")
             self._refuse_moved(connection, moves)
             now = self._store.now()
-            rows = ledger.append(connection, head, [self._content(rules, move, now) for move in moves])
-            last = {move.customer_id: (move, row["sequence"]) for move, row in zip(moves, rows, strict=True)}
+            ledger.append_each(connection, head, (self._content(rules, move, now) for move in moves))
+            last = {move.customer_id: (move, sequence) for sequence, move in enumerate(moves, head.count + 1)}
             self._keep(connection, last)
             started = self._start(connection, rules, starts, now)
         return [_run([row]) for row in started]
@@ -220,14 +220,15 @@ class LifeCycleLedger:
                 **ledger.sealed(move.customer_id, {"note": move.note, "evidence": move.evidence})}
 
     def _keep(self, connection, last):
-        values = [{"source": self._source, "customer_id": customer, "state": move.to_state, "since": move.since, "reason": move.reason, "owner": move.owner,
-                   "deadline": move.deadline, "reference_pd": move.reference_pd, "sequence": sequence}
-                  for customer, (move, sequence) in last.items()]
         ids = list(last)
         for start in range(0, len(ids), ledger.CHUNK):
-            connection.execute(sa.delete(states).where(states.c.source == self._source, states.c.customer_id.in_(ids[start : start + ledger.CHUNK])))
-        if values:
-            connection.execute(sa.insert(states), values)
+            some = ids[start : start + ledger.CHUNK]
+            connection.execute(sa.delete(states).where(states.c.source == self._source, states.c.customer_id.in_(some)))
+            connection.execute(sa.insert(states), [self._state(customer, *last[customer]) for customer in some])
+
+    def _state(self, customer, move, sequence):
+        return {"source": self._source, "customer_id": customer, "state": move.to_state, "since": move.since, "reason": move.reason, "owner": move.owner,
+                "deadline": move.deadline, "reference_pd": move.reference_pd, "sequence": sequence}
 
     def _start(self, connection, rules, starts, now):
         if not starts:

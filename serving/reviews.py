@@ -14,6 +14,8 @@ from serving.schema import reviews
 
 DUE, DONE, LEFT = "due", "done", "left"
 USE_CASE = "default"
+# What stands for the grade of a customer in default, who is in no book and has none.
+IN_DEFAULT = "in_default"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class Reviews:
         """The day the calendar has reached."""
         return self._store.now().date()
 
+    def customers(self):
+        """Ids of all customers that the calendar ever knew, also those who left it; erased ones left out."""
+        mine = (reviews.c.use_case == USE_CASE) & (reviews.c.source == self._source) & reviews.c.customer_id.is_not(None)
+        with self._store.database.reading() as connection:
+            return set(connection.execute(sa.select(reviews.c.customer_id).where(mine).distinct()).scalars())
+
     def plan(self, customer_id, grade, review_days):
         """Bring the calendar in line with the grades in force, and return how many customers' entries changed.
 
@@ -65,9 +73,8 @@ class Reviews:
             due = next_due(np.where(np.isnat(last), today, last), days, as_of=today, planned=planned)
             # Other terms are written down though the day stays: the review after the next is planned by them.
             changed = np.flatnonzero(np.isnat(planned) | (due < planned) | (before != days))
-            rows = [self._row(DUE, customer_id[i], now, due[i].item(), grade=str(grade[i]), review_days=int(days[i])) for i in changed.tolist()]
-            ledger.append(connection, head, rows)
-        return len(rows)
+            rows = (self._row(DUE, customer_id[i], now, due[i].item(), grade=str(grade[i]), review_days=int(days[i])) for i in changed.tolist())
+            return ledger.append_each(connection, head, rows)
 
     def drop_out(self, staying, *, why):
         """Take every customer out of the calendar but those staying (ids), and return how many left.
@@ -79,10 +86,9 @@ class Reviews:
             head = ledger.locked_head(connection, "reviews")
             query = self._query(reviews.c.customer_id.is_not(None), [reviews.c[name] for name in ("customer_id", "kind", "grade", "review_days")])
             last = {customer: (kind, grade, days) for customer, kind, grade, days in connection.execute(query)}
-            rows = [self._row(LEFT, customer, now, now.date(), grade=grade, review_days=days, note=why(customer))
-                    for customer, (kind, grade, days) in sorted(last.items()) if kind != LEFT and customer not in staying]
-            ledger.append(connection, head, rows)
-        return len(rows)
+            rows = (self._row(LEFT, customer, now, now.date(), grade=grade, review_days=days, note=why(customer))
+                    for customer, (kind, grade, days) in sorted(last.items()) if kind != LEFT and customer not in staying)
+            return ledger.append_each(connection, head, rows)
 
     def done(self, customer_id, *, reviewer, approver, note, decision_id=None):
         """Record that a customer was reviewed today, plan the next review by the grade in force, and return (Review, the next due day).

@@ -213,6 +213,17 @@ request_keys = Table(
     Index("request_keys_by_time", "made_at"),
 )
 
+# What a day's decisions have taken of what the policy allows for a day: in minor units of the unit, a currency, or as a number of `reviews`. The day is UTC.
+daily_spend = Table(
+    "daily_spend",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("use_case", String(32), primary_key=True),
+    Column("unit", String(16), primary_key=True),
+    Column("day", Date(), primary_key=True),
+    Column("spent", BigInteger(), nullable=False),
+)
+
 # One row per chain: how many rows it has and the hash of the last one. Whoever appends locks it first.
 heads = Table(
     "heads",

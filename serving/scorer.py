@@ -1,7 +1,7 @@
 """From a customer's features or raw records to the whole answer: score, reasons in words, decision, and how much was known and how fresh it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import msgspec
@@ -17,6 +17,7 @@ from models import reasons, scoring
 from models.decision_in_force import Held, decide_in_force
 from models.overrides import Override
 from serving import messages
+from serving.daily_spend import REVIEWS
 from serving.inbound import parse_moment
 from serving.standing import policy_arguments, standing_catalogue
 
@@ -25,7 +26,8 @@ from serving.standing import policy_arguments, standing_catalogue
 class Question:
     """Whom to score and when: as_of is naive UTC, nothing known later is read; requested_amount is asked for on top of the exposure, in minor units;
     own: the observation's own columns, for fraud those of the transaction to be judged; override: a person's decision in force, and the day it is used on;
-    held: where the customer stands in its life cycle."""
+    held: where the customer stands in its life cycle; spent: what decisions of the same day took before of what the policy allows for a day, minor units or,
+    for fraud, reviews; draws: whether this one takes its part of it."""
 
     customer_id: str
     as_of: datetime
@@ -34,6 +36,8 @@ class Question:
     override: Override | None = None
     day: date | None = None
     held: Held | None = None
+    spent: int = 0
+    draws: bool = True
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -74,13 +78,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Scored:
-    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, the standing the policy saw, and the question.
-    published: the row of scores it was read from, where no bundle scored it (serving.last_good)."""
+    """An answer with the values it rests on, to be kept with it: every column of the bundle by name, the standing the policy saw, and the question. takes: what
+    its decision takes of its day, in the unit of the question's `spent`. published: the row of scores it was read from, where no bundle scored it
+    (serving.last_good)."""
 
     answer: Answer
     values: dict
     standing: dict
     question: Question
+    takes: int = 0
     published: Mapping | None = None
 
 
@@ -136,6 +142,20 @@ class Scorer:
         values = {name: _plain(column) for name, column in columns.items()}
         return self._score(columns, values, self._stand(rows, when) | (standing or {}), freshness_of(records, question.as_of), question)
 
+    def draws_on(self, scored):
+        """What of its day a decision may take or depend on: the policy's currency, `reviews`, or None, for one that is the same whatever the day has spent."""
+        if not scored.question.draws:
+            return None
+        if self.judges_transactions:
+            return REVIEWS if rules.may_be_reviewed(self.policy, scored.answer.probability) else None
+        return self.policy.spec.currency if scored.question.requested_amount > 0 else None
+
+    def decided_after(self, scored, spent):
+        """The same score decided anew after its day has spent so much: what a question with that `spent` would have got."""
+        question = replace(scored.question, spent=spent)
+        decision, takes = self._decide(scored.answer.grade, scored.answer.probability, scored.standing, question)
+        return replace(scored, answer=msgspec.structs.replace(scored.answer, decision=decision), question=question, takes=takes)
+
     def describe(self):
         """The bundle as a caller may see it: columns with their words, grades, policy and versions."""
         manifest = self.bundle.manifest
@@ -151,6 +171,7 @@ class Scorer:
         contributions = scoring.contributions(self.bundle, matrix)
         grade = str(scores.grade_names()[0])
         manifest = self.bundle.manifest
+        decision, takes = self._decide(grade, float(scores.probability[0]), standing, question)
         answer = Answer(
             use_case=manifest.use_case,
             customer_id=question.customer_id,
@@ -164,12 +185,12 @@ class Scorer:
             grade=grade,
             sub_scores={name: float(total[0]) for name, total in reasons.sub_scores(self.bundle, contributions).items()},
             reasons=tuple(self._reason(reason) for reason in reasons.reasons(self.bundle, contributions, matrix)[0]),
-            decision=self._decide(grade, float(scores.probability[0]), standing, question),
+            decision=decision,
             sufficiency=self._sufficiency(matrix[0], freshness),
             freshness=freshness or {},
             versions=self.versions,
         )
-        return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing, question)
+        return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing, question, takes)
 
     def _reason(self, reason):
         name, value, _ = reason.columns[0]
@@ -181,12 +202,14 @@ class Scorer:
         return Reason(reason.message_id, reason.factor, reason.contribution, values, sentence)
 
     def _decide(self, grade, probability, standing, question):
+        """The decision with its words, and what it takes of its day."""
         if self.judges_transactions:
-            return _with_words({"action": rules.FRAUD_ACTIONS[int(rules.decide_fraud(self.policy, [probability])[0])], "route": None, "reasons": ()})
-        arguments = policy_arguments(standing)
-        arguments |= {"grade": grade, "pd_12m": probability, "amount": question.requested_amount}
-        decision, beside = decide_in_force(self.policy, override=question.override, held=question.held, day=question.day, **arguments)
-        return _with_words(msgspec.structs.asdict(decision) | beside)
+            action = rules.FRAUD_ACTIONS[int(rules.decide_fraud(self.policy, [probability], ahead=question.spent)[0])]
+            return _with_words({"action": action, "route": None, "reasons": ()}), int(action == "review")
+        case = {**policy_arguments(standing), "grade": grade, "pd_12m": probability, "amount": question.requested_amount}
+        decision, beside = decide_in_force(self.policy, override=question.override, held=question.held, day=question.day, spent=question.spent, **case)
+        takes = rules.spent_by(self.policy, decision, pd_12m=probability, exposure=int(case["exposure"][0]))
+        return _with_words(msgspec.structs.asdict(decision) | beside), takes
 
     def _sufficiency(self, row, present):
         """How much was known of a row (columns,); `present` names the tables with rows, None where features came without records."""

@@ -12,6 +12,7 @@ from serving import deadline
 from serving.access import Access
 from serving.clocks import refuse_book_ahead
 from serving.current import Current, NothingToServe
+from serving.daily_spend import Draw
 from serving.human_reviews import how_to_ask
 from serving.inbound import parse_moment
 from serving.life_cycle import LifeCycleLedger, held_of
@@ -94,11 +95,18 @@ class Service:
         was answered meanwhile.
 
         The ledger keeps the request, the question made of it, the features and the standing the answer rests on, and the body, which names the decision's id
-        but not its time: with the bundle, the publication's parts and the policy, all that `serving.replay` needs.
+        but not its time: with the bundle, the publication's parts and the policy, all that `serving.replay` needs. A decision that draws on its day is decided
+        anew when it is recorded, and `spent` says what the day had spent before.
         """
-        answer, decision_id = scored.answer, str(uuid.uuid4())
+        answer, decision_id, unit = scored.answer, str(uuid.uuid4()), state.scorer.draws_on(scored)
         self._keep_policy(state)
-        payload = payload_of(scored, request=request, decision_id=decision_id, source=self.settings.source, faults=state.faults)
+        kept_of = partial(payload_of, request=request, decision_id=decision_id, source=self.settings.source, faults=state.faults)
+        payload = None if unit else kept_of(scored)
+
+        def decide(spent):
+            drawn = state.scorer.decided_after(scored, spent)
+            return {**kept_of(drawn), "spent": spent}, drawn.takes
+
         entry = Entry(
             use_case=answer.use_case,
             source=self.settings.source,
@@ -108,9 +116,10 @@ class Service:
             context=answer.versions["context"],
             payload=payload,
             decision_id=decision_id,
+            draw=Draw(unit, decide) if unit else None,
         )
         recorded = self.ledger().record_decision(entry, claim=claim)
-        return _told(recorded) if recorded.id != decision_id else {**payload["answer"], "made_at": recorded.made_at}
+        return _told(recorded) if recorded.id != decision_id or payload is None else {**payload["answer"], "made_at": recorded.made_at}
 
     def _keep_policy(self, state):
         """Have the text of the policy in the database before the first decision that names it."""

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from features.errors import RiskError
-from serving import chain, ledger, repeats
+from serving import chain, daily_spend, ledger, repeats
 from serving.chain import Head
 from serving.clocks import refuse_ledger_ahead
+from serving.daily_spend import Draw
 from serving.database import Database
 from serving.ledger import CHUNK
 from serving.schema import CHAINS, REVISION, decisions, heads, metadata, policies, promotions
@@ -25,7 +26,8 @@ BY_ID = sa.select(decisions).where(decisions.c.id.in_(sa.bindparam("ids", expand
 
 @dataclass(frozen=True)
 class Entry:
-    """A decision to record: payload is anything JSON can carry, bundle, policy and context are hashes; no decision_id means a new one."""
+    """A decision to record: payload is anything JSON can carry, bundle, policy and context are hashes; no decision_id means a new one. With a draw the
+    payload is what that decides, see `serving.daily_spend`, and the one given is not read."""
 
     use_case: str
     source: str
@@ -33,8 +35,9 @@ class Entry:
     bundle: str
     policy: str
     context: str
-    payload: Mapping
+    payload: Mapping | None
     decision_id: str | None = None
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,8 @@ class Store:
     def record_decisions(self, entries, *, claim=None):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
-        An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned. claim: of the request that asked for them
-        (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded.
+        An id that the ledger or an earlier entry already has is not recorded again, nor does it draw on its day: its first decision is returned. claim: of the
+        request that asked for them (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded.
         Raises RiskError for a payload that JSON cannot carry, ClockBehind when the last decision was made after now, and as `answered`.
         """
         now = self._clock()
@@ -149,10 +152,11 @@ class Store:
             if claim is not None and (first := _answered(connection, claim, now)):
                 return first
             refuse_ledger_ahead(now, connection.execute(LAST_MADE).scalar())
-            known = _decisions_by_id(connection, [content["id"] for content in contents])
-            fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
-            new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]
-            known |= {row["id"]: row for row in ledger.append(connection, head, new)}
+            known, fresh = _decisions_by_id(connection, [content["id"] for content in contents]), {}
+            for entry, content in zip(entries, contents, strict=True):
+                if content["id"] not in known and content["id"] not in fresh:
+                    fresh[content["id"]] = _drawn(connection, entry, content)
+            known |= {row["id"]: row for row in ledger.append(connection, head, list(fresh.values()))}
             if claim is not None:
                 repeats.remember(connection, claim, [known[content["id"]] for content in contents], now)
         return [_decision(known[content["id"]]) for content in contents]
@@ -198,6 +202,11 @@ class Store:
             for table in PLAIN:
                 connection.execute(sa.delete(table).where(table.c.customer_id == customer_id))
         return sum(found.values())
+
+    def spends(self, *, source=None, since=None):
+        """What days have spent of what the policy allows for a day, newest first: see `serving.daily_spend.spends`."""
+        with self.database.reading() as connection:
+            return daily_spend.spends(connection, source=source, since=since)
 
     # --- promotions and policies -----------------------------------------------------------------------------------------------
 
@@ -290,7 +299,7 @@ def _decision_content(entry, made_at):
         "bundle": entry.bundle,
         "policy": entry.policy,
         "context": entry.context,
-        **ledger.sealed(entry.customer_id, entry.payload),
+        **({} if entry.draw else ledger.sealed(entry.customer_id, entry.payload)),
     }
 
 
@@ -300,6 +309,13 @@ def _answered(connection, claim, now):
         return None
     found = _decisions_by_id(connection, ids)
     return [_decision(found[each]) for each in ids]
+
+
+def _drawn(connection, entry, content):
+    """The content of a decision, of one that draws on its day decided now."""
+    if entry.draw is None:
+        return content
+    return content | ledger.sealed(entry.customer_id, daily_spend.draw(connection, entry, content["made_at"]))
 
 
 def _decisions_by_id(connection, ids):

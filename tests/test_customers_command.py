@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from models.overrides import Change, Said
 from models.policy import load_policy
 from pipeline.cli import main
-from pipeline.frames import write_frame
+from pipeline.frames import read_frame, write_frame
 from pipeline.workspace import workspace
 from serving.life_cycle import LifeCycleLedger
 from serving.overrides import Overrides
@@ -37,8 +37,9 @@ def book(day=DAY, **customers):
     """Write the scores of customers, {id: changes of SCORE}, and their observations."""
     as_of = pd.Timestamp(day) + pd.Timedelta(days=1) - pd.Timedelta(seconds=1)
     rows = pd.DataFrame([{"observation_id": f"{name}@{day}", "customer_id": name, "as_of": as_of, **SCORE, **changes} for name, changes in customers.items()])
-    rows["as_of"] = rows["as_of"].astype("datetime64[us]")
-    write_frame("data/default/scores.parquet", rows)
+    rows["as_of"] = pd.to_datetime(rows["as_of"]).astype("datetime64[us]")
+    write_frame("data/default/scores.parquet", rows.assign(policy=load_policy("policy.yaml").hash))
+    write_frame("data/default/book/standing.parquet", rows[["observation_id"]].assign(exposure=500_000.0, capacity=10_000_000.0))
     write_frame("data/default/book/observations.parquet", rows[["observation_id", "customer_id", "as_of"]])
 
 
@@ -125,6 +126,49 @@ def test_the_exposure_is_held_against_a_limit_that_two_persons_granted(place):
     override(place, "C1", action="approve", limit=500_000)
     take_over()
     assert states(place) == {"C1": "active", "C2": "restrict"}
+
+
+def test_the_exposure_is_held_against_the_limit_that_an_overridden_grade_leaves(place):
+    # Of 100,000.00 capacity the policy lets A owe 10,000 and E 1,000; what is owed are 5,000.
+    tables()
+    book(C1={"limit": 1_000_000}, C2={"limit": 1_000_000})
+    override(place, "C1", grade="E")
+    take_over()
+    assert states(place) == {"C1": "restrict", "C2": "active"}
+
+
+def test_the_decision_in_force_is_the_headline_and_the_policys_stands_beside_it(place):
+    tables()
+    shown = {"pd_12m": 0.4, "points": 600.0, "adverse": [], "pd_low": float("nan")}
+    book(C1=shown, C2=shown | {"pd_12m": 0.01})
+    assert risk("score", "C1").splitlines()[1] == "decision: approve, limit 10,000, automatic"
+    take_over()
+    override(place, "C2", limit=200_000)
+    said = risk("score", "C1").splitlines()
+    assert said[1:3] == ["decision: approve, limit 5,000, the committee decides", "the policy alone: approve, limit 10,000, automatic"]
+    assert said[3].startswith("life cycle: C1 is in restrict since 2023-06-30, which declines new credit")
+    said = risk("score", "C2").splitlines()
+    assert said[1:3] == ["decision: approve a smaller limit, limit 2,000, automatic", "the policy alone: approve, limit 10,000, automatic"]
+    assert said[3].startswith("overridden: override ")
+
+
+def test_an_overridden_book_of_another_policy_is_refused(place):
+    tables()
+    book(C1={})
+    override(place, "C1", grade="E")
+    write_frame("data/default/scores.parquet", read_frame("data/default/scores.parquet").assign(policy="0" * 64))
+    assert "the book's scores are of another policy than policy.yaml" in risk("customers", "advance", code=1)
+
+
+def test_each_score_goes_stale_by_its_own_day_and_its_limit_stays(place):
+    tables(exposures=[exposure("C1"), exposure("C2"), exposure("C3", exposure=9_000_000)])
+    old = {"pd_12m": 0.6, "as_of": pd.Timestamp("2023-06-22")}
+    book(C1={"pd_12m": 0.6, "as_of": pd.Timestamp("2023-06-23")}, C2=old, C3=old, C4={})
+    said = take_over().splitlines()
+    assert said[1].startswith("2 scores are more than 7 days old and move nobody: run `risk run` on newer data, or raise stale_days in life_cycle.yaml")
+    assert states(place) == {"C1": "run_down", "C2": "onboarding", "C3": "onboarding", "C4": "active"}
+    risk("customers", "move", "C3", "--to", "active", "--by", "wang", "--reason", "an old customer")
+    assert "  active to restrict: 1 exposure_over_limit" in risk("customers", "advance").splitlines()
 
 
 @pytest.mark.parametrize("change", [{"action": "decline"}, {"route": "two_persons"}, {"limit": 50_000}])

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -257,6 +258,30 @@ def test_who_has_left_us_or_the_book_drops_out_of_the_review_calendar_with_a_not
         f"C4: left the calendar on {today()}, not in the book of 2026-02-28; due {due} (grade A)"]
     assert risk("reviews", "missed", "--as-of", due + timedelta(days=9)).startswith("C1: missed")
     assert "C2" not in risk("reviews", "due", "--within", 999)
+
+
+def test_a_customer_in_default_stays_in_the_review_calendar_by_the_shortest_interval_until_it_is_cured_or_gone(risk, world):
+    defaulted = {"C2", "C3", "C4", "C5"}
+    with Store(world / "var" / "risk.db").open() as store:
+        reviews = Reviews(store, source=SOURCE)
+        reviews.plan(["C1", "C2", "C3"], ["A"] * 3, [365] * 3)
+        stand(store, "C3", "exit")
+        stand(store, "C4", "restrict")
+
+        def published_without_them():
+            applied = _InForce(store, SOURCE, parse_policy(POLICY), RULES)
+            applied.row({**SCORE, "customer_id": "C1"}, STANDING)
+            return applied.plan_reviews(BOOK_AS_OF, in_default=lambda customers: np.isin(customers.astype(str), list(defaulted)))
+
+        assert published_without_them().endswith(
+            ", 1 customers out of the review calendar (`risk reviews left`), 2 customers in default kept in the review calendar")
+        found = {each.customer_id: (each.grade, (each.due_on - today()).days) for each in reviews.listed() if each.status == "upcoming"}
+        assert {name: found[name] for name in ("C2", "C4")} == {"C2": ("in_default", 30), "C4": ("in_default", 30)}
+        reviews.done("C2", reviewer="anna", approver="ben", note="workout plan read")
+        assert reviews.listed(customer_id="C2")[-1].due_on == today() + timedelta(days=30)
+        defaulted.clear()
+        assert "2 customers out of the review calendar" in published_without_them()
+    assert "C2: left the calendar" in risk("reviews", "left")
 
 
 # --- reviews ------------------------------------------------------------------------------------------------------------------

@@ -27,9 +27,10 @@ from pipeline.override import add_override
 from pipeline.params import change_params
 from pipeline.promote import open_store, promote
 from pipeline.publish import publish
+from pipeline.report import report
 from pipeline.sample import sample
 from pipeline.score import score
-from pipeline.state import keep_bundle, point_to
+from pipeline.state import keep_bundle, pages_folder, point_to
 from pipeline.train import train
 from pipeline.validate import validate
 from pipeline.what_if import policy_diff
@@ -182,7 +183,9 @@ def _override_is_published_and_served(row, when):
     changes = {"action": None, "limit": row["limit"] // 100 + 1000, "route": None, "grade": None}
     add_override(row["customer_id"], changes, reason_code="security", reason="guarantee", author="anna", approver="ben", expires=None, days=9)
     before = case_path("default", "scores.parquet").read_bytes()
+    report("default")
     assert ", 1 under an override, " in publish("default")
+    assert "decisions in force on" in (pages_folder("simulated", "default") / "index.html").read_text(encoding="utf-8")
     assert case_path("default", "scores.parquet").read_bytes() == before
     state = Current(Path("var"), source="simulated", use_case="default").state()
     published = state.published.find(row["customer_id"])
@@ -196,7 +199,8 @@ def _override_is_published_and_served(row, when):
     assert published.score["override"]["policy_said"]["risk_limit"] == row["limit"]
     said = show_customer(row["customer_id"])
     assert "overridden: override" in said
-    assert f"decision: {label('action', row['action'], language='en')}, limit {row['limit'] // 100:,}, " in said
+    assert f"decision: {decision['words']['en']['action']}, limit {changes['limit']:,}, {decision['words']['en']['route']}\n" in said
+    assert f"the policy alone: {label('action', row['action'], language='en')}, limit {row['limit'] // 100:,}, " in said
     state.published.close()
 
 

@@ -11,6 +11,8 @@ from models.policy import load_policy
 from pipeline.cli import main
 from pipeline.policies import check_lines, publish_policy, use_profile
 from pipeline.promote import open_store
+from serving.daily_spend import Draw
+from serving.store import Entry
 
 ROOT = Path(__file__).parent.parent
 
@@ -71,3 +73,15 @@ def test_a_version_is_recorded_once_under_its_hash(folder):
     assert "copy it to policy.yaml and run `risk run`" in publish_policy("other.yaml")
     with open_store() as store:
         assert store.find_policy(policy.hash) == Path("policy.yaml").read_text()
+
+
+def test_what_the_days_of_the_service_have_spent_is_read_back(folder):
+    assert asked("policy", "spent") == (0, "simulated: no decision of the service drew on a day's budget since then.\n")
+    about = {"source": "simulated", "customer_id": "C1", "bundle": "b", "policy": "p", "context": "c", "payload": None}
+    with open_store() as store:
+        for use_case, unit, takes in (("default", "CNY", 123_456), ("fraud", "reviews", 3), ("default", "EUR", 100)):
+            store.record_decision(Entry(use_case=use_case, **about, draw=Draw(unit, lambda spent, takes=takes: ({}, takes))))
+        today = store.now().date()
+    assert asked("policy", "spent", "--days", "1") == (0, f"{today}  default: CNY 1,234.56 of 50,000.00 expected loss approved automatically\n"
+                                                        f"{today}  default: EUR 1.00 (no budget) expected loss approved automatically\n"
+                                                        f"{today}  fraud: 3 of 50 transactions sent to review\n")

@@ -24,6 +24,8 @@ from pipeline.reports.pages import report_link, report_name
 from pipeline.reports.records import USED
 from pipeline.reports.svg import element, shortened, ticks
 from pipeline.reports.text import LANGUAGES, Words
+from pipeline.reports_in_force import publish_pages
+from pipeline.state import pages_folder
 
 ROOT = Path(__file__).parent.parent
 AS_OF = day("2024-06-30")
@@ -202,6 +204,59 @@ def test_the_fraud_page_lists_transactions_with_two_reasons():
     assert sorted(pages) == ["index.html", "index.zh.html"]
     for said in ("T1", "Supplier payment", "−1.23 k", "review by a person", "Construction", "Typical: Retail.", "Online"):
         assert said in pages["index.html"]
+
+
+OVERRIDE = {"id": "o1", "reason_code": "security", "author": "anna", "approver": "ben", "expires_on": "2024-09-30", "grade": "B"}
+STATE = {"state": "restrict", "since": "2024-06-28", "owner": "finance", "deadline": "2024-07-05", "new_credit": "decline"}
+
+
+def publication(**scores):
+    """Stands for a publication whose customers' decisions are these."""
+    rows = {name: SimpleNamespace(score=decided(score(name)) | {"term_months": 0} | changes) for name, changes in scores.items()}
+    return SimpleNamespace(find=rows.get, hash="ef" * 32)
+
+
+def in_force(published):
+    run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "load_params", lambda: SimpleNamespace(report=SimpleNamespace(customers=40), ingest=SimpleNamespace(threads=1)))
+        publish_pages("made_up", published, today=day("2024-07-01"), any_in_force=True)
+    return {str(path.relative_to("var/reports/made_up-default")): path.read_text(encoding="utf-8") for path in Path("var/reports").rglob("*.html")}
+
+
+def test_published_pages_show_overrides_and_states_in_both_languages_and_the_policys_word_beside():
+    put([decided(score("C1")), decided(score("C2", -3.0))], tables())
+    changed = {"action": "decline", "route": "committee", "limit": 12_300, "decision_reasons": ["life_cycle.restrict", "override.security"]}
+    pages = in_force(publication(C1=changed | {"override": OVERRIDE, "life_cycle": STATE}, C2={}))
+    for sentence in ("The decision in force", "anna and ben decided otherwise than the policy; this holds until 30 Sep 2024.", "by grade B in place",
+                     "Life cycle: restricted since 28 Jun 2024, with finance, who has to act by 5 Jul 2024.", "grant nothing more",
+                     "The policy alone: bring the exposure down to the limit; at most EUR 10 k; two persons sign.", "The customer is under restriction."):
+        assert sentence in pages["customers/C1.en.html"]
+    for sentence in ("现行决定", "anna与ben作出了与政策不同的决定，有效期至2024年9月30日。", "客户生命周期：限制，自2024年6月28日起，由财务部门负责",
+                     "仅按政策：将敞口压降至限额"):
+        assert sentence in pages["customers/C1.zh.html"]
+    assert "What the policy says" in pages["customers/C2.en.html"]
+    assert 'data-route="committee"' in pages["index.html"]
+    assert '<span class="id">override until 30 Sep 2024</span><span class="id">restricted</span>' in pages["index.html"]
+    assert "decisions in force on 1 Jul 2024" in pages["index.html"]
+    assert "7月1日的现行决定" in pages["index.zh.html"]
+    assert pages_folder("made_up", "default") == Path("var/reports/made_up-default")
+    publish_pages("made_up", publication(), today=None, any_in_force=False)
+    assert pages_folder("made_up", "default") == Path("data/default/reports")
+
+
+def test_a_state_of_ordinary_business_is_shown_and_leaves_the_policys_word():
+    put([decided(score("C1"))], tables())
+    pages = in_force(publication(C1={"life_cycle": STATE | {"state": "active", "deadline": None}}))
+    assert "Life cycle: active since 28 Jun 2024, with finance." in pages["customers/C1.en.html"]
+    assert "The policy alone" not in pages["customers/C1.en.html"]
+    assert '<span class="id">active</span>' not in pages["index.html"]
+
+
+def test_pages_of_another_book_than_the_published_are_refused():
+    put([decided(score("C1"))], tables())
+    with pytest.raises(RiskError, match="customer C1 is not in the publication efefefefefef: run `risk publish` again"):
+        in_force(publication(C9={}))
 
 
 @pytest.mark.parametrize(("customers", "reports"), [(0, 0), (1, 1), (2, 2), (40, 3), (-1, 3)])

@@ -60,6 +60,18 @@ def test_the_comparison_is_told_in_words_a_manager_would_use():
         "  who moves, and by which rules of the new policy", "  who moves (cases of all days together), and by which rules of the new policy"]
 
 
+def test_both_sides_take_the_new_policys_loss_given_default_and_the_page_says_what_the_old_one_would_expect():
+    hopeful = parse_policy(TEXT.replace("loss_given_default: 0.6", "loss_given_default: 0.3"))
+    about = {"use_case": "default", "old": {"path": "a", "hash": OLD.hash}, "new": {"path": "b", "hash": hopeful.hash}, "currency": "CNY", "forecast": None}
+    sides = {name: compare_credit(OLD, hopeful, cases(), repeats=20) | {"first": "", "last": ""} for name in ("book", "history")}
+    assert sides["book"]["loss_given_default"] == {"old": 0.6, "new": 0.3}
+    # 150,000 x 0.002 + 800,000 x 0.05 + 40,000 x 0.01 are 40,700; the limits are the same.
+    assert sides["book"]["figures"]["expected_loss"]["old"] == pytest.approx(40_700 * 100 * 0.3)
+    assert sum(line.endswith("by its own, 0.6, the old policy expects CNY 24,420") for line in diff_lines({**about, **sides})) == 2
+    same = {name: compare_credit(OLD, NEW, cases(), repeats=20) | {"first": "", "last": ""} for name in ("book", "history")}
+    assert not any("loss given default" in line for line in diff_lines({**about, **same}))
+
+
 def test_a_policy_against_itself_moves_nobody():
     found = compare_credit(OLD, OLD, cases(), repeats=20)
     assert (found["moves"], found["movers"]) == ([], [])

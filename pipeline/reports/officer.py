@@ -1,5 +1,7 @@
 """The report on one customer for the officer who decides: what the model says and why, what the policy makes of it, and the facts."""
 
+from datetime import date
+
 import numpy as np
 
 from pipeline.reports import history, records
@@ -33,11 +35,32 @@ def officer_view(book, row, facts, medians, words, *, given=None):
         "position": words("officer.position", rank=words.count(row["rank"] + 1), rows=words.count(len(book))),
         "scale": _scale(book, row, words), "waterfall": _waterfall(book, row, words),
         "adverse": _reasons(book, row, "adverse", words), "favourable": _reasons(book, row, "favourable", words),
-        "causes": [words.cause(code) for code in row["decision_reasons"] or ()], "exposure": facts["exposures"],
+        "causes": [words.cause(code) for code in row["decision_reasons"] or ()], "in_force": _in_force(row, facts, words), "exposure": facts["exposures"],
         "statements": statement_table(facts["statements"], medians.get(profile.get("industry")) or {}, words),
         "overdue": facts["overdue"], "contracts": facts["contracts"], **_histories(row, facts, words), **_freshness(row, facts, book.tables),
         "parts": {name for name, tables in PARTS.items() if tables & book.tables}, "given": _given(book, given or {}, words),
     }
+
+
+def _in_force(row, facts, words):
+    """What stands beside the policy's decision, as sentences: who overrode it, where the customer is in its life cycle, what the policy alone says."""
+    override, state, policys = (row.get(name) for name in ("override", "life_cycle", "policys"))
+    said = []
+    if override:
+        said.append(words("in_force.override", author=override["author"], approver=override["approver"], until=words.date(_day(override["expires_on"]))))
+        said += [words("in_force.grade", grade=override["grade"])] if override["grade"] else []
+    if state:
+        about = {"state": words.named("state", state["state"]), "since": words.date(_day(state["since"])), "owner": words.named("department", state["owner"])}
+        due = state["deadline"]
+        said.append(words("in_force.until", deadline=words.date(_day(due)), **about) if due else words("in_force.since", **about))
+    if policys:
+        limit = words.money(policys["limit"], (facts["exposures"] or {}).get("currency"))
+        said.append(words("in_force.policy", action=words.named("standing", policys["action"]), limit=limit, route=words.named("route", policys["route"])))
+    return said
+
+
+def _day(text):
+    return date.fromisoformat(text)
 
 
 def _given(book, values, words):

@@ -1,5 +1,7 @@
 """The page over the whole book: how much risk, where, how well the model proved, and whom to look at first."""
 
+from datetime import date
+
 import numpy as np
 
 from models.policy import FRAUD_ACTIONS, ROUTES
@@ -20,11 +22,11 @@ WEIGHT = {"default": "exposure", "fraud": "amount"}
 REASONS_LISTED = {"default": 1, "fraud": 2}
 
 
-def portfolio_view(book, rows, *, policy, industries, names, links, words):
+def portfolio_view(book, rows, *, policy, industries, names, links, words, in_force_on=None):
     """Everything the portfolio page shows, in one language.
 
-    rows: the riskiest of the book, from the top; policy: the Spec in force; industries: {customer_id: industry}; names: {customer_id:
-    name}; links: {customer_id: address of its report} for those that have one.
+    rows: the riskiest of the book, from the top; policy: the Spec in force; industries: {customer_id: industry}; names: {customer_id: name}; links:
+    {customer_id: address of its report} for those that have one; in_force_on: the day on which the rows' decisions are in force, None for the policy's.
     """
     case = book.use_case
     routes = sorted({row["route"] for row in rows if row["route"] is not None})
@@ -35,6 +37,7 @@ def portfolio_view(book, rows, *, policy, industries, names, links, words):
         "drivers": [_factors(book, words), _columns(book, words)],
         "rows": [_listed(row, book, names, links, words) for row in rows], "grades": sorted({row["grade"][:1] for row in rows}),
         "weighted": _weighted(book), "routes": [(name, words.named(DECIDED[case], name)) for name in routes],
+        "in_force_on": in_force_on,
     }
 
 
@@ -191,7 +194,14 @@ def _reviewed(evaluation, words):
 def _listed(row, book, names, links, words):
     reasons = [words.reason(reason, book.columns) for reason in (row["adverse"] or ())[: REASONS_LISTED[book.use_case]]]
     return {"row": row, "name": names.get(row["customer_id"]), "link": links.get(row["customer_id"]), "tone": tone_of(row["grade"]),
-            "reasons": reasons, "route": words.named(DECIDED[book.use_case], row["route"])}
+            "reasons": reasons, "route": words.named(DECIDED[book.use_case], row["route"]), "marks": _marks(row, words)}
+
+
+def _marks(row, words):
+    """What a decision carries beside the policy's word: an override, and a state that is not ordinary business."""
+    override, state = row.get("override"), (row.get("life_cycle") or {}).get("state")
+    marks = [words("mark.override", until=words.date(date.fromisoformat(override["expires_on"])))] if override else []
+    return marks + ([words.named("state", state)] if state not in (None, "active") else [])
 
 
 def _said(bars):

@@ -92,7 +92,9 @@ def _looked_up(service, use_case, subject_id, what, requested_amount):
     row = state.published.find(subject_id)
     if row is None:
         raise Unknown(f"The {what} '{subject_id}' is not in the book of {state.published.as_of}; score it from its records with POST /v1/score.")
-    question = Question(row.customer_id, inbound.parse_moment(row.score.get("as_of") or state.published.as_of), requested_amount)
+    # The reviewers' queue of the book's transactions was the batch's: looking one up again sends nobody to review.
+    draws = not state.scorer.judges_transactions
+    question = Question(row.customer_id, inbound.parse_moment(row.score.get("as_of") or state.published.as_of), requested_amount, draws=draws)
     question = service.in_force(state, question)
     request = {what: subject_id, "requested_amount": requested_amount, "publication": state.published.hash}
     return service.answer(state, state.scorer.score_row(row, question), request)
