@@ -135,3 +135,7 @@ SCORE = {
     },
     "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST, "example": EXAMPLE_RECORDS}}}},
 }
+BATCH = {
+    "responses": SCORE["responses"],
+    "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+}

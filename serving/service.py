@@ -14,6 +14,18 @@ from serving.problems import Unknown
 from serving.store import Entry, Store, utc_now
 
 
+class Kept:
+    """An iterator that remembers what passed: a batch's decisions are sealed one by one while the next are still being scored."""
+
+    def __init__(self, source):
+        self.passed, self._source = [], source
+
+    def __iter__(self):
+        for each in self._source:
+            self.passed.append(each)
+            yield each
+
+
 class Service:
     """What the endpoints share: the state of each use case and the ledger."""
 
@@ -40,27 +52,43 @@ class Service:
             raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
         return self._current[use_case].state()
 
-    def in_force(self, state, question):
-        """The question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
+    def in_force(self, state, questions):
+        """Each question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
         credit is what was published with the policy; without that, as before there were states, the policy alone.
 
         Raises StoreUnavailable while the database is down: an answer that passes over either would be another decision than the one in force.
         """
         if state.scorer.judges_transactions:
-            return question
+            return questions
+        customers = [question.customer_id for question in questions]
         today, rules = self.clock().date(), state.published.manifest.get("life_cycle")
-        standing = LifeCycleLedger(self.ledger(), self.settings.source).standing(question.customer_id)
-        held = held_of(standing, rules["new_credit"] if rules else dict.fromkeys(STATES, BY_POLICY))
-        return replace(question, override=Overrides(self.ledger(), source=self.settings.source).in_force(question.customer_id, today), day=today, held=held)
+        new_credit = rules["new_credit"] if rules else dict.fromkeys(STATES, BY_POLICY)
+        standings = LifeCycleLedger(self.ledger(), self.settings.source).standings_of(customers)
+        overrides = Overrides(self.ledger(), source=self.settings.source).in_force_of(customers, today)
+        return [
+            replace(question, override=overrides.get(customer), day=today, held=held_of(standings.get(customer), new_credit))
+            for question, customer in zip(questions, customers, strict=True)
+        ]
 
-    def answer(self, state, scored, request):
-        """Record what was scored with the request that asked for it, and return the body to answer with.
+    def answer(self, state, asked, request):
+        """Score, record and answer one question; see answer_all."""
+        return self.answer_all(state, [asked], [request])[0]
+
+    def answer_all(self, state, asked, requests):
+        """Score what is asked (serving.scorer.Asked), record it with the requests that asked for it, all or none, and return the bodies to answer with.
 
         The ledger keeps the request, the features and the standing the answer rests on, and the body, which names the decision's id but not its time.
         """
+        questions = self.in_force(state, [each.question for each in asked])
+        scored = state.scorer.scored([replace(each, question=question) for each, question in zip(asked, questions, strict=True)])
+        entries = Kept(self._entry(state, each, request) for each, request in zip(scored, requests, strict=True))
+        recorded = self.ledger().record_decisions(entries)
+        return [{**entry.payload["answer"], "made_at": decision.made_at} for entry, decision in zip(entries.passed, recorded, strict=True)]
+
+    def _entry(self, state, scored, request):
         answer, decision_id = scored.answer, str(uuid.uuid4())
         body = {"decision_id": decision_id, "source": self.settings.source, **msgspec.structs.asdict(answer), "faults": state.faults}
-        entry = Entry(
+        return Entry(
             use_case=answer.use_case,
             source=self.settings.source,
             customer_id=answer.customer_id,
@@ -70,7 +98,6 @@ class Service:
             payload={"request": request, "features": scored.values, "standing": scored.standing, "answer": body},
             decision_id=decision_id,
         )
-        return {**body, "made_at": self.ledger().record_decision(entry).made_at}
 
     def why_not_ready(self):
         """Why not every question can be answered and recorded now, in sentences; none when all can."""

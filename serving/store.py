@@ -133,7 +133,8 @@ class Store:
     def record_decisions(self, entries):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
-        An id that the ledger or an earlier entry already has is not recorded again: its first decision is returned.
+        entries: any iterable; each is sealed as it comes, and the transaction begins after the last. An id that the ledger or an earlier entry already has
+        is not recorded again: its first decision is returned.
         Raises RiskError for a payload that JSON cannot carry.
         """
         contents = [_decision_content(entry, self._clock()) for entry in entries]
