@@ -58,8 +58,9 @@ def factors(decisions, usual):
 
 
 def reviewed(decisions, factor):
-    """The Account of deciding alone, for one quarter: a case costs what its route does, as often in a quarter as the policy has the customer reviewed."""
-    cost = np.array([CASE_COSTS[route] for route in ROUTES])[decisions.route] * MINOR_UNITS
+    """The Account of deciding alone, for one quarter: a case costs what its route does, as often in a quarter as the policy has the customer reviewed. A
+    refusal costs nothing: it stands without a signature, and only going back on it would need one."""
+    cost = np.array([CASE_COSTS[route] for route in ROUTES])[decisions.route] * MINOR_UNITS * (factor > 0)
     counts = {"decisions": len(decisions), "automatic": int((decisions.route == ROUTES.index("automatic")).sum()), "stopped": int((factor == 0).sum()),
               "reduced": int(((factor > 0) & (factor < 1)).sum())}
     return Account(0.0, 0.0, float((cost * QUARTER_DAYS / decisions.review_days).sum()), **counts)
@@ -98,9 +99,15 @@ def replayed(factor, invoiced, opened, *, loss_given_default):
     return Account(float((factor * invoiced).sum()), float((factor * opened).sum() * loss_given_default))
 
 
-def best(accounts, margin):
-    """The name of the account that earns most; of equals the first."""
-    return max(accounts, key=lambda name: accounts[name].profit(margin))
+def gain_error(customers, gains):
+    """The standard error of what rows gain in sum, minor units; rows of one customer hang together. customers, gains: (n,)."""
+    by_customer = pd.Series(np.asarray(gains)).groupby(np.asarray(customers)).sum()
+    return float(np.sqrt(len(by_customer)) * by_customer.std())
+
+
+def best(accounts, margin, *, doubt=None):
+    """The name of the account that earns most, less its `doubt` ({name: minor units}) where there is one; of equals the first."""
+    return max(accounts, key=lambda name: accounts[name].profit(margin) - (doubt[name] if doubt else 0.0))
 
 
 def mean_interval(values, *, level=0.95):

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.policy_accounts import NONE, Account, factors, reviewed, usual_exposure
+from benchmarks.policy_family import decide
 from features.catalogue import Catalogue
 from features.feeders.duck import featurize as feed
 from models.target import drop_in_default
@@ -59,7 +60,7 @@ class Branch:
             replace_table(self.folder / f"{table}.parquet", self.tables[table])
         columns = fixed | featurized(self.folder, book, catalogue.only([name for name in catalogue.names if name in names]))
         usual = usual_exposure(self.free, book)
-        decided = self.policy.decide(*self.scorer.shape(self.scorer.raw(columns)), {name: columns[name] for name in STANDING} | {"exposure": usual})
+        decided = decide(self.policy, *self.scorer.shape(self.scorer.raw(columns)), {name: columns[name] for name in STANDING} | {"exposure": usual})
         factor = factors(decided, usual)
         self.decisions |= {customer: (float(share) or 1.0, share == 0) for customer, share in zip(book["customer_id"], factor, strict=True)}
         self.account += reviewed(decided, factor)
@@ -112,7 +113,7 @@ def begun(months):
 
 
 def played(policies, scorers, *, first, last):
-    """{(scorer, policy): Account} of months `first` to `last` (first exclusive, last inclusive) of `policies` ({(scorer, policy): Candidate}), and of NONE.
+    """{(scorer, policy): Account} of months `first` to `last` (first exclusive, last inclusive) of `policies` ({(scorer, name): Policy}), and of NONE.
 
     All branches go on side by side. The one without a policy keeps the tables of the working directory up to date; what no decision moves is read from there.
     """

@@ -5,6 +5,7 @@ import msgspec
 import numpy as np
 
 from features.errors import RiskError
+from models.facts import PD
 from models.policy_file import LETTERS, MOST_MONEY, ROUTES, Spec, parse_spec, policy_hash, read_spec, route_at
 
 MINOR_UNITS = 100
@@ -125,7 +126,7 @@ def decide_book(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, f
     by_amount = policy.routes["amount"][letter, np.searchsorted(policy.edges["amount"], amount, side="right")]
     by_exposure = policy.routes["exposure"][letter, np.searchsorted(policy.edges["exposure"], exposure + amount, side="right")]
     bounds = _bounds(policy, letter, pd_12m, capacity)
-    stops = _stops(policy, facts or {}, len(letter))
+    stops = _stops(policy, (facts or {}) | {PD: pd_12m}, len(letter))
     over = over_budget(policy, pd_12m, amount, _money(spent, "spent", len(letter)))
     return _decisions(policy, letter, np.maximum(by_amount, by_exposure), bounds, stops, exposure + amount, by_amount >= by_exposure, over)
 

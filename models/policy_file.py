@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from models.facts import FACTS
+from models.facts import PD, STOP_FIELDS
 from models.lined_yaml import Closed, content_hash, parse_lined, read_lined
 
 LETTERS = ("A", "B", "C", "D", "E")
@@ -67,7 +67,7 @@ class Terms(Closed, omit_defaults=True):
 
 
 class HardStop(Closed):
-    """A fact that overrides the grade: when `field` is at least `at_least`, `then` decline or a route that must sign at least."""
+    """What overrides the grade: when `field` (a fact of the customer, or its PD) is at least `at_least`, `then` decline or a route that must sign at least."""
 
     name: str
     field: str
@@ -243,10 +243,12 @@ def _stop_faults(stops):
         if stop.name in [earlier.name for earlier in stops[:number]]:
             yield f"default.hard_stops[{number}].name", f"{stop.name} names an earlier hard stop too; decisions give a stop by its name"
         # Such a stop would never fire and nobody would notice.
-        if stop.field not in FACTS:
-            yield f"default.hard_stops[{number}].field", f"{stop.field} is not known of a customer; use {', '.join(FACTS)}"
+        if stop.field not in STOP_FIELDS:
+            yield f"default.hard_stops[{number}].field", f"{stop.field} is not known of a customer; use {', '.join(STOP_FIELDS)}"
         if not math.isfinite(stop.at_least):
             yield f"default.hard_stops[{number}].at_least", "must be a finite number"
+        elif stop.field == PD and not 0 < stop.at_least < 1:
+            yield f"default.hard_stops[{number}].at_least", f"must lie between 0 and 1, as {PD} does"
         for key, allowed in (("then", ("decline", *ROUTES)), ("if_missing", ("pass", "decline", *ROUTES))):
             if getattr(stop, key) not in allowed:
                 yield f"default.hard_stops[{number}].{key}", f"{getattr(stop, key)} is unknown; use {', '.join(allowed)}"

@@ -346,11 +346,13 @@ def monitor(use_case):
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--source", help="Whose customers to serve, when several sources are published.")
 @click.option("--database", envvar="CUSTOMER_RISK_DATABASE_URL", help="Operational database; var/risk.db otherwise.")
-def serve(host, port, source, database):
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that answer side by side.")
+def serve(host, port, source, database, workers):
     """Serve scores over HTTP from what was published; the API's description is at /docs."""
-    from pipeline.serve import serve as serve_forever
+    from serving.server import run
+    from serving.settings import Settings
 
-    serve_forever(host=host, port=port, source=source, database=database)
+    run(Settings.from_environment(source=source, database=database), host=host, port=port, workers=workers)
 
 
 for each in (customers, playbook, override, reviews):

@@ -33,6 +33,15 @@ class Settings:
             raise RiskError(f"Nothing is published for source {source} under {var / 'published'}; run `risk publish`.")
         return cls(source, served, var, database or env.get("CUSTOMER_RISK_DATABASE_URL") or var / "risk.db")
 
+    def to_environment(self):
+        """The variables from which `from_environment` gives these settings again, for another process."""
+        return {
+            "CUSTOMER_RISK_VAR": str(self.var),
+            "CUSTOMER_RISK_SOURCE": self.source,
+            "CUSTOMER_RISK_USE_CASES": ",".join(self.use_cases),
+            "CUSTOMER_RISK_DATABASE_URL": str(self.database),
+        }
+
 
 def _only_source(var, cases):
     sources = sorted({source for source, _ in cases})

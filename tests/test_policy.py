@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.errors import RiskError
-from models.facts import FACTS
+from models.facts import FACTS, PD, STOP_FIELDS
 from models.policy import ACTIONS, FRAUD_ACTIONS, budget_spent, decide_book, decide_fraud, decide_one, load_policy, parse_policy, queue_ahead, spent_before
 from models.policy_file import PROFILES, ROUTES
 
@@ -223,8 +223,9 @@ def drawn_policy(rng):
     reviews, secured = sorted(rng.integers(1, 400, 5).tolist())[::-1], sorted(rng.integers(0, 2, 5).tolist())
     terms = [{"grades": [letter], "payment_days": days[k], "deposit_share": deposits[k], "guarantee": bool(secured[k]), "review_days": reviews[k]}
              for k, letter in enumerate("ABCDE")]
-    stops = [{"name": f"stop{k}", "field": str(rng.choice(FACTS)), "at_least": float(rng.integers(1, 100)), "then": str(rng.choice(["decline", *ROUTES])),
-              "if_missing": str(rng.choice(["pass", "decline", *ROUTES]))} for k in range(rng.integers(0, 4))]
+    fields = rng.choice(STOP_FIELDS, rng.integers(0, 4))
+    stops = [{"name": f"stop{k}", "field": str(field), "at_least": float(rng.uniform(0.01, 0.5) if field == PD else rng.integers(1, 100)),
+              "then": str(rng.choice(["decline", *ROUTES])), "if_missing": str(rng.choice(["pass", "decline", *ROUTES]))} for k, field in enumerate(fields)]
     limits = {"loss_given_default": float(rng.uniform(0.05, 1)), "loss_budget": int(rng.integers(100, 50000)),
               "capacity_share": falling(rng.uniform(0, 0.5, 5)), "ceiling": falling(rng.integers(0, 5_000_000, 5)),
               "unknown_capacity": int(rng.integers(0, 10**6)),
@@ -281,7 +282,7 @@ def test_whatever_the_policy_no_hard_stop_is_skipped_and_each_is_among_the_reaso
     same, (grade, p), _ = drawn_customers(rng)
     decided = decide_book(policy, grade=grade, pd_12m=p, **same)
     for stop in policy.spec.default.hard_stops:
-        value = same["facts"][stop.field]
+        value = p if stop.field == PD else same["facts"][stop.field]
         for code, fires, then in (("stop", value >= stop.at_least, stop.then), ("stop_unknown", np.isnan(value), stop.if_missing)):
             if then == "pass":
                 continue
