@@ -5,6 +5,7 @@ Here and not in the score stage: what DVC computes must follow from files alone,
 """
 
 import datetime
+from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
@@ -52,11 +53,12 @@ def publish(use_case):
     records = BookRecords(catalogue, columns, as_of=about["as_of"], earliest=_seconds(about["first_as_of"]))
     rules = load_life_cycle(LIFE_CYCLE) if use_case == OVERRIDDEN else None
     held = {} if rules is None else {"life_cycle": {"hash": rules.hash, "new_credit": rules.new_credit}}
+    life_cycle = None if rules is None else Path(LIFE_CYCLE).read_text(encoding="utf-8")
     with open_store() as store:
         applied = None if rules is None else _InForce(store, source, policy, rules)
         manifest = write_publication(
             VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
-            bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(),
+            bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(), life_cycle=life_cycle,
             extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], **held})
         store.record_policy(policy.hash, text)
         said = "" if applied is None else applied.plan_reviews(about["as_of"])

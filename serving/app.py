@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import openapi, problems
-from serving.endpoints import batches, health, model, scores
+from serving.endpoints import batches, events, health, model, scores
 from serving.service import Service
 from serving.settings import Settings
 from serving.store import utc_now
@@ -17,7 +17,7 @@ def create_app(settings=None, *, clock=utc_now):
     app = FastAPI(title="Customer risk", version="1", description=openapi.DESCRIPTION, lifespan=_lifespan(service))
     app.state.service = service
     problems.install(app)
-    for endpoints in (health, scores, batches, model):
+    for endpoints in (health, scores, batches, events, model):
         endpoints.add(app, service)
     return app
 

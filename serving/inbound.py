@@ -93,16 +93,17 @@ def envelope_faults(body, *, known, required, now):
     return faults + _as_of_faults(body, now)
 
 
-def record_faults(tables, *, customer_id, now):
+def record_faults(tables, *, customer_id, now, accepted=ACCEPTED):
     """Faults of a customer's raw records, a mapping of table to a list of rows, against the contract of the tables (features.tables).
 
-    now: naive UTC; a row that happened or was known later is a fault. A column beyond the contract may hold text, a number, a boolean or null.
+    accepted: the tables that may come. now: naive UTC; a row that happened or was known later is a fault. A column beyond the contract may hold text, a number,
+    a boolean or null.
     """
     if not isinstance(tables, dict):
-        return [Fault("/records", f"an object of tables: {', '.join(ACCEPTED)}", shown(tables))]
+        return [Fault("/records", f"an object of tables: {', '.join(accepted)}", shown(tables))]
     faults = []
     for name, rows in tables.items():
-        faults += _table_faults(name, rows, customer_id=customer_id, now=now)
+        faults += _table_faults(name, rows, customer_id=customer_id, now=now, accepted=accepted)
     return faults
 
 
@@ -147,12 +148,12 @@ _FEATURE_KINDS = {"number": "a finite number or null", "category": "text or null
 
 
 def _fits_feature(value, kind):
-    return value is None or (_is_text(value) if kind == "category" else _is_number(value))
+    return value is None or (is_text(value) if kind == "category" else _is_number(value))
 
 
-def _table_faults(name, rows, *, customer_id, now):
-    if name not in ACCEPTED:
-        return [Fault(path_of("records", name), f"one of the tables {', '.join(ACCEPTED)}", "an unknown table")]
+def _table_faults(name, rows, *, customer_id, now, accepted):
+    if name not in accepted:
+        return [Fault(path_of("records", name), f"one of the tables {', '.join(accepted)}", "an unknown table")]
     if not isinstance(rows, list) or len(rows) > MAX_ROWS:
         return [Fault(path_of("records", name), f"a list of at most {MAX_ROWS} rows", shown(rows))]
     check = _RowCheck(TABLES[name], customer_id, now + CLOCK_TOLERANCE)
@@ -204,7 +205,8 @@ class _RowCheck:
         return "a moment that is not in the future" if name in self._dating and moment > self._latest else None
 
 
-def _is_text(value):
+def is_text(value):
+    """Whether a value is text of a bearable length that both databases can keep."""
     # PostgreSQL cannot store a zero character.
     return isinstance(value, str) and len(value) <= MAX_TEXT and "\0" not in value
 
@@ -215,7 +217,7 @@ def _is_number(value):
 
 
 def _is_scalar(value):
-    return isinstance(value, bool) or _is_text(value) or _is_number(value)
+    return isinstance(value, bool) or is_text(value) or _is_number(value)
 
 
 def _is_integer(value):
@@ -225,9 +227,9 @@ def _is_integer(value):
 _is_money = _is_integer
 
 _KINDS = {
-    "id": (lambda value: _is_text(value) and bool(value), f"text of 1 to {MAX_TEXT} characters"),
-    "category": (_is_text, f"text of at most {MAX_TEXT} characters"),
-    "text": (_is_text, f"text of at most {MAX_TEXT} characters"),
+    "id": (lambda value: is_text(value) and bool(value), f"text of 1 to {MAX_TEXT} characters"),
+    "category": (is_text, f"text of at most {MAX_TEXT} characters"),
+    "text": (is_text, f"text of at most {MAX_TEXT} characters"),
     "money": (_is_money, "an integer in minor units"),
     "number": (_is_number, "a finite number"),
     "flag": (lambda value: isinstance(value, bool), "true or false"),
@@ -236,7 +238,7 @@ _KINDS = {
 
 
 def _wrong_texts(body):
-    return [name for name in ("customer_id", "transaction_id", "purpose") if body.get(name) is not None and not (_is_text(body[name]) and body[name])]
+    return [name for name in ("customer_id", "transaction_id", "purpose") if body.get(name) is not None and not (is_text(body[name]) and body[name])]
 
 
 def _wrong_amounts(body):

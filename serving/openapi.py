@@ -139,3 +139,4 @@ BATCH = {
     "responses": SCORE["responses"],
     "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
 }
+EVENT, ALERTS = BATCH, {"responses": PROBLEMS}

@@ -12,6 +12,7 @@ from features.errors import RiskError
 from serving.current import NothingToServe
 from serving.database import StoreUnavailable
 from serving.inbound import MAX_FAULTS, Fault, Refused
+from serving.incoming import Conflict, Gone, Overtaken
 from serving.published import PublicationDamaged
 
 log = logging.getLogger("risk.serving")
@@ -26,7 +27,10 @@ class TooLarge(RiskError):
 
 
 # The most particular class first: a RiskError of none of these is about what the caller sent.
-STATUS = ((Unknown, 404), (TooLarge, 413), (Refused, 422), (StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (RiskError, 422))
+STATUS = (
+    *((Unknown, 404), (Conflict, 409), (Gone, 410), (TooLarge, 413), (Refused, 422)),
+    *((Overtaken, 503), (StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (RiskError, 422)),
+)
 
 
 def problem(status, detail, **more):

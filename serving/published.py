@@ -14,6 +14,7 @@ import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ import numpy as np
 from features.catalogue import Catalogue
 from features.context import Context
 from features.errors import RiskError
+from models.life_cycle import parse_life_cycle
 from models.policy import parse_policy
 
 POINTER = "current.json"
@@ -94,11 +96,12 @@ def write_book(folder, rows):
     return digest, count
 
 
-def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, extra=None, keep=2):
+def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, life_cycle=None, extra=None, keep=2):
     """Write a publication, move the pointer to it and return its manifest; the same content again gives the same hash and folder.
 
     rows: iterator of BookRow. as_of: ISO moment of the book. bundle: hash of the bundle that scored it. policy: the text of policy.yaml. catalogue: the
-    book's, as Catalogue.to_dict gives it. context: what the book was compared with, as Context.to_rows gives it. extra: more manifest fields. The newest `keep`
+    book's, as Catalogue.to_dict gives it. context: what the book was compared with, as Context.to_rows gives it. life_cycle: the text of life_cycle.yaml, by
+    which events raise alerts, or None. extra: more manifest fields. The newest `keep`
     publications stay on disk, older ones are deleted. Raises RiskError for a policy that breaks its rules, before anything is written.
     """
     hashes = {"bundle": bundle, "policy": parse_policy(policy).hash, "context": Context.from_rows(context).digest()}
@@ -109,6 +112,7 @@ def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, co
         book, count = write_book(writing, rows)
         parts = {"catalogue": _write_json(writing / "catalogue.json", catalogue), "context": _write_json(writing / "context.json", context)}
         parts |= {"policy": _write(writing / "policy.yaml", policy.encode()), "book": book}
+        parts |= {} if life_cycle is None else {"life_cycle": _write(writing / "life_cycle.yaml", life_cycle.encode())}
         manifest = {
             "format": FORMAT,
             "source": source,
@@ -191,6 +195,16 @@ class Published:
     def policy(self):
         """The Policy in force."""
         return parse_policy((self.folder / "policy.yaml").read_text(encoding="utf-8"))
+
+    @cached_property
+    def life_cycle(self):
+        """The LifeCycle in force; None where the publication says nothing of one."""
+        if "life_cycle" not in self.manifest["files"]:
+            return None
+        try:
+            return parse_life_cycle((self.folder / "life_cycle.yaml").read_text(encoding="utf-8"))
+        except OSError as error:
+            raise PublicationDamaged(f"A part of the publication {self.hash[:12]} is gone ({error}); run `risk publish`.") from error
 
     def _read(self, name):
         return _read_json(self.folder / name, f"A part of the publication {self.hash[:12]} is gone")

@@ -20,6 +20,7 @@ from models import reasons, scoring
 from models.decision_in_force import Held, decide_in_force
 from models.overrides import Override
 from serving import messages
+from serving.early_warning import life_cycle_catalogue
 from serving.inbound import parse_moment
 from serving.standing import policy_arguments, standing_catalogue
 
@@ -122,7 +123,7 @@ class Scorer:
 
         Raises RiskError when the catalogue lacks a column of the bundle.
         """
-        self.bundle, self.context, self.policy = bundle, context, policy
+        self.bundle, self.context, self.policy, self.columns = bundle, context, policy, columns
         self.catalogue = catalogue.only(bundle.names)
         self.versions = {"bundle": bundle.hash, "policy": policy.hash, **hashes}
         self.kinds = {column.name: "number" if column.levels is None else "category" for column in bundle.manifest.columns}
@@ -131,6 +132,8 @@ class Scorer:
         # Named apart, since a source's own column may be called exposure too.
         self._standing = standing.of([msgspec.structs.replace(each, name=STANDING + each.name) for each in standing.features])
         self._both = self.catalogue.of([*self.catalogue.features, *self._standing.features])
+        self._warnings = life_cycle_catalogue(columns, preferred_basis=catalogue.preferred_basis)
+        self.stands = standing.names
         self.own = self.catalogue.needs.get("observations", ())
         self._tables = tuple(table for table in self.catalogue.needs if table != "observations")
 
@@ -177,6 +180,10 @@ class Scorer:
                     yield each.result()
             finally:
                 thread.shutdown(cancel_futures=True)
+
+    def facts(self, asked):
+        """What the life cycle asks about each beside its score (serving.early_warning), of its records: name to number or None. Raises Unreadable."""
+        return self._computed(asked, self._warnings, range(len(asked)))
 
     def describe(self):
         """The bundle as a caller may see it: columns with their words, grades, policy and versions."""

@@ -8,6 +8,7 @@ import msgspec
 from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
 from serving.current import Current
+from serving.incoming import Incoming
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import Overrides
 from serving.problems import Unknown
@@ -42,6 +43,10 @@ class Service:
             self._migrated = True
         return self._store
 
+    def incoming(self):
+        """The events of known customers that came between two books."""
+        return Incoming(self.ledger(), source=self.settings.source)
+
     def close(self):
         """Close the database's connections."""
         self._store.close()
@@ -75,14 +80,21 @@ class Service:
         return self.answer_all(state, [asked], [request])[0]
 
     def answer_all(self, state, asked, requests):
-        """Score what is asked (serving.scorer.Asked), record it with the requests that asked for it, all or none, and return the bodies to answer with.
+        """Score what is asked (serving.scorer.Asked), record it with the requests that asked for it, all or none, and return the bodies to answer with."""
+        return self.record(state, self.scored(state, asked), requests)
+
+    def scored(self, state, asked):
+        """Yield what is asked as it is scored, by the overrides and states in force."""
+        questions = self.in_force(state, [each.question for each in asked])
+        return state.scorer.scored([replace(each, question=question) for each, question in zip(asked, questions, strict=True)])
+
+    def record(self, state, scored, requests, *, also=None):
+        """Record what is scored with the requests that asked for it, all or none, and return the bodies to answer with. also: see Store.record_decisions.
 
         The ledger keeps the request, the features and the standing the answer rests on, and the body, which names the decision's id but not its time.
         """
-        questions = self.in_force(state, [each.question for each in asked])
-        scored = state.scorer.scored([replace(each, question=question) for each, question in zip(asked, questions, strict=True)])
         entries = Kept(self._entry(state, each, request) for each, request in zip(scored, requests, strict=True))
-        recorded = self.ledger().record_decisions(entries)
+        recorded = self.ledger().record_decisions(entries, also=also)
         return [{**entry.payload["answer"], "made_at": decision.made_at} for entry, decision in zip(entries.passed, recorded, strict=True)]
 
     def _entry(self, state, scored, request):

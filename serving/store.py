@@ -130,11 +130,11 @@ class Store:
         """Append one decision to the ledger and return it as recorded; see record_decisions."""
         return self.record_decisions([entry])[0]
 
-    def record_decisions(self, entries):
+    def record_decisions(self, entries, *, also=None):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
         entries: any iterable; each is sealed as it comes, and the transaction begins after the last. An id that the ledger or an earlier entry already has
-        is not recorded again: its first decision is returned.
+        is not recorded again: its first decision is returned. also(connection, decisions): what else belongs into the transaction, done last.
         Raises RiskError for a payload that JSON cannot carry.
         """
         contents = [_decision_content(entry, self._clock()) for entry in entries]
@@ -144,7 +144,10 @@ class Store:
             fresh = {content["id"]: content for content in reversed(contents) if content["id"] not in known}
             new = [fresh.pop(content["id"]) for content in contents if content["id"] in fresh]
             known |= {row["id"]: row for row in ledger.append(connection, head, new)}
-        return [_decision(known[content["id"]]) for content in contents]
+            recorded = [_decision(known[content["id"]]) for content in contents]
+            if also:
+                also(connection, recorded)
+        return recorded
 
     def find_decision(self, decision_id):
         """The decision with this id, or None."""

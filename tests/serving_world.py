@@ -108,13 +108,15 @@ def _first(column):
     return None if value is None or value != value else value if isinstance(value, str) else float(value)
 
 
-def published(var, *, use_case="default", model=None, rows=None, promote=True, life_cycle=None):
-    """A publication of two customers (of two transactions of one for fraud) under `var`, with its bundle there and, unless told otherwise, champion."""
+def published(var, *, use_case="default", model=None, rows=None, promote=True, life_cycle=None, text=None):
+    """A publication of two customers (of two transactions of one for fraud) under `var`, with its bundle there and, unless told otherwise, champion;
+    text: that of its life_cycle.yaml."""
     model = model or bundle(use_case)
     save_bundle(model, var / "bundles" / model.hash)
     parts = {"catalogue": catalogue(use_case).to_dict(), "context": context().to_rows(), "policy": POLICY}
     extra = {"columns": COLUMNS} | ({} if life_cycle is None else {"life_cycle": {"hash": life_cycle.hash, "new_credit": life_cycle.new_credit}})
-    manifest = publish(var, rows or book(use_case), source=SOURCE, use_case=use_case, as_of=BOOK_AS_OF, bundle=model.hash, extra=extra, **parts)
+    whose = {"source": SOURCE, "use_case": use_case, "as_of": BOOK_AS_OF, "bundle": model.hash}
+    manifest = publish(var, rows or book(use_case), **whose, life_cycle=text, extra=extra, **parts)
     if promote:
         point_to(var, model.hash, use_case=use_case)
     return manifest

@@ -21,7 +21,7 @@ def add(app, service):
     @app.post("/v1/score/batch", summary=f"Score up to {MAX_ITEMS:,} customers at once", tags=["scores"], **openapi.BATCH)
     def batch(body: Annotated[dict, Depends(read_body)]):
         state = service.state(use_case_of(body))
-        asked, requests = _asked(body, state, service.clock())
+        asked, requests = _asked(body, state, service)
         try:
             answers = service.answer_all(state, asked, requests)
         except Unreadable as error:
@@ -29,20 +29,27 @@ def add(app, service):
         return json_answer({"answers": answers})
 
 
-def _asked(body, state, now):
+def _asked(body, state, service):
     """What each item asks, and the request to keep with its decision. Raises Refused with the faults of all items."""
     faults, items = _outer_faults(body), body.get("items")
     if faults:
         raise Refused(faults)
-    shared = {name: body[name] for name in SHARED_FIELDS if name in body}
+    shared, now = {name: body[name] for name in SHARED_FIELDS if name in body}, service.clock()
+    known = [item["customer_id"] for item in items if _is_known(item) and inbound.is_text(item.get("customer_id"))]
+    stored = service.incoming().of(known) if known else {}
     found = []
     for place, item in enumerate(items):
-        pair, wrong = _item(item, state, now, shared)
+        pair, wrong = _item(item, state, now, shared, stored)
         faults += inbound.under(f"/items/{place}", wrong)
         found.append(pair)
     if faults:
         raise Refused(faults)
     return zip(*found, strict=True)
+
+
+def _is_known(item):
+    """Whether an item names whom the book knows, and brings nothing to score."""
+    return isinstance(item, dict) and "records" not in item and "features" not in item
 
 
 def _outer_faults(body):
@@ -53,17 +60,17 @@ def _outer_faults(body):
     return faults + language_faults(body)
 
 
-def _item(item, state, now, shared):
+def _item(item, state, now, shared, stored):
     """((Asked, request), no faults) of an item, or (None, its faults)."""
     if not isinstance(item, dict):
         return None, [Fault("", "an item as an object", inbound.shown(item))]
-    if "records" not in item and "features" not in item:
-        return _known(item, state, shared)
+    if _is_known(item):
+        return _known(item, state, shared, stored)
     wrong = item_faults(item, state.scorer, now)
     return (None, wrong) if wrong else ((asked_of(item, now, languages=languages_of(shared)), shared | item), [])
 
 
-def _known(item, state, shared):
+def _known(item, state, shared, stored):
     """As _item, of whom the book knows."""
     subject = "transaction_id" if state.scorer.judges_transactions else "customer_id"
     allowed = KNOWN_FIELDS | {subject}
@@ -73,7 +80,8 @@ def _known(item, state, shared):
     if wrong:
         return None, wrong
     try:
-        asked, request = looked_up(state, Known(item[subject], item.get("requested_amount") or 0), languages=languages_of(shared))
+        known, events = Known(item[subject], item.get("requested_amount") or 0), stored.get(item.get("customer_id"), ())
+        asked, request = looked_up(state, known, stored=events, languages=languages_of(shared))
     except Unknown as error:
         return None, [Fault(f"/{subject}", str(error), inbound.shown(item[subject]))]
     return (asked, shared | item | request), []

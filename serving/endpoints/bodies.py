@@ -18,6 +18,6 @@ async def read_body(request: Request):
     return inbound.decode(bytes(content))
 
 
-def json_answer(body):
+def json_answer(body, *, status=200):
     """A response of a body that JSON can carry."""
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from serving import inbound
+from serving.events import with_events
 from serving.inbound import Fault, Refused
 from serving.messages import LANGUAGES
 from serving.problems import Unknown
@@ -55,15 +56,27 @@ def asked_of(body, now, *, languages):
     return Asked(question, body.get("features"), body.get("records"), body.get("standing"), languages)
 
 
-def looked_up(state, known, *, languages=LANGUAGES):
-    """The Asked of a known subject, as the book has it, and the request to keep with its decision. Raises Unknown for one who is not in the book."""
+def looked_up(state, known, *, stored=(), languages=LANGUAGES):
+    """The Asked of a known subject, as the book has it and its stored events (of serving.incoming) since, and the request to keep with its decision.
+
+    Raises Unknown for one who is not in the book.
+    """
     what = "transaction" if state.scorer.judges_transactions else "customer"
-    row = state.published.find(known.subject_id)
-    if row is None:
-        raise Unknown(f"The {what} '{known.subject_id}' is not in the book of {state.published.as_of}; score it from its records with POST /v1/score.")
+    row = found_in_book(state, known.subject_id, what)
     question = Question(row.customer_id, inbound.parse_moment(row.score.get("as_of") or state.published.as_of), known.requested_amount)
     request = {what: known.subject_id, "requested_amount": known.requested_amount, "publication": state.published.hash}
-    return Asked(question, row.features, row.records, row.score.get("standing"), languages), request
+    asked = with_events(state, row, question, stored, languages)
+    if asked is None:
+        return Asked(question, row.features, row.records, row.score.get("standing"), languages), request
+    return asked, request | {"as_of": asked.question.as_of, "records": asked.records}
+
+
+def found_in_book(state, subject_id, what):
+    """The BookRow of a subject. Raises Unknown."""
+    row = state.published.find(subject_id)
+    if row is None:
+        raise Unknown(f"The {what} '{subject_id}' is not in the book of {state.published.as_of}; score it from its records with POST /v1/score.")
+    return row
 
 
 def _content_faults(body, scorer, now):

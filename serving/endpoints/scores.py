@@ -22,8 +22,8 @@ def add(app, service):
 
     @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], **openapi.ANSWER)
     def customer(customer_id: str, requested_amount: int = Query(0, ge=0, lt=inbound.MAX_MONEY)):
-        state = service.state("default")
-        return json_answer(service.answer(state, *looked_up(state, Known(customer_id, requested_amount))))
+        state, stored = service.state("default"), service.incoming().of([customer_id]).get(customer_id, ())
+        return json_answer(service.answer(state, *looked_up(state, Known(customer_id, requested_amount), stored=stored)))
 
     @app.get("/v1/transactions/{transaction_id}", summary="A known transaction's risk of fraud", tags=["scores"], **openapi.ANSWER)
     def transaction(transaction_id: str):
