@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import openapi, problems
-from serving.endpoints import batches, events, health, model, scores
+from serving.endpoints import batches, events, figures, health, model, scores
+from serving.metrics import Measured
 from serving.service import Service
 from serving.settings import Settings
 from serving.store import utc_now
@@ -17,7 +18,8 @@ def create_app(settings=None, *, clock=utc_now):
     app = FastAPI(title="Customer risk", version="1", description=openapi.DESCRIPTION, lifespan=_lifespan(service))
     app.state.service = service
     problems.install(app)
-    for endpoints in (health, scores, batches, events, model):
+    app.add_middleware(Measured, metrics=service.metrics)
+    for endpoints in (health, scores, batches, events, model, figures):
         endpoints.add(app, service)
     return app
 

@@ -64,6 +64,8 @@ def _record(service, state, row, incoming, event, earlier, languages):
         incoming.append(connection, event, decisions[0], crossed, after=len(earlier), rules=rules and rules.hash)
 
     (body,) = service.record(state, [after], [request], also=store)
+    for each in crossed:
+        service.metrics.alerts.labels(each.kind).inc()
     return body | _beside(incoming, event.event_id, body["decision_id"], languages)
 
 

@@ -140,3 +140,4 @@ BATCH = {
     "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
 }
 EVENT, ALERTS = BATCH, {"responses": PROBLEMS}
+FIGURES = {"responses": {200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}}}

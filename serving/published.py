@@ -25,6 +25,7 @@ from features.context import Context
 from features.errors import RiskError
 from models.life_cycle import parse_life_cycle
 from models.policy import parse_policy
+from serving.inbound import parse_moment
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"
@@ -163,6 +164,11 @@ class Published:
     def as_of(self):
         """ISO moment of the book: nothing known later is in it."""
         return self.manifest["as_of"]
+
+    @property
+    def moment(self):
+        """The same as naive UTC."""
+        return parse_moment(self.as_of)
 
     def columns(self):
         """Columns of the source's tables, {table: {column: kind}}, as far as the publication says; otherwise those its features read."""

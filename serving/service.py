@@ -1,5 +1,6 @@
 """What every endpoint shares: what answers now for each use case, and the ledger that every decision is written to before it is told."""
 
+import time
 import uuid
 from dataclasses import replace
 
@@ -10,21 +11,23 @@ from models.life_cycle_file import BY_POLICY, STATES
 from serving.current import Current
 from serving.incoming import Incoming
 from serving.life_cycle import LifeCycleLedger, held_of
+from serving.metrics import Metrics
 from serving.overrides import Overrides
 from serving.problems import Unknown
 from serving.store import Entry, Store, utc_now
 
 
 class Kept:
-    """An iterator that remembers what passed: a batch's decisions are sealed one by one while the next are still being scored."""
+    """An iterator that remembers what passed, and when the last did: a batch's decisions are sealed one by one while the next are still being scored."""
 
     def __init__(self, source):
-        self.passed, self._source = [], source
+        self.passed, self.ended, self._source = [], None, source
 
     def __iter__(self):
         for each in self._source:
             self.passed.append(each)
             yield each
+        self.ended = time.perf_counter()
 
 
 class Service:
@@ -32,9 +35,9 @@ class Service:
 
     def __init__(self, settings, *, clock=utc_now):
         """settings: see serving.settings; clock gives naive UTC."""
-        self.settings, self.clock = settings, clock
+        self.settings, self.clock, self.metrics = settings, clock, Metrics()
         self._store, self._migrated = Store(settings.database, clock=clock), False
-        self._current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
+        self.current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
     def ledger(self):
         """The operational database, its tables up to date. Raises StoreUnavailable, a RiskError, while it is down."""
@@ -53,9 +56,9 @@ class Service:
 
     def state(self, use_case):
         """What answers for a use case now. Raises Unknown for one that is not served, NothingToServe when nothing can answer."""
-        if use_case not in self._current:
-            raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
-        return self._current[use_case].state()
+        if use_case not in self.current:
+            raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self.current)}.")
+        return self.current[use_case].state()
 
     def in_force(self, state, questions):
         """Each question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
@@ -95,7 +98,10 @@ class Service:
         """
         entries = Kept(self._entry(state, each, request) for each, request in zip(scored, requests, strict=True))
         recorded = self.ledger().record_decisions(entries, also=also)
-        return [{**entry.payload["answer"], "made_at": decision.made_at} for entry, decision in zip(entries.passed, recorded, strict=True)]
+        self.metrics.ledger.observe(time.perf_counter() - entries.ended)
+        bodies = [{**entry.payload["answer"], "made_at": decision.made_at} for entry, decision in zip(entries.passed, recorded, strict=True)]
+        self.metrics.decided(bodies)
+        return bodies
 
     def _entry(self, state, scored, request):
         answer, decision_id = scored.answer, str(uuid.uuid4())
@@ -113,7 +119,7 @@ class Service:
 
     def why_not_ready(self):
         """Why not every question can be answered and recorded now, in sentences; none when all can."""
-        checks = [lambda: self.ledger().check(), *(current.state for current in self._current.values())]
+        checks = [lambda: self.ledger().check(), *(current.state for current in self.current.values())]
         return [str(error) for check in checks if (error := _error_of(check))]
 
 
