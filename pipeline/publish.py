@@ -24,6 +24,8 @@ from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.promote import open_store
+from pipeline.reports.pages import index_name, report_name
+from pipeline.reports.text import LANGUAGES
 from pipeline.score import POLICY
 from pipeline.state import VAR, bundle_path, read_champion
 from serving.life_cycle import LifeCycleLedger, held_of
@@ -31,6 +33,7 @@ from serving.overrides import USE_CASE as OVERRIDDEN
 from serving.overrides import Overrides
 from serving.published import BookRow
 from serving.published import publish as write_publication
+from serving.published_reports import PORTFOLIO
 from serving.reviews import Reviews
 from serving.standing import policy_arguments
 
@@ -59,6 +62,7 @@ def publish(use_case):
         manifest = write_publication(
             VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
             bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(), life_cycle=life_cycle,
+            reports=_reports(use_case, champion, scores["customer_id"]),
             extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], **held})
         store.record_policy(policy.hash, text)
         said = "" if applied is None else applied.plan_reviews(about["as_of"])
@@ -110,6 +114,26 @@ class _InForce:
         return row | {"action": decided.action, "route": decided.route, "limit": decided.risk_limit, "payment_terms_days": decided.payment_days,
                       "term_months": decided.term_months, "deposit_share": decided.deposit_share, "guarantee": decided.guarantee,
                       "review_days": decided.review_days, "decision_reasons": list(decided.reasons), **beside}
+
+
+def _reports(use_case, champion, customers):
+    """The pages that the report stage wrote, as they are published, or None where it wrote none. Raises: RiskError when they are of another bundle."""
+    folder = case_path(use_case, "reports")
+    if not (folder / index_name(LANGUAGES[0])).is_file():
+        return None
+    # Every page names its bundle at its foot.
+    if champion[:12] not in (folder / index_name(LANGUAGES[0])).read_text(encoding="utf-8"):
+        raise RiskError(f"{use_case}: the reports are of another bundle than the champion {champion[:12]}: run `dvc repro` and publish again.")
+    return _pages(folder, dict.fromkeys(customers.to_pylist()))
+
+
+def _pages(folder, customers):
+    for language in LANGUAGES:
+        yield PORTFOLIO, language, (folder / index_name(language)).read_text(encoding="utf-8")
+        for customer in customers:
+            page = folder / "customers" / report_name(customer, language)
+            if page.is_file():
+                yield customer, language, page.read_text(encoding="utf-8")
 
 
 def _refuse_other_scores(use_case, scores, *, champion, policy):

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import openapi, problems
-from serving.endpoints import batches, events, figures, health, model, scores
+from serving.endpoints import batches, events, figures, health, model, reports, scores
 from serving.metrics import Measured
 from serving.service import Service
 from serving.settings import Settings
@@ -19,7 +19,7 @@ def create_app(settings=None, *, clock=utc_now):
     app.state.service = service
     problems.install(app)
     app.add_middleware(Measured, metrics=service.metrics)
-    for endpoints in (health, scores, batches, events, model, figures):
+    for endpoints in (health, scores, batches, events, reports, model, figures):
         endpoints.add(app, service)
     return app
 

@@ -141,3 +141,4 @@ BATCH = {
 }
 EVENT, ALERTS = BATCH, {"responses": PROBLEMS}
 FIGURES = {"responses": {200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}}}
+REPORT = {"responses": {200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}}}
