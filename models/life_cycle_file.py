@@ -83,6 +83,14 @@ class RunDown(Closed):
     shares: tuple[float, ...]
 
 
+class Alerts(Closed):
+    """When an event between two books raises an alert by how far the score is from the published one, whose it is, and by how many letters or times."""
+
+    owner: str
+    grades_worse: int
+    pd_times: float
+
+
 class Spec(Closed):
     """A whole life cycle file."""
 
@@ -94,6 +102,7 @@ class Spec(Closed):
     triggers: tuple[Trigger, ...]
     run_down: RunDown
     playbooks: tuple[Playbook, ...] = ()
+    alerts: Alerts | None = None
 
 
 def read_spec(path):
@@ -143,6 +152,7 @@ def _faults(spec):
     yield from _plan_faults(spec.run_down)
     levels = {trigger.name: [level for level in LEVELS if getattr(trigger, level)] for trigger in spec.triggers}
     yield from playbook_faults(spec.playbooks, levels)
+    yield from _alert_faults(spec.alerts)
 
 
 def _state_faults(spec):
@@ -284,3 +294,14 @@ def _plan_faults(plan):
         yield "run_down.shares", "the last share must be 0: a run-down ends with nothing owed"
     if not all(0 <= share < 1 for share in plan.shares) or any(b >= a for a, b in pairwise(plan.shares)):
         yield "run_down.shares", "must fall from date to date, each at least 0 and below 1"
+
+
+def _alert_faults(alerts):
+    if alerts is None:
+        return
+    if alerts.owner not in DEPARTMENTS:
+        yield "alerts.owner", f"{alerts.owner} is unknown; use {', '.join(DEPARTMENTS)}"
+    if not 1 <= alerts.grades_worse < len(LETTERS):
+        yield "alerts.grades_worse", f"must be 1 to {len(LETTERS) - 1} letters"
+    if not 1 < alerts.pd_times < math.inf:
+        yield "alerts.pd_times", "must be above 1: a PD that is no higher is no jump"

@@ -1,14 +1,12 @@
 """Why a score is what it is: contributions grouped as people speak of them, the strongest on either side."""
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 SUB_SCORES = {"financial": ("solvency", "profitability"), "behavioural": ("payment_behaviour", "contracts", "disputes"),
               "cash_flow": ("cash_flow", "transactions"), "background": ()}
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """One reason: the message's id, its contribution in log-odds (positive raises the risk), its factor, and the columns behind it.
 
     `columns` lists (name, value, contribution), strongest first; value is a float, a category's level or None where missing.
@@ -31,7 +29,10 @@ def reasons(bundle, contributions, matrix, *, adverse=4, favourable=2):
     table = _group_sums(contributions, groups)
     # Stable, so that equal contributions do not change places between machines.
     order = np.argsort(-table, axis=1, kind="stable")
-    return [_row_reasons(bundle, groups, order[i], table[i], contributions[i], matrix[i], adverse, favourable) for i in range(len(table))]
+    worst, best = order[:, :adverse].tolist(), order[:, ::-1][:, :favourable].tolist()
+    # Lists, since Python reads numbers of its own many times faster than numpy's one by one.
+    rows = zip(worst, best, table.tolist(), contributions.tolist(), matrix.tolist(), strict=True)
+    return [_row_reasons(bundle, groups, *row) for row in rows]
 
 
 def sub_scores(bundle, contributions):
@@ -50,7 +51,7 @@ def sub_scores(bundle, contributions):
 
 def shown_value(column, code):
     """An encoded value as people read it: a float, a category's level ("unseen" beyond the frozen ones), or None where missing."""
-    if np.isnan(code):
+    if code != code:
         return None
     if column.levels is None:
         return float(code)
@@ -73,14 +74,13 @@ def _group_sums(contributions, groups):
     return table
 
 
-def _row_reasons(bundle, groups, order, sums, contributions, values, adverse, favourable):
-    worst = [g for g in order[:adverse] if sums[g] > 0]
-    best = [g for g in order[::-1][:favourable] if sums[g] < 0]
-    return tuple(_reason(bundle, *groups[g], float(sums[g]), contributions, values) for g in worst + best)
+def _row_reasons(bundle, groups, worst, best, sums, contributions, values):
+    chosen = [g for g in worst if sums[g] > 0] + [g for g in best if sums[g] < 0]
+    return tuple(_reason(bundle, *groups[g], sums[g], contributions, values) for g in chosen)
 
 
 def _reason(bundle, message_id, places, total, contributions, values):
-    strongest = sorted(places, key=lambda place: -abs(contributions[place]))
+    strongest = sorted(places, key=lambda place: -abs(contributions[place])) if len(places) > 1 else places
     columns = bundle.manifest.columns
-    shown = tuple((columns[p].name, shown_value(columns[p], values[p]), float(contributions[p])) for p in strongest)
+    shown = tuple((columns[p].name, shown_value(columns[p], values[p]), contributions[p]) for p in strongest)
     return Reason(message_id, total, columns[strongest[0]].factor, shown)

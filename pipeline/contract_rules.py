@@ -33,9 +33,9 @@ def rules_of(contract, found, *, latest):
     return rules + _future_rule(contract, found, latest) + _order_rules(contract, found)
 
 
-def cast(name, kind, column):
-    """SQL that gives a column its type: the contract's, or for one beyond it a number, a time or a text; null where it cannot be cast."""
-    raw = f"s.{quoted(name)}"
+def cast(name, kind, column, *, row="s"):
+    """SQL that gives a column of a `row` its type: the contract's, or for one beyond it a number, a time or a text; null where it cannot be cast."""
+    raw = f"{row}.{quoted(name)}"
     if column is None:
         wanted = _beyond_contract(kind)
         return raw if kind == wanted else f"{raw}::{wanted}"

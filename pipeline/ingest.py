@@ -8,10 +8,11 @@ import duckdb
 import msgspec
 
 from features.errors import RiskError
+from features.feeders.sql import literal
 from features.tables import TABLES
 from pipeline.account_checks import account_findings
 from pipeline.clocks import refuse_mixed_clocks
-from pipeline.contract_rules import NO_DAY_LIMIT, SQL_TYPES
+from pipeline.contract_rules import NO_DAY_LIMIT, SQL_TYPES, cast
 from pipeline.contracts import check_table
 from pipeline.datasets import DATA, FINDINGS, INGEST, REJECTS, TRUTH, remove, replacing, write_json
 from pipeline.datasets import TABLES as TABLES_FOLDER
@@ -26,6 +27,8 @@ from pipeline.staging import connect, reason, stage_query
 from pipeline.thousands_points import point_findings
 
 INBOX = Path("var/inbox")
+# What `risk inbox export` writes for a table: events that a source may deliver too, sooner or later.
+EVENTS = "-events.parquet"
 RAW = DATA / ".raw"
 WORK = DATA / ".ingest"
 PLACES = {"tables": TABLES_FOLDER, "rejects": REJECTS, "findings": FINDINGS, "truth": TRUTH}
@@ -127,9 +130,19 @@ def _add_inbox(connection, table):
     files = sorted(str(file) for file in INBOX.glob(f"{table}*.parquet"))
     for file in files:
         try:
-            connection.execute("CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM staged UNION ALL BY NAME FROM read_parquet(?)", [file])
+            new = _not_staged(connection, TABLES[table], file) if file.endswith(EVENTS) else ""
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM staged UNION ALL BY NAME SELECT * FROM read_parquet(?) i {new}", [file])
         except duckdb.Error as error:
             raise RiskError(f"{file} cannot be read ({reason(error)}): correct it or take it out of {INBOX}.") from None
+
+
+def _not_staged(connection, contract, file):
+    """SQL that leaves out the rows of a file, as `i`, whose key a row of `staged` has."""
+    came, there = (dict(connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE {relation})").fetchall())
+                   for relation in (f"FROM read_parquet({literal(file)})", "staged"))
+    key = [contract.column(name) for name in contract.key if name in came and name in there]
+    same = " AND ".join(f"{cast(each.name, came[each.name], each, row='i')} IS NOT DISTINCT FROM {cast(each.name, there[each.name], each)}" for each in key)
+    return f"WHERE NOT EXISTS (SELECT 1 FROM staged s WHERE {same})"
 
 
 def _summary(source, intake, findings):

@@ -6,6 +6,7 @@ Here and not in the score stage: what DVC computes must follow from files alone,
 
 import datetime
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -25,6 +26,8 @@ from pipeline.decision import decide_row
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.promote import open_store
+from pipeline.reports.pages import index_name, report_name
+from pipeline.reports.text import LANGUAGES
 from pipeline.reports_in_force import publish_pages
 from pipeline.score import POLICY
 from pipeline.state import VAR, bundle_path, read_champion
@@ -33,6 +36,7 @@ from serving.overrides import USE_CASE as OVERRIDDEN
 from serving.overrides import Overrides
 from serving.published import BookRow, Published
 from serving.published import publish as write_publication
+from serving.published_reports import PORTFOLIO
 from serving.reviews import IN_DEFAULT, Reviews
 
 CHUNK = 2000
@@ -55,11 +59,13 @@ def publish(use_case):
     records = BookRecords(catalogue, columns, as_of=about["as_of"], earliest=_seconds(about["first_as_of"]))
     rules = load_life_cycle(LIFE_CYCLE) if use_case == OVERRIDDEN else None
     held = {} if rules is None else {"life_cycle": {"hash": rules.hash, "new_credit": rules.new_credit}}
+    life_cycle = None if rules is None else Path(LIFE_CYCLE).read_text(encoding="utf-8")
     with open_store() as store:
         applied = None if rules is None else _InForce(store, source, policy, rules)
         manifest = write_publication(
             VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
-            bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(),
+            bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(), life_cycle=life_cycle,
+            reports=_reports(use_case, champion, scores["customer_id"]),
             extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], "stale_days": params.publish.stale_days,
                    **held})
         store.record_policy(policy.hash, text)
@@ -133,6 +139,26 @@ class _InForce:
         return row | {"action": decided.action, "route": decided.route, "limit": decided.risk_limit, "payment_terms_days": decided.payment_days,
                       "term_months": decided.term_months, "deposit_share": decided.deposit_share, "guarantee": decided.guarantee,
                       "review_days": decided.review_days, "decision_reasons": list(decided.reasons), **beside}
+
+
+def _reports(use_case, champion, customers):
+    """The pages that the report stage wrote, as they are published, or None where it wrote none. Raises: RiskError when they are of another bundle."""
+    folder = case_path(use_case, "reports")
+    if not (folder / index_name(LANGUAGES[0])).is_file():
+        return None
+    # Every page names its bundle at its foot.
+    if champion[:12] not in (folder / index_name(LANGUAGES[0])).read_text(encoding="utf-8"):
+        raise RiskError(f"{use_case}: the reports are of another bundle than the champion {champion[:12]}: run `dvc repro` and publish again.")
+    return _pages(folder, dict.fromkeys(customers.to_pylist()))
+
+
+def _pages(folder, customers):
+    for language in LANGUAGES:
+        yield PORTFOLIO, language, (folder / index_name(language)).read_text(encoding="utf-8")
+        for customer in customers:
+            page = folder / "customers" / report_name(customer, language)
+            if page.is_file():
+                yield customer, language, page.read_text(encoding="utf-8")
 
 
 def _refuse_other_scores(use_case, scores, *, champion, policy):

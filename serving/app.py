@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from serving import openapi, problems
 from serving.database import StoreUnavailable
 from serving.deadline import TimeLimit
-from serving.endpoints import health, model, reviews, scores
+from serving.endpoints import batches, events, figures, health, model, reports, reviews, scores
+from serving.metrics import Measured
 from serving.service import Service
 from serving.settings import Settings
 from serving.store import utc_now
@@ -21,7 +22,8 @@ def create_app(settings=None, *, clock=utc_now):
     problems.install(app)
     seconds = service.settings.limits.answer_seconds
     app.add_middleware(TimeLimit, seconds=seconds, late=problems.late(seconds))
-    for endpoints in (health, scores, model, reviews):
+    app.add_middleware(Measured, metrics=service.metrics)
+    for endpoints in (health, scores, batches, events, reports, reviews, model, figures):
         endpoints.add(app, service)
     return app
 

@@ -58,6 +58,11 @@ class Current:
             raise NothingToServe(state.faults[0])
         return state
 
+    def pointer_ages(self):
+        """Seconds since each pointer last moved, {publication, champion: seconds}, without one that is not there."""
+        found = zip(("publication", "champion"), map(_signature, self._paths), strict=True)
+        return {name: max(0.0, time.time() - signature[0] / 1e9) for name, signature in found if signature}
+
     def _stale(self, signature):
         return signature != self._seen or (self._retry_at is not None and self._clock() >= self._retry_at)
 

@@ -1,7 +1,5 @@
 """Answers while no bundle can be loaded: on whom the book knows, its published score, decided anew by the policy of today."""
 
-import numpy as np
-
 from models.horizon import horizon_of
 from serving import messages
 from serving.kept import PublicationDamaged
@@ -29,17 +27,22 @@ class LastGood(Scorer):
     def judges_transactions(self):
         return self._use_case == "fraud"
 
-    def score_row(self, row, question, *, freshness=None):
-        """Scored from what a row of the book was published with. freshness: as in Scorer.score_features.
+    def scored(self, asked):
+        """Yield the Scored of each Asked, which is of a row of the book, as it was published with.
 
         Raises PublicationDamaged for a row that carries no score.
         """
+        for each in asked:
+            yield self._of_row(each)
+
+    def _of_row(self, asked):
+        row, question = asked.row, asked.question
         score, standing = row.score, row.score.get("standing") or {}
         name = next((name for name in score if horizon_of(name) or name == "p_fraud"), None)
         if name is None:
             raise PublicationDamaged(f"{self._cause} {row.customer_id} was published without a score, so there is none to tell.")
-        decision, takes = self._decide(score["grade"], score[name], standing, question)
-        freshness = freshness if row.records is None else freshness_of(row.records, question.as_of)
+        ((decision, takes),) = self._decisions([score["grade"]], [score[name]], [standing], [asked])
+        freshness = asked.freshness if row.records is None else freshness_of(row.records, question.as_of)
         answer = Answer(
             use_case=self._use_case,
             customer_id=question.customer_id,
@@ -48,18 +51,18 @@ class LastGood(Scorer):
             probability=score[name],
             **{each: score[each] for each in ("pd_low", "pd_high", "raw_score", "points", "grade")},
             sub_scores={each.removeprefix(SUB_SCORE): total for each, total in score.items() if each.startswith(SUB_SCORE)},
-            reasons=tuple(self._published_reason(reason) for side in ("adverse", "favourable") for reason in score[side]),
+            reasons=tuple(self._published_reason(reason, asked.languages) for side in ("adverse", "favourable") for reason in score[side]),
             decision=decision,
-            sufficiency=self._sufficiency(np.array([np.nan if value is None else 0.0 for value in row.features.values()]), freshness),
+            sufficiency=self._sufficiency(len(row.features), sum(value is not None for value in row.features.values()), freshness),
             freshness=freshness or {},
             versions=self.versions,
         )
         return Scored(answer, row.features, standing, question, takes, published=score)
 
-    def _published_reason(self, reason):
+    def _published_reason(self, reason, languages):
         values = tuple({"name": each["name"], "value": each["value"] if each["text"] is None else each["text"], "contribution": None}
                        for each in reason["features"])
         name, value, contribution = values[0]["name"], values[0]["value"], reason["contribution"]
         said = {"unit": self.catalogue[name].unit, "contribution": contribution}
-        sentence = {language: messages.reason_sentence(name, value, **said, language=language) for language in messages.LANGUAGES}
+        sentence = {language: messages.reason_sentence(name, value, **said, language=language) for language in languages}
         return Reason(reason["message_id"], reason["factor"], contribution, values, sentence)

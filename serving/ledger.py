@@ -27,6 +27,12 @@ APPEND = {name: sa.insert(table) for name, table in CHAINS.items()}
 PERSONAL = tuple(name for name, table in CHAINS.items() if "payload" in table.c)
 
 
+def parts(values):
+    """Distinct values in parts that one statement may ask for."""
+    distinct = list(dict.fromkeys(values))
+    return [distinct[start : start + CHUNK] for start in range(0, len(distinct), CHUNK)]
+
+
 def to_json(value, what):
     """A value as the bytes of its JSON. Raises: RiskError for one that JSON cannot carry."""
     try:

@@ -125,7 +125,12 @@ class LifeCycleLedger:
 
     def standing(self, customer_id):
         """Where a customer stands, or None for one that was never seen."""
-        return next(iter(self._standings(states.c.customer_id == customer_id)), None)
+        return self.standings_of([customer_id]).get(customer_id)
+
+    def standings_of(self, customers):
+        """{customer_id: Standing} of those of these customers who were ever seen."""
+        found = [each for part in ledger.parts(customers) for each in self._standings(states.c.customer_id.in_(part))]
+        return {each.customer_id: each for each in found}
 
     def standings(self, *, state=None):
         """Where all customers stand, or those in a state, by customer_id."""

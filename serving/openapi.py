@@ -182,3 +182,10 @@ REVIEW = {
     },
     "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": _ASKED, "example": _ASKED_EXAMPLE}}}},
 }
+BATCH = {
+    "responses": SCORE["responses"],
+    "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+}
+EVENT, ALERTS = BATCH, {"responses": PROBLEMS}
+FIGURES = {"responses": {200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}}}
+REPORT = {"responses": {200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}}}

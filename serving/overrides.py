@@ -86,8 +86,12 @@ class Overrides:
 
     def in_force(self, customer_id, day):
         """The override of a customer that holds on a day, or None."""
-        holding = [each for each in self.of(customer_id) if each.holds(day)]
-        return holding[-1] if holding else None
+        return self.in_force_of([customer_id], day).get(customer_id)
+
+    def in_force_of(self, customers, day):
+        """{customer_id: Override} of those of these customers who have one that holds on a day."""
+        with self._store.database.reading() as connection:
+            return {each.customer_id: each for part in ledger.parts(customers) for each in self._of(connection, *part) if each.holds(day)}
 
     def all(self):
         """Every override as it stands, oldest first; those of erased customers are left out."""
@@ -98,8 +102,8 @@ class Overrides:
         """{customer_id: Override} of all that hold on a day."""
         return {each.customer_id: each for each in self.all() if each.holds(day)}
 
-    def _of(self, connection, customer_id):
-        return _standing(self._rows(connection, overrides.c.customer_id == customer_id))
+    def _of(self, connection, *customers):
+        return _standing(self._rows(connection, overrides.c.customer_id.in_(customers)))
 
     def _rows(self, connection, condition):
         mine = (overrides.c.use_case == USE_CASE) & (overrides.c.source == self._source)

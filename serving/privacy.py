@@ -53,6 +53,8 @@ KEPT = (
     Kept("overrides", "decisions by persons, with reason", "prove who decided otherwise, judge whether it was right", 5 * YEAR, after_last=True),
     Kept("reviews", "planned days and reviews done, with notes", "prove that reviews were done", 5 * YEAR, after_last=True),
     Kept("report_access", "who read a report on the customer, and why", "prove who saw what", 3 * YEAR),
+    Kept("incoming_records", "what happened to the customer between two books, as it was sent", "judge it before the next book does", 5 * YEAR),
+    Kept("alerts", "thresholds that an event crossed", "warn early, and prove that it was", 5 * YEAR),
     Kept("human_reviews", "the person's statement and the answer", "answer a person's request, and prove it", 5 * YEAR, after_last=True),
 )
 KEPT_BY_TABLE = {each.table: each for each in KEPT}

@@ -16,6 +16,7 @@ from serving.database import StoreUnavailable
 from serving.deadline import TooLate
 from serving.human_reviews import UnknownCase, Waiting
 from serving.inbound import MAX_FAULTS, Fault, Refused
+from serving.incoming import Conflict, Gone, Overtaken
 from serving.published import PublicationDamaged
 from serving.repeats import AnswerErased, MalformedKey
 
@@ -80,8 +81,8 @@ class TooManyRequests(RiskError):
 # The most particular class first: a RiskError of none of these is about what the caller sent.
 STATUS = (
     *((MalformedKey, 400), (CallerGone, 400), (Unauthenticated, 401), (Forbidden, 403), (Unknown, 404), (UnknownCase, 404), (TooSlow, 408)),
-    *((Waiting, 409), (AnswerErased, 410), (TooLarge, 413), (Refused, 422), (TooManyRequests, 429)),
-    *((StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (ClockBehind, 503), (TooLate, 503), (RiskError, 422)),
+    *((Waiting, 409), (Conflict, 409), (AnswerErased, 410), (Gone, 410), (TooLarge, 413), (Refused, 422), (TooManyRequests, 429)),
+    *((Overtaken, 503), (StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (ClockBehind, 503), (TooLate, 503), (RiskError, 422)),
 )
 
 

@@ -14,6 +14,7 @@ import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -21,12 +22,16 @@ import numpy as np
 
 from features.context import Context
 from features.errors import RiskError
+from models.life_cycle import parse_life_cycle
 from models.policy import parse_policy
+from serving.inbound import parse_moment
 from serving.kept import FILES, Parts, PublicationDamaged, decoded, keep, manifest_hash, replace_file
+from serving.published_reports import REPORTS, Reports, write_reports
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"
 BOOK = "book.sqlite"
+LIFE_CYCLE = "life_cycle.yaml"
 FORMAT = 1
 # Rows written between two flushes: bounds the memory of a book of any size.
 BATCH = 1000
@@ -94,13 +99,14 @@ def write_book(folder, rows):
     return digest, count
 
 
-def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, extra=None, newest=2):
+def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, life_cycle=None, reports=None, extra=None, newest=2):
     """Write a publication, move the pointer to it and return its manifest; the same content again gives the same hash and folder.
 
     rows: iterator of BookRow. as_of: ISO moment of the book. bundle: hash of the bundle that scored it. policy: the text of policy.yaml. catalogue: the
-    book's, as Catalogue.to_dict gives it. context: what the book was compared with, as Context.to_rows gives it. extra: more manifest fields. The `newest`
-    publications stay on disk; of older ones only what a replay needs is kept (`serving.kept`). Raises RiskError for a policy that breaks its rules, before
-    anything is written.
+    book's, as Catalogue.to_dict gives it. context: what the book was compared with, as Context.to_rows gives it. life_cycle: the text of life_cycle.yaml, by
+    which events raise alerts, or None. reports: finished pages as `serving.published_reports.write_reports` takes them, or None. extra: more manifest fields.
+    The `newest` publications stay on disk; of older ones only what a replay needs is kept (`serving.kept`). Raises RiskError for a policy that breaks its
+    rules, before anything is written.
     """
     hashes = {"bundle": bundle, "policy": parse_policy(policy).hash, "context": Context.from_rows(context).digest()}
     home = folder_of(var, source, use_case)
@@ -110,6 +116,8 @@ def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, co
         book, count = write_book(writing, rows)
         parts = {"catalogue": _write_json(writing / "catalogue.json", catalogue), "context": _write_json(writing / "context.json", context)}
         parts |= {"policy": _write(writing / "policy.yaml", policy.encode()), "book": book}
+        parts |= {} if reports is None else {"reports": write_reports(writing, reports)[0]}
+        parts |= {} if life_cycle is None else {"life_cycle": _write(writing / LIFE_CYCLE, life_cycle.encode())}
         manifest = {
             "format": FORMAT,
             "source": source,
@@ -139,6 +147,7 @@ class Published(Parts):
         self.folder, self.manifest, self.hash = Path(folder), manifest, manifest["hash"]
         self._lock = threading.Lock()
         self._book = _open_book(self.folder / BOOK)
+        self.reports = _open_reports(self.folder / REPORTS) if "reports" in manifest.get("files", ()) else None
 
     @classmethod
     def open(cls, var, source, use_case):
@@ -158,13 +167,27 @@ class Published(Parts):
         return cls(folder, decoded(_read(folder / MANIFEST, "The publication is gone"), folder / MANIFEST))
 
     def close(self):
-        """Close the book."""
+        """Close the book and the reports."""
         self._book.close()
+        if self.reports is not None:
+            self.reports.close()
+
+    @property
+    def moment(self):
+        """The moment of the book as naive UTC."""
+        return parse_moment(self.as_of)
 
     def find(self, subject_id):
         """The BookRow of a subject with its customer's records, or None."""
         rows = self._rows(FIND, subject_id)
         return _book_row(rows[0]) if rows else None
+
+    def report(self, customer_id, language):
+        """The bytes of a published page: on a customer, or the portfolio's (serving.published_reports.PORTFOLIO); None where there is none."""
+        try:
+            return None if self.reports is None else self.reports.find(customer_id, language)
+        except (sqlite3.Error, zlib.error) as error:
+            raise PublicationDamaged(f"{self.folder / REPORTS} cannot be read ({error}); run `risk publish`.") from error
 
     def subjects(self, customer_id):
         """Subject ids of a customer, ascending; empty for an unknown one."""
@@ -179,6 +202,13 @@ class Published(Parts):
 
     def _content(self, part):
         return _read(self.folder / FILES[part], f"A part of the publication {self.hash[:12]} is gone")
+
+    @cached_property
+    def life_cycle(self):
+        """The LifeCycle in force; None where the publication says nothing of one."""
+        if "life_cycle" not in self.manifest["files"]:
+            return None
+        return parse_life_cycle(_read(self.folder / LIFE_CYCLE, f"A part of the publication {self.hash[:12]} is gone").decode())
 
 
 def _fill(connection, rows):
@@ -283,3 +313,10 @@ def _open_book(path):
     except sqlite3.DatabaseError as error:
         raise PublicationDamaged(f"{path} cannot be read ({error}); run `risk publish`.") from error
     return connection
+
+
+def _open_reports(path):
+    try:
+        return Reports(path)
+    except sqlite3.Error as error:
+        raise PublicationDamaged(f"{path} cannot be read ({error}); run `risk publish`.") from error

@@ -11,7 +11,7 @@ from serving.current import scorer_of
 from serving.kept import Kept, PublicationDamaged
 from serving.last_good import LastGood
 from serving.published import BookRow, Published
-from serving.scorer import Question
+from serving.scorer import Asked, Question
 from serving.service import body_of
 from serving.store import Decision
 
@@ -91,11 +91,12 @@ def _replayed(store, var, decision, payload):
     if parts.context().digest() != decision.context:
         raise PublicationDamaged(f"The context of the publication {parts.hash[:12]} is not the one that decision {decision.id} names; restore var/kept.")
     policy, freshness = _policy(store, parts, decision), told["freshness"] if told["sufficiency"]["tables"] is not None else None
+    languages = tuple(told["decision"]["words"] or ())
     if "published" in payload:
         row = BookRow(decision.customer_id, payload["features"], payload["published"], records)
-        scored = LastGood(parts, policy=policy).score_row(row, question, freshness=freshness)
+        (scored,) = LastGood(parts, policy=policy).scored([Asked(question, row=row, freshness=freshness, languages=languages)])
     else:
-        scorer, given = scorer_of(var, decision.bundle, parts, policy=policy), {"records": records, "freshness": freshness}
+        scorer, given = scorer_of(var, decision.bundle, parts, policy=policy), {"records": records, "freshness": freshness, "languages": languages}
         scored = scorer.score_features(payload["features"], question, standing=payload["standing"], **given)
     # Through JSON, as the recorded body went.
     now = msgspec.json.decode(msgspec.json.encode(body_of(scored.answer, decision_id=decision.id, source=decision.source, faults=told["faults"])))

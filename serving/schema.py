@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Date, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
-REVISION = "0006"
+REVISION = "0007"
 
 metadata = MetaData()
 
@@ -193,6 +193,32 @@ keys = Table(
     Column("revoked_at", DateTime()),
 )
 
+# What came of customers between two books: event_id is the sender's name for it, decision_id the decision it led to; the rows stand in the payload.
+incoming_records = _chained(
+    "incoming_records",
+    Column("source", String(128), nullable=False),
+    Column("event_id", String(200), nullable=False),
+    Column("decision_id", String(64), nullable=False),
+    *_sealed(),
+    Index("incoming_records_by_event", "source", "event_id"),
+    Index("incoming_records_by_customer", "customer_id", "sequence"),
+)
+
+# Thresholds that an event crossed: kind and level as in models.alerts; what was before and after, in the payload.
+alerts = _chained(
+    "alerts",
+    Column("source", String(128), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("level", String(16)),
+    Column("owner", String(16), nullable=False),
+    Column("event_id", String(200), nullable=False),
+    Column("decision_id", String(64), nullable=False),
+    Column("rules", String(64), nullable=False),
+    *_sealed(),
+    Index("alerts_by_customer", "customer_id", "sequence"),
+    Index("alerts_by_decision", "decision_id"),
+)
+
 policies = Table(
     "policies",
     metadata,
@@ -233,4 +259,7 @@ heads = Table(
     Column("hash", String(64), nullable=False),
 )
 
-CHAINS = {table.name: table for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews, report_access, human_reviews)}
+CHAINS = {
+    table.name: table
+    for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews, report_access, human_reviews, incoming_records, alerts)
+}

@@ -1,16 +1,19 @@
 """From a customer's features or raw records to the whole answer: score, reasons in words, decision, and how much was known and how fresh it is."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import lru_cache
 
 import msgspec
 import numpy as np
 
 from features.arrays import Category
-from features.catalogue import Catalogue
 from features.compute import compute
+from features.errors import RiskError
 from features.feeders.records import from_rows, observations_of
+from features.feeders.together import UNOWNED, one_each, together
 from features.tables import TABLES
 from models import policy as rules
 from models import reasons, scoring
@@ -18,8 +21,14 @@ from models.decision_in_force import Held, decide_in_force
 from models.overrides import Override
 from serving import messages
 from serving.daily_spend import REVIEWS
+from serving.early_warning import life_cycle_catalogue
 from serving.inbound import parse_moment
 from serving.standing import policy_arguments, standing_catalogue
+
+# What the kernel calls a figure of a customer's standing, beside the model's columns.
+STANDING = "standing."
+# Rows explained at a time: few enough that little is left to do once the last are, many enough that the calls cost nothing.
+PART = 100
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,33 @@ class Question:
     held: Held | None = None
     spent: int = 0
     draws: bool = True
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be scored: a Question with features by name (numbers, strings, None; one left out is not known), with raw records, {table: rows}, of which
+    the kernel computes them, or with both, the records then being those behind the features.
+
+    standing: name to number, see serving.standing; it wins over what records say, which are asked for it unless both features and it are given.
+    languages: those of the sentences, none for an answer without words. freshness: as an Answer has it, of records that are not at hand any more.
+    row: the row of the published book (serving.published.BookRow) that is asked about, if one is.
+    """
+
+    question: Question
+    values: Mapping | None = None
+    records: Mapping | None = None
+    standing: Mapping | None = None
+    languages: tuple = messages.LANGUAGES
+    freshness: Mapping | None = None
+    row: object = None
+
+
+class Unreadable(RiskError):
+    """Records that the kernel cannot read: `errors` holds (place among what was asked, the RiskError) of each."""
+
+    def __init__(self, errors):
+        super().__init__(str(errors[0][1]))
+        self.errors = errors
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -102,13 +138,17 @@ class Scorer:
 
         Raises RiskError when the catalogue lacks a column of the bundle.
         """
-        self.bundle, self.context, self.policy = bundle, context, policy
+        self.bundle, self.context, self.policy, self.columns = bundle, context, policy, columns
         self.catalogue = catalogue.only(bundle.names)
         self.versions = {"bundle": bundle.hash, "policy": policy.hash, **hashes}
         self.kinds = {column.name: "number" if column.levels is None else "category" for column in bundle.manifest.columns}
         self._columns = {column.name: column for column in bundle.manifest.columns}
-        self._standing = standing_catalogue(columns, preferred_basis=catalogue.preferred_basis)
-        self._needs = Catalogue(bundle.manifest.use_case, [*self.catalogue.features, *self._standing.features]).needs
+        standing = standing_catalogue(columns, preferred_basis=catalogue.preferred_basis)
+        # Named apart, since a source's own column may be called exposure too.
+        self._standing = standing.of([msgspec.structs.replace(each, name=STANDING + each.name) for each in standing.features])
+        self._both = self.catalogue.of([*self.catalogue.features, *self._standing.features])
+        self._warnings = life_cycle_catalogue(columns, preferred_basis=catalogue.preferred_basis)
+        self.stands = standing.names
         self.own = self.catalogue.needs.get("observations", ())
         self._tables = tuple(table for table in self.catalogue.needs if table != "observations")
 
@@ -117,30 +157,48 @@ class Scorer:
         """Whether a question is about one transaction, which must then be given with a customer's records."""
         return self.bundle.manifest.use_case == "fraud"
 
-    def score_features(self, values, question, *, standing=None, records=None, freshness=None):
-        """Scored from features by name (numbers, strings, None; one left out is not known).
-
-        standing: name to number, see serving.standing; computed from the records behind the features where those are given and it is not.
-        freshness: as an Answer has it, of records that are not at hand any more.
-        """
-        if standing is None and records is not None:
-            standing = self._stand(*self._read(records, question, self._standing.needs))
-        columns = {name: [values.get(name)] for name in self.bundle.names}
-        return self._score(columns, values, standing or {}, freshness if records is None else freshness_of(records, question.as_of), question)
-
-    def score_row(self, row, question):
-        """Scored from a row of the published book (serving.published.BookRow)."""
-        return self.score_features(row.features, question, records=row.records, standing=row.score.get("standing"))
+    def score_features(self, values, question, *, standing=None, records=None, **more):
+        """Scored from features; arguments as in Asked."""
+        return self.score_all([Asked(question, values, records, standing, **more)])[0]
 
     def score_records(self, records, question, *, standing=None):
-        """Scored from a customer's raw records, {table: rows}, as the kernel computes them; standing given wins over what the records say.
+        """Scored from a customer's raw records; arguments as in Asked. Raises Unreadable for rows the kernel cannot read."""
+        return self.score_all([Asked(question, None, records, standing)])[0]
 
-        Raises RiskError for rows the kernel cannot read.
+    def score_all(self, asked):
+        """Scored of each Asked, in their order; see scored."""
+        return list(self.scored(asked))
+
+    def scored(self, asked):
+        """Yield the Scored of each Asked, in their order: one computation and one matrix for all, and each answer to the bit the one it would have got alone.
+
+        LightGBM explains the next rows on a thread of its own while whoever asks does something with these. Raises Unreadable, with all of them, when the
+        kernel cannot read somebody's rows.
         """
-        rows, when = self._read(records, question, self._needs)
-        columns = compute(self.catalogue, rows, when, context=self.context)
-        values = {name: _plain(column) for name, column in columns.items()}
-        return self._score(columns, values, self._stand(rows, when) | (standing or {}), freshness_of(records, question.as_of), question)
+        given, standings = self._known(asked)
+        columns = {name: [each.get(name) for each in given] for name in self.bundle.names}
+        values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        matrix = scoring.encode(columns, self.bundle)
+        parts = [slice(start, start + PART) for start in range(0, len(asked), PART)]
+        for part, contributions in zip(parts, self._explained(matrix, parts), strict=True):
+            yield from self._answers(asked[part], values[part], standings[part], matrix[part], contributions)
+
+    def _explained(self, matrix, parts):
+        """Yield the contributions of parts of a matrix."""
+        if len(parts) < 2:
+            yield scoring.contributions(self.bundle, matrix)
+            return
+        with ThreadPoolExecutor(1) as thread:
+            waiting = [thread.submit(scoring.contributions, self.bundle, matrix[part]) for part in parts]
+            try:
+                for each in waiting:
+                    yield each.result()
+            finally:
+                thread.shutdown(cancel_futures=True)
+
+    def facts(self, asked):
+        """What the life cycle asks about each beside its score (serving.early_warning), of its records: name to number or None. Raises Unreadable."""
+        return self._computed(asked, self._warnings, range(len(asked)))
 
     def draws_on(self, scored):
         """What of its day a decision may take or depend on: the policy's currency, `reviews`, or None, for one that is the same whatever the day has spent."""
@@ -152,8 +210,9 @@ class Scorer:
 
     def decided_after(self, scored, spent):
         """The same score decided anew after its day has spent so much: what a question with that `spent` would have got."""
-        question = replace(scored.question, spent=spent)
-        decision, takes = self._decide(scored.answer.grade, scored.answer.probability, scored.standing, question)
+        question, words = replace(scored.question, spent=spent), scored.answer.decision["words"]
+        asked = Asked(question, languages=tuple(words or ()))
+        ((decision, takes),) = self._decisions([scored.answer.grade], [scored.answer.probability], [scored.standing], [asked])
         return replace(scored, answer=msgspec.structs.replace(scored.answer, decision=decision), question=question, takes=takes)
 
     def describe(self):
@@ -164,91 +223,150 @@ class Scorer:
         about = {"use_case": manifest.use_case, "probability_name": manifest.probability_name, "training": manifest.training}
         return about | {"versions": self.versions, "grades": grades, "columns": columns}
 
-    def _score(self, columns, values, standing, freshness, question):
-        """freshness: None where features came without records."""
-        matrix = scoring.encode(columns, self.bundle)
-        scores = scoring.score(self.bundle, matrix)
-        contributions = scoring.contributions(self.bundle, matrix)
-        grade = str(scores.grade_names()[0])
-        manifest = self.bundle.manifest
-        decision, takes = self._decide(grade, float(scores.probability[0]), standing, question)
-        answer = Answer(
-            use_case=manifest.use_case,
-            customer_id=question.customer_id,
-            as_of=question.as_of,
-            probability_name=manifest.probability_name,
-            probability=float(scores.probability[0]),
-            pd_low=_plain(scores.pd_low),
-            pd_high=_plain(scores.pd_high),
-            raw_score=float(scores.raw_score[0]),
-            points=float(scores.points[0]),
-            grade=grade,
-            sub_scores={name: float(total[0]) for name, total in reasons.sub_scores(self.bundle, contributions).items()},
-            reasons=tuple(self._reason(reason) for reason in reasons.reasons(self.bundle, contributions, matrix)[0]),
-            decision=decision,
-            sufficiency=self._sufficiency(matrix[0], freshness),
-            freshness=freshness or {},
-            versions=self.versions,
-        )
-        return Scored(answer, {name: values.get(name) for name in self.bundle.names}, standing, question, takes)
+    def _known(self, asked):
+        """The features and the standing of each, given or as its records say them."""
+        values, standings = [each.values for each in asked], [dict(each.standing or {}) for each in asked]
+        raw = [place for place, each in enumerate(asked) if each.values is None]
+        stand = [place for place, each in enumerate(asked) if each.values is not None and each.standing is None and each.records is not None]
+        for places, catalogue in ((raw, self._both), (stand, self._standing)):
+            for place, found in zip(places, self._computed([asked[place] for place in places], catalogue, places), strict=True):
+                standings[place] = {name.removeprefix(STANDING): found[name] for name in self._standing.names} | standings[place]
+                if values[place] is None:
+                    values[place] = {name: found[name] for name in self.bundle.names}
+        return values, standings
 
-    def _reason(self, reason):
+    def _computed(self, asked, catalogue, places):
+        """Each one's columns by the catalogue, plain values by name. Those who bring other rows of what belongs to nobody are computed apart."""
+        parts, errors = [], []
+        for place, each in zip(places, asked, strict=True):
+            known = {table: rows for table, rows in each.records.items() if table in TABLES}
+            try:
+                parts.append(from_rows(known, customer_id=each.question.customer_id, needs=catalogue.needs))
+            except RiskError as error:
+                errors.append((place, error))
+        if errors:
+            raise Unreadable(errors)
+        found = [None] * len(asked)
+        for group in _alike(asked, catalogue).values():
+            when = observations_of([self._asks(asked[place].question) for place in group], use_case=self.bundle.manifest.use_case)
+            columns = compute(catalogue, together([parts[place] for place in group]), one_each(when), context=self.context)
+            for place, row in zip(group, _rows(columns), strict=True):
+                found[place] = row
+        return found
+
+    def _asks(self, question):
+        return {"as_of": question.as_of} | {name: question.own.get(name) for name in self.own}
+
+    def _answers(self, asked, values, standings, matrix, contributions):
+        """Yield the Scored of each row of a matrix whose contributions are known."""
+        scores = scoring.score(self.bundle, matrix)
+        manifest, grades = self.bundle.manifest, scores.grade_names().tolist()
+        totals = [dict(zip(reasons.SUB_SCORES, row, strict=True)) for row in _transposed(reasons.sub_scores(self.bundle, contributions))]
+        why = reasons.reasons(self.bundle, contributions, matrix)
+        decisions = self._decisions(grades, scores.probability, standings, asked)
+        known, lows, highs = (~np.isnan(matrix)).sum(axis=1).tolist(), _plain(scores.pd_low), _plain(scores.pd_high)
+        probabilities, raw_scores, points = scores.probability.tolist(), scores.raw_score.tolist(), scores.points.tolist()
+        for place, each in enumerate(asked):
+            question, (decision, takes) = each.question, decisions[place]
+            freshness = each.freshness if each.records is None else freshness_of(each.records, question.as_of)
+            answer = Answer(
+                use_case=manifest.use_case,
+                customer_id=question.customer_id,
+                as_of=question.as_of,
+                probability_name=manifest.probability_name,
+                probability=probabilities[place],
+                pd_low=lows[place],
+                pd_high=highs[place],
+                raw_score=raw_scores[place],
+                points=points[place],
+                grade=grades[place],
+                sub_scores=totals[place],
+                reasons=tuple(self._reason(reason, each.languages) for reason in why[place]),
+                decision=decision,
+                sufficiency=self._sufficiency(len(self.bundle.names), known[place], freshness),
+                freshness=freshness or {},
+                versions=self.versions,
+            )
+            yield Scored(answer, values[place], standings[place], question, takes)
+
+    def _reason(self, reason, languages):
         name, value, _ = reason.columns[0]
         unit = self._columns[name].unit
         sentence = {
-            language: messages.reason_sentence(name, value, unit=unit, contribution=reason.contribution, language=language) for language in messages.LANGUAGES
+            language: messages.reason_sentence(name, value, unit=unit, contribution=reason.contribution, language=language) for language in languages
         }
         values = tuple({"name": name, "value": value, "contribution": contribution} for name, value, contribution in reason.columns)
         return Reason(reason.message_id, reason.factor, reason.contribution, values, sentence)
 
-    def _decide(self, grade, probability, standing, question):
-        """The decision with its words, and what it takes of its day."""
+    def _decisions(self, grades, probabilities, standings, asked):
+        """The decision on each, in plain values with its words, and what it takes of its day."""
+        spent = [each.question.spent for each in asked]
         if self.judges_transactions:
-            action = rules.FRAUD_ACTIONS[int(rules.decide_fraud(self.policy, [probability], ahead=question.spent)[0])]
-            return _with_words({"action": action, "route": None, "reasons": ()}), int(action == "review")
-        case = {**policy_arguments(standing), "grade": grade, "pd_12m": probability, "amount": question.requested_amount}
-        decision, beside = decide_in_force(self.policy, override=question.override, held=question.held, day=question.day, spent=question.spent, **case)
-        takes = rules.spent_by(self.policy, decision, pd_12m=probability, exposure=int(case["exposure"][0]))
-        return _with_words(msgspec.structs.asdict(decision) | beside), takes
+            actions = [rules.FRAUD_ACTIONS[place] for place in rules.decide_fraud(self.policy, probabilities, ahead=spent).tolist()]
+            return [({"action": action, "route": None, "reasons": (), "words": _words(action, None, (), each.languages)}, int(action == "review"))
+                    for action, each in zip(actions, asked, strict=True)]
+        names = dict.fromkeys(name for standing in standings for name in standing)
+        arguments = policy_arguments({name: [standing.get(name) for standing in standings] for name in names})
+        amounts = [each.question.requested_amount for each in asked]
+        book = rules.decide_book(self.policy, grade=grades, pd_12m=probabilities, amount=amounts, spent=spent, **arguments)
+        takes = rules.budget_spent(self.policy, book, pd_12m=probabilities, exposure=arguments["exposure"]).tolist()
+        return [self._decision(book, takes, place, each, grades[place], probabilities[place], standings[place]) for place, each in enumerate(asked)]
 
-    def _sufficiency(self, row, present):
-        """How much was known of a row (columns,); `present` names the tables with rows, None where features came without records."""
-        known = int((~np.isnan(row)).sum())
-        found = {"columns": len(row), "known": known, "share": known / len(row), "tables": None, "absent": None}
+    def _decision(self, book, takes, place, asked, grade, probability, standing):
+        """One decision of a batch; a person's or a state's in its place, which are few, are worked out one by one."""
+        question, taken = asked.question, takes[place]
+        if question.override is None and question.held is None:
+            decision, beside = book.one(place), {"override": None, "life_cycle": None}
+        else:
+            case = {**policy_arguments(standing), "grade": grade, "pd_12m": probability, "amount": question.requested_amount}
+            decision, beside = decide_in_force(self.policy, override=question.override, held=question.held, day=question.day, spent=question.spent, **case)
+            taken = rules.spent_by(self.policy, decision, pd_12m=probability, exposure=int(case["exposure"][0]))
+        return msgspec.structs.asdict(decision) | beside | {"words": _words(decision.action, decision.route, decision.reasons, asked.languages)}, taken
+
+    def _sufficiency(self, columns, known, present):
+        """How much was known of a row of so many columns; `present` names the tables with rows, None where features came without records."""
+        found = {"columns": columns, "known": known, "share": known / columns, "tables": None, "absent": None}
         if present is None:
             return found
         tables = {there: [table for table in self._tables if (table in present) == there] for there in (True, False)}
         return found | {"tables": tables[True], "absent": tables[False]}
 
-    def _stand(self, rows, when):
-        return {name: _plain(column) for name, column in compute(self._standing, rows, when).items()}
 
-    def _read(self, records, question, needs):
-        known = {table: rows for table, rows in records.items() if table in TABLES}
-        own = {name: question.own.get(name) for name in self.own}
-        row = {"as_of": question.as_of, **own}
-        return from_rows(known, customer_id=question.customer_id, needs=needs), observations_of([row], use_case=self.bundle.manifest.use_case)
+def _alike(asked, catalogue):
+    """Places of those whose rows of what belongs to nobody are the same, {those rows: places}."""
+    read = [table for table in UNOWNED if table in catalogue.needs]
+    groups = {}
+    for place, each in enumerate(asked):
+        groups.setdefault(msgspec.json.encode([each.records.get(table) for table in read]), []).append(place)
+    return groups
+
+
+def _rows(columns):
+    """Columns as rows, plain values by name."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*map(_plain, columns.values()), strict=True)]
+
+
+def _transposed(columns):
+    return zip(*(column.tolist() for column in columns.values()), strict=True)
 
 
 def _plain(column):
-    """The first value of a column: a float, a category's level, or None."""
-    if isinstance(column, Category):
-        return column.levels[int(column.codes[0])] if column.codes[0] >= 0 else None
-    value = column.item(0)
-    return value if value == value else None
+    """A column's values: floats, categories' levels, and None where missing."""
+    values = column.strings() if isinstance(column, Category) else column
+    return [value if value == value else None for value in values.tolist()]
 
 
-def _with_words(decision):
-    """A decision with its action, route and reasons in words of every language."""
-    words = {
+@lru_cache(maxsize=4096)
+def _words(action, route, codes, languages):
+    """An action, a route and reasons in words, by language; None where none is asked for."""
+    return {
         language: {
-            "action": messages.label("action", decision["action"], language=language),
-            "route": messages.label("route", decision["route"], language=language) if decision["route"] else None,
-            "reasons": [messages.policy_reason(code, language=language) for code in decision["reasons"]],
+            "action": messages.label("action", action, language=language),
+            "route": messages.label("route", route, language=language) if route else None,
+            "reasons": [messages.policy_reason(code, language=language) for code in codes],
         }
-        for language in messages.LANGUAGES
-    }
-    return decision | {"words": words}
+        for language in languages
+    } or None
 
 
 def _described(column):

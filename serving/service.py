@@ -1,5 +1,6 @@
 """What every endpoint shares: what answers now for each use case, and the ledger that every decision is written to before it is told."""
 
+import time
 import uuid
 from dataclasses import replace
 from functools import partial
@@ -14,8 +15,9 @@ from serving.clocks import refuse_book_ahead
 from serving.current import Current, NothingToServe
 from serving.daily_spend import Draw
 from serving.human_reviews import how_to_ask
-from serving.inbound import parse_moment
+from serving.incoming import Incoming
 from serving.life_cycle import LifeCycleLedger, held_of
+from serving.metrics import Metrics
 from serving.overrides import Overrides
 from serving.problems import Unknown
 from serving.pseudonyms import Pseudonyms
@@ -23,16 +25,29 @@ from serving.repeats import AnswerErased
 from serving.store import Entry, Store, utc_now
 
 
+class Kept:
+    """An iterator that remembers what passed, and when the last did: a batch's decisions are sealed one by one while the next are still being scored."""
+
+    def __init__(self, source):
+        self.passed, self.ended, self._source = [], None, source
+
+    def __iter__(self):
+        for each in self._source:
+            self.passed.append(each)
+            yield each
+        self.ended = time.perf_counter()
+
+
 class Service:
     """What the endpoints share: the state of each use case and the ledger."""
 
     def __init__(self, settings, *, clock=utc_now):
         """settings: see serving.settings; clock gives naive UTC."""
-        self.settings, self.clock = settings, clock
+        self.settings, self.clock, self.metrics = settings, clock, Metrics()
         self._store, self._migrated, self._kept_policies = Store(settings.database, clock=clock), False, set()
         self.pseudonyms = Pseudonyms(settings.var)
         self.access = Access(self.ledger, clock=clock, limits=settings.limits)
-        self._current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
+        self.current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
     def ledger(self):
         """The operational database, its tables up to date. Raises StoreUnavailable, a RiskError, while it is down."""
@@ -40,6 +55,10 @@ class Service:
             self._store.migrate()
             self._migrated = True
         return self._store
+
+    def incoming(self):
+        """The events of known customers that came between two books."""
+        return Incoming(self.ledger(), source=self.settings.source)
 
     def close(self):
         """Close the database's connections."""
@@ -58,10 +77,10 @@ class Service:
         Raises as `state`, and TooLate (serving.deadline).
         """
         deadline.check()
-        if use_case not in self._current:
-            raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self._current)}.")
-        state, now = self._current[use_case].state(), self.clock()
-        as_of, allowed = parse_moment(state.published.as_of), state.published.manifest.get("stale_days")
+        if use_case not in self.current:
+            raise Unknown(f"The use case '{use_case}' is not served here; use one of {', '.join(self.current)}.")
+        state, now = self.current[use_case].state(), self.clock()
+        as_of, allowed = state.published.moment, state.published.manifest.get("stale_days")
         refuse_book_ahead(now, as_of)
         age = (now - as_of).days
         if allowed is None or age <= allowed:
@@ -69,18 +88,23 @@ class Service:
         stale = f"The published book is of {as_of:%Y-%m-%d}, {age:,} days ago, and may be {allowed} days old (publish.stale_days): publish a newer one."
         return replace(state, faults=(*state.faults, stale))
 
-    def in_force(self, state, question):
-        """The question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
+    def in_force(self, state, questions):
+        """Each question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
         credit is what was published with the policy; without that, as before there were states, the policy alone.
 
         Raises StoreUnavailable while the database is down: an answer that passes over either would be another decision than the one in force.
         """
         if state.scorer.judges_transactions:
-            return question
+            return questions
+        customers = [question.customer_id for question in questions]
         today, rules = self.clock().date(), state.published.manifest.get("life_cycle")
-        standing = LifeCycleLedger(self.ledger(), self.settings.source).standing(question.customer_id)
-        held = held_of(standing, rules["new_credit"] if rules else dict.fromkeys(STATES, BY_POLICY))
-        return replace(question, override=Overrides(self.ledger(), source=self.settings.source).in_force(question.customer_id, today), day=today, held=held)
+        new_credit = rules["new_credit"] if rules else dict.fromkeys(STATES, BY_POLICY)
+        standings = LifeCycleLedger(self.ledger(), self.settings.source).standings_of(customers)
+        overrides = Overrides(self.ledger(), source=self.settings.source).in_force_of(customers, today)
+        return [
+            replace(question, override=overrides.get(customer), day=today, held=held_of(standings.get(customer), new_credit))
+            for question, customer in zip(questions, customers, strict=True)
+        ]
 
     def answered(self, claim):
         """The bodies that a request was first answered with, or None for a new one and for one that names no key (claim None).
@@ -88,39 +112,58 @@ class Service:
         Raises KeyReused, AnswerErased; see serving.repeats.
         """
         found = None if claim is None else self.ledger().answered(claim)
-        return found and [_told(decision) for decision in found]
+        return found and [told(decision) for decision in found]
 
-    def answer(self, state, scored, request, *, claim=None):
-        """Record what was scored with the request that asked for it, and return the body to answer with: the first one's where a request of the same claim
-        was answered meanwhile.
+    def answer(self, state, asked, request, *, claim=None):
+        """Score, record and answer one question; see answer_all."""
+        return self.answer_all(state, [asked], [request], claim=claim)[0]
+
+    def answer_all(self, state, asked, requests, *, claim=None):
+        """Score what is asked (serving.scorer.Asked), record it with the requests that asked for it, all or none, and return the bodies to answer with."""
+        return self.record(state, self.scored(state, asked), requests, claim=claim)
+
+    def scored(self, state, asked):
+        """Yield what is asked as it is scored, by the overrides and states in force."""
+        questions = self.in_force(state, [each.question for each in asked])
+        return state.scorer.scored([replace(each, question=question) for each, question in zip(asked, questions, strict=True)])
+
+    def record(self, state, scored, requests, *, claim=None, also=None):
+        """Record what is scored with the requests that asked for it, all or none, and return the bodies to answer with: the first ones where a request of the
+        same claim was answered meanwhile. also: see Store.record_decisions.
 
         The ledger keeps the request, the question made of it, the features and the standing the answer rests on, and the body, which names the decision's id
         but not its time: with the bundle, the publication's parts and the policy, all that `serving.replay` needs. A decision that draws on its day is decided
         anew when it is recorded, and `spent` says what the day had spent before.
+
+        Raises KeyReused, AnswerErased; see serving.repeats.
         """
-        answer, decision_id, unit = scored.answer, str(uuid.uuid4()), state.scorer.draws_on(scored)
         self._keep_policy(state)
+        entries = Kept(self._entry(state, each, request) for each, request in zip(scored, requests, strict=True))
+        recorded = self.ledger().record_decisions(entries, claim=claim, also=also)
+        self.metrics.ledger.observe(time.perf_counter() - entries.ended)
+        bodies = [_answered(entry, decision) for entry, decision in zip(entries.passed, recorded, strict=True)]
+        self.metrics.decided(bodies)
+        return bodies
+
+    def _entry(self, state, scored, request):
+        answer, decision_id, unit = scored.answer, str(uuid.uuid4()), state.scorer.draws_on(scored)
         kept_of = partial(payload_of, request=request, decision_id=decision_id, source=self.settings.source, faults=state.faults)
-        payload = None if unit else kept_of(scored)
 
         def decide(spent):
             drawn = state.scorer.decided_after(scored, spent)
             return {**kept_of(drawn), "spent": spent}, drawn.takes
 
-        entry = Entry(
+        return Entry(
             use_case=answer.use_case,
             source=self.settings.source,
             customer_id=answer.customer_id,
             bundle=answer.versions["bundle"],
             policy=answer.versions["policy"],
             context=answer.versions["context"],
-            payload=payload,
+            payload=None if unit else kept_of(scored),
             decision_id=decision_id,
             draw=Draw(unit, decide) if unit else None,
         )
-        recorded = self.ledger().record_decision(entry, claim=claim)
-        return _told(recorded) if recorded.id != decision_id or payload is None else {**payload["answer"], "made_at": recorded.made_at}
-
     def _keep_policy(self, state):
         """Have the text of the policy in the database before the first decision that names it."""
         policy = state.scorer.policy.hash
@@ -130,7 +173,7 @@ class Service:
 
     def why_not_ready(self):
         """Why not every question can be answered and recorded now, in sentences; none when all can."""
-        checks = [lambda: self.ledger().check(), *(partial(self.state, use_case) for use_case in self._current)]
+        checks = [lambda: self.ledger().check(), *(partial(self.state, use_case) for use_case in self.current)]
         return [str(error) for check in checks if (error := _error_of(check))]
 
 
@@ -142,7 +185,13 @@ def payload_of(scored, *, request, decision_id, source, faults):
     return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, **told, "answer": body}
 
 
-def _told(decision):
+def _answered(entry, decision):
+    """The body of an entry as it was recorded: its own, as far as it was known before, or that of the decision that the ledger has in its place."""
+    fresh = entry.payload is not None and decision.id == entry.decision_id
+    return {**entry.payload["answer"], "made_at": decision.made_at} if fresh else told(decision)
+
+
+def told(decision):
     """The body that a recorded decision was answered with. Raises AnswerErased."""
     if decision.compressed is None:
         raise AnswerErased("An answer first given under this Idempotency-Key was erased with its customer; send a new request under another key.")

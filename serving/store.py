@@ -137,15 +137,17 @@ class Store:
         """Append one decision to the ledger and return it as recorded; see record_decisions."""
         return self.record_decisions([entry], claim=claim)[0]
 
-    def record_decisions(self, entries, *, claim=None):
+    def record_decisions(self, entries, *, claim=None, also=None):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
-        An id that the ledger or an earlier entry already has is not recorded again, nor does it draw on its day: its first decision is returned. claim: of the
-        request that asked for them (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded.
+        entries: any iterable; each is sealed as it comes, and the transaction begins after the last. An id that the ledger or an earlier entry already has is
+        not recorded again, nor does it draw on its day: its first decision is returned. claim: of the request that asked for them (serving.repeats); one that
+        was answered before gets the decisions of then, and nothing is recorded. also(connection, decisions): what else belongs into the transaction, done last.
         Raises RiskError for a payload that JSON cannot carry, ClockBehind when the last decision was made after now, and as `answered`.
         """
         now = self._clock()
-        contents = [_decision_content(entry, now) for entry in entries]
+        pairs = [(entry, _decision_content(entry, now)) for entry in entries]
+        contents = [content for _, content in pairs]
         with self.database.writing() as connection:
             # Whoever holds the head sees every claim that was answered: of two requests with one key the second finds the first.
             head = ledger.locked_head(connection, "decisions")
@@ -153,13 +155,16 @@ class Store:
                 return first
             refuse_ledger_ahead(now, connection.execute(LAST_MADE).scalar())
             known, fresh = _decisions_by_id(connection, [content["id"] for content in contents]), {}
-            for entry, content in zip(entries, contents, strict=True):
+            for entry, content in pairs:
                 if content["id"] not in known and content["id"] not in fresh:
                     fresh[content["id"]] = _drawn(connection, entry, content)
             known |= {row["id"]: row for row in ledger.append(connection, head, list(fresh.values()))}
             if claim is not None:
                 repeats.remember(connection, claim, [known[content["id"]] for content in contents], now)
-        return [_decision(known[content["id"]]) for content in contents]
+            recorded = [_decision(known[content["id"]]) for content in contents]
+            if also:
+                also(connection, recorded)
+        return recorded
 
     def answered(self, claim):
         """The decisions that a request was first answered with, in their order, or None for a new one.

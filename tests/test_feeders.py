@@ -20,6 +20,7 @@ from features.feeders.arrow import read_context
 from features.feeders.bases import counted_since
 from features.feeders.duck import columns_of, featurize
 from features.feeders.records import from_rows, observations_of
+from features.feeders.together import one_each, together
 from features.tables import TABLES
 
 CUSTOMERS = 30
@@ -102,6 +103,26 @@ def test_one_customer_in_memory_has_the_bits_of_the_book(book):
         )
         for name in book["catalogue"].names:
             assert values(found[name]) == tuple(by_name[name][place] for place in places), (name, number)
+
+
+def test_customers_together_have_the_bits_of_each_alone(book):
+    every, context = range(CUSTOMERS), read_context(book["folder"] / "context.parquet")
+    rows = [{key: value for key, value in book["rows"][number].items() if not key.endswith("_id") or key == "counterparty_id"} for number in every]
+    # Every customer's ids of invoices and contracts are those of every other.
+    tables = {name: [row | {key: f"{key}-{place % 7}" for key in ("invoice_id", "contract_id") if key in row} for place, row in enumerate(rows)]
+              for name, rows in book["tables"].items()}
+    parts = [from_rows(own_rows(tables, f"C{number}"), customer_id=f"C{number}", needs=book["catalogue"].needs) for number in every]
+    joint = compute(book["catalogue"], together(parts), one_each(observations_of(rows, use_case=book["use_case"])), context=context)
+    for number, part in zip(every, parts, strict=True):
+        alone = compute(book["catalogue"], part, observations_of([rows[number]], use_case=book["use_case"]), context=context)
+        for name in book["catalogue"].names:
+            assert values(joint[name][number : number + 1]) == values(alone[name]), (name, number)
+
+
+def test_a_column_that_is_text_here_and_a_number_there_is_refused_together():
+    parts = [from_rows({"events": [{"occurred_at": "2026-01-01", "known_at": "2026-01-01", "kind": "inquiry", "x": x}]}, customer_id="C1") for x in (1.5, "b")]
+    with pytest.raises(RiskError, match="Table events, column x: text for some customers and numbers for others; send one kind"):
+        together(parts)
 
 
 def test_the_file_has_the_catalogues_columns_in_the_observations_order(book):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from serving_world import local_client
 from small_run import small_run
 
 from features.errors import RiskError
@@ -28,6 +30,7 @@ from pipeline.params import change_params
 from pipeline.promote import open_store, promote
 from pipeline.publish import publish
 from pipeline.report import report
+from pipeline.reports.pages import report_name
 from pipeline.sample import sample
 from pipeline.score import score
 from pipeline.state import keep_bundle, pages_folder, point_to
@@ -36,11 +39,13 @@ from pipeline.validate import validate
 from pipeline.what_if import policy_diff
 from pipeline.what_if_text import diff_lines
 from pipeline.workspace import workspace
+from serving.app import create_app
 from serving.current import Current
 from serving.messages import label
 from serving.overrides import Overrides
 from serving.reviews import Reviews
 from serving.scorer import Question
+from serving.settings import Settings
 
 DEVELOPMENT = ("observations.parquet", "maturity.json", "features.parquet", "catalogue.json", "context.parquet", "later.parquet")
 
@@ -174,8 +179,28 @@ def test_the_service_gives_the_batch_its_own_numbers_from_raw_records(project):
         assert (scored.answer.raw_score, scored.answer.probability, scored.answer.grade) == (row.raw_score, row.pd_12m, row.grade)
         assert (scored.answer.decision["route"], scored.answer.decision["risk_limit"]) == (row.route, row.limit)
     state.published.close()
+    _reports_are_published_and_served(scores)
     _override_is_published_and_served(scores.slice(0, 1).to_pylist()[0], when)
     point_to(None, source="simulated", use_case="default")
+
+
+def _reports_are_published_and_served(scores):
+    """What the report stage wrote, page by page; pages of another bundle are not published."""
+    report("default")
+    publish("default")
+    pages, settings = case_path("default", "reports"), Settings.from_environment(var="var", env={})
+    with local_client(create_app(settings)) as client:
+        assert client.get("/v1/reports?language=zh").content == (pages / "index.zh.html").read_bytes()
+        customers = {customer for customer in scores["customer_id"].to_pylist() if (pages / "customers" / report_name(customer, "en")).is_file()}
+        assert len(customers) == 3
+        for customer in customers:
+            assert client.get(f"/v1/reports/{customer}").content == (pages / "customers" / report_name(customer, "en")).read_bytes()
+        other = next(customer for customer in scores["customer_id"].to_pylist() if customer not in customers)
+        assert client.get(f"/v1/reports/{other}").status_code == 404
+    (pages / "index.html").write_text("<p>an older bundle's", encoding="utf-8")
+    with pytest.raises(RiskError, match="default: the reports are of another bundle than the champion .*: run `dvc repro` and publish again"):
+        publish("default")
+    shutil.rmtree(pages)
 
 
 def _override_is_published_and_served(row, when):

@@ -14,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from databases import NOON
-from fastapi import Request
 from serving_world import NOW, SOURCE, local_client, published, records
 
 from features.catalogue import USE_CASES, build_catalogue
@@ -25,14 +24,13 @@ from models.life_cycle import load_life_cycle
 from pipeline.cli import main
 from pipeline.privacy_page import PAGE, page
 from serving import subjects
-from serving.access import allowed
 from serving.app import create_app
 from serving.human_reviews import DUE_DAYS, HumanReviews
 from serving.keys import Keys
 from serving.life_cycle import LifeCycleLedger, Move
 from serving.privacy import IDENTIFYING, KEPT_BY_TABLE, PURPOSES
 from serving.pseudonyms import Pseudonyms
-from serving.report_access import Purpose, ReportAccess, log_reading
+from serving.report_access import ReportAccess
 from serving.reviews import Reviews
 from serving.schema import metadata
 from serving.settings import Settings
@@ -246,16 +244,10 @@ def test_the_log_calls_a_customer_by_its_pseudonym_and_answers_without_one(tmp_p
 
 @pytest.fixture
 def reading_client(tmp_path, url):
-    """A client of the service with an endpoint that shows a report, as those of finished reports do."""
-    published(tmp_path)
+    """A client, of Chinese, of a service with finished reports."""
+    published(tmp_path, reports=[(customer, "zh", "<p>报告") for customer in ("C1", "C2")])
     app = create_app(Settings(SOURCE, ("default",), tmp_path, url), clock=lambda: NOW)
-
-    @app.get("/v1/reports/{customer_id}", dependencies=[allowed("reports")])
-    def report(request: Request, customer_id: str, purpose: Purpose):
-        log_reading(request, customer_id, report="customer/zh", purpose=purpose)
-        return {"report": "…"}
-
-    with local_client(app) as client:
+    with local_client(app, headers={"Accept-Language": "zh"}) as client:
         yield client
 
 
@@ -283,7 +275,7 @@ def test_what_cannot_be_logged_is_not_shown(reading_client, store):
         connection.execute(sa.text("alter table report_access rename to hidden"))
     answer = reading_client.get("/v1/reports/C1", params={"purpose": "review"})
     assert answer.status_code == 503
-    assert "report" not in answer.json()
+    assert "报告" not in answer.text
 
 
 def test_a_reading_that_was_tampered_with_is_named(store):

@@ -236,7 +236,7 @@ def test_an_anchor_beyond_the_end_finds_a_truncation_that_moved_the_head(store):
 def test_an_anchor_of_an_empty_chain_fits_any(store):
     anchors = store.heads()
     store.record_decision(entry())
-    assert anchors[0] == Head("decisions", 0, "0" * 64)
+    assert Head("decisions", 0, "0" * 64) in anchors
     assert store.verify(anchors=anchors) == []
 
 

@@ -1,0 +1,46 @@
+"""Finished reports as they were published: the portfolio's page, and one on a customer."""
+
+from typing import Annotated, Literal
+
+from fastapi import Header, Query, Request, Response
+
+from serving import openapi
+from serving.access import allowed
+from serving.messages import LANGUAGES, language_of
+from serving.problems import Unknown
+from serving.published_reports import PORTFOLIO
+from serving.report_access import Purpose, log_reading
+
+# A page is whole in itself: it loads nothing, and nothing it quotes can make it.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
+    "X-Content-Type-Options": "nosniff",
+}
+REPORTS = allowed("reports")
+Language = Annotated[Literal[LANGUAGES] | None, Query(description="Left out: the first of Accept-Language that there are pages in, or en.")]
+Accepted = Annotated[str | None, Header(alias="Accept-Language", include_in_schema=False)]
+
+
+def add(app, service):
+    @app.get("/v1/reports", summary="The published page on the portfolio", tags=["reports"], dependencies=[REPORTS], response_class=Response, **openapi.REPORT)
+    def portfolio(language: Language = None, accepted: Accepted = None, use_case: str = "default"):
+        published = service.book_state(use_case).published
+        return _page(published, PORTFOLIO, language or language_of(accepted), missing="the portfolio's page")
+
+    about = {"summary": "The published report on a customer; that it is read, by whom and why, is logged", "tags": ["reports"], "response_class": Response}
+
+    @app.get("/v1/reports/{customer_id}", dependencies=[REPORTS], **about, **openapi.REPORT)
+    def report(request: Request, customer_id: str, purpose: Purpose, language: Language = None, accepted: Accepted = None):
+        language = language or language_of(accepted)
+        page = _page(service.book_state("default").published, customer_id, language, missing=f"a report on '{customer_id}'")
+        log_reading(request, customer_id, report=f"customer/{language}", purpose=purpose)
+        return page
+
+
+def _page(published, customer_id, language, *, missing):
+    page = published.report(customer_id, language)
+    if page is None:
+        why = "no reports are" if published.reports is None else f"{missing} in {language} is not"
+        raise Unknown(f"With the book of {published.as_of} {why} published; `risk run` writes reports on as many customers as report.customers in "
+                      "params.yaml says, the riskiest first, and `risk publish` publishes them.")
+    return Response(page, media_type="text/html; charset=utf-8", headers=HEADERS | {"Content-Language": language})

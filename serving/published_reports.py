@@ -1,0 +1,72 @@
+"""The finished reports of a publication, a page for each customer and language and the portfolio's own.
+
+One SQLite file: no name of a customer is ever a path, and a publication of a hundred thousand pages is one file more.
+"""
+
+import hashlib
+import os
+import sqlite3
+import threading
+import zlib
+from pathlib import Path
+
+from features.errors import RiskError
+
+REPORTS = "reports.sqlite"
+# Whose page the portfolio's is: a customer's id has at least one character.
+PORTFOLIO = ""
+
+TABLE = "create table pages (customer_id text, language text, page blob not null, primary key (customer_id, language)) without rowid"
+FIND = "select page from pages where customer_id = ? and language = ?"
+
+
+def write_reports(folder, pages):
+    """Write reports.sqlite into a folder from an iterator of (customer_id or PORTFOLIO, language, HTML), and return (sha256 hex of the content, pages).
+
+    The file appears only when it is whole. Raises RiskError for a page given twice.
+    """
+    target, beside = Path(folder) / REPORTS, Path(folder) / f".{REPORTS}.{os.getpid()}"
+    beside.unlink(missing_ok=True)
+    connection = sqlite3.connect(beside)
+    try:
+        connection.executescript("pragma journal_mode=off; pragma synchronous=off;" + TABLE)
+        digest, count = _fill(connection, pages)
+        connection.commit()
+        connection.close()
+        os.replace(beside, target)
+    finally:
+        connection.close()
+        beside.unlink(missing_ok=True)
+    return digest, count
+
+
+class Reports:
+    """The reports of a publication, open for reading by any number of threads; they stay readable after a newer publication took over."""
+
+    def __init__(self, path):
+        """path: of reports.sqlite."""
+        self._lock = threading.Lock()
+        # immutable: a publication never changes, so SQLite needs no lock and no file beside it.
+        self._file = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+
+    def find(self, customer_id, language):
+        """The bytes of a page's HTML, or None. Raises sqlite3.Error for a damaged file."""
+        with self._lock:
+            row = self._file.execute(FIND, (customer_id, language)).fetchone()
+        return None if row is None else zlib.decompress(row[0])
+
+    def close(self):
+        """Close the file."""
+        self._file.close()
+
+
+def _fill(connection, pages):
+    digest, count = hashlib.sha256(), 0
+    for customer_id, language, page in pages:
+        try:
+            connection.execute("insert into pages values (?, ?, ?)", (customer_id, language, zlib.compress(page.encode())))
+        except sqlite3.IntegrityError:
+            raise RiskError(f"The report on {customer_id or 'the portfolio'} in {language} is there twice; publish one page each.") from None
+        digest.update(hashlib.sha256(b"\0".join(part.encode() for part in (customer_id, language, page))).digest())
+        count += 1
+    return digest.hexdigest(), count
