@@ -21,6 +21,7 @@ def create_app(settings=None, *, clock=utc_now):
     app.add_middleware(Measured, metrics=service.metrics)
     for endpoints in (health, scores, batches, events, reports, model, figures):
         endpoints.add(app, service)
+    openapi.install(app)
     return app
 
 

@@ -5,7 +5,7 @@ from serving.endpoints.bodies import json_answer
 
 
 def add(app, service):
-    @app.get("/v1/model", summary="What answers now: bundle, columns, grades, policy", tags=["model"], responses=openapi.PROBLEMS)
+    @app.get("/v1/model", summary="What answers now: bundle, columns, grades, policy", tags=["model"], **openapi.MODEL)
     def model(use_case: str = "default"):
         state = service.state(use_case)
         book = {"as_of": state.published.as_of, "rows": state.published.manifest["rows"]}

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Header, Query, Response
+from fastapi import Header, Path, Query, Response
 
-from serving import openapi
+from serving import openapi, openapi_examples
 from serving.messages import LANGUAGES, language_of
 from serving.problems import Unknown
 from serving.published_reports import PORTFOLIO
@@ -25,7 +25,7 @@ def add(app, service):
         return _page(published, PORTFOLIO, language or language_of(accepted), missing="the portfolio's page")
 
     @app.get("/v1/reports/{customer_id}", summary="The published report on a customer", tags=["reports"], response_class=Response, **openapi.REPORT)
-    def report(customer_id: str, language: Language = None, accepted: Accepted = None):
+    def report(customer_id: Annotated[str, Path(examples=[openapi_examples.CUSTOMER])], language: Language = None, accepted: Accepted = None):
         published = service.state("default").published
         return _page(published, customer_id, language or language_of(accepted), missing=f"a report on '{customer_id}'")
 
