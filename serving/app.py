@@ -25,6 +25,7 @@ def create_app(settings=None, *, clock=utc_now):
     app.add_middleware(Measured, metrics=service.metrics)
     for endpoints in (health, scores, batches, events, reports, reviews, model, figures):
         endpoints.add(app, service)
+    openapi.install(app)
     return app
 
 

@@ -141,13 +141,13 @@ class HumanReviews:
 
 
 def how_to_ask(decision):
-    """What an answer says of it: {path, due_days, words by language}; None where a person signs. decision: the answer's own."""
-    return _asked_for() if decision["route"] in (None, ROUTES[AUTOMATIC]) else None
+    """What an answer says of it: {path, due_days, words in the languages of the decision}; None where a person signs. decision: the answer's own."""
+    return _asked_for(tuple(decision["words"] or ())) if decision["route"] in (None, ROUTES[AUTOMATIC]) else None
 
 
 @cache
-def _asked_for():
-    words = {language: messages.text("human_review.how", language=language, path=PATH, days=DUE_DAYS) for language in messages.LANGUAGES}
+def _asked_for(languages):
+    words = {language: messages.text("human_review.how", language=language, path=PATH, days=DUE_DAYS) for language in languages}
     return {"path": PATH, "due_days": DUE_DAYS, "words": words}
 
 

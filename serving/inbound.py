@@ -1,17 +1,19 @@
 """What a caller may send: every field is checked against the contract of the tables, and all errors are told at once, by path."""
 
 import math
-import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
 from features.errors import RiskError
 from features.tables import TABLES
+from models.policy_file import MOST_MONEY
 from serving.clocks import CLOCK_TOLERANCE
-from serving.standing import FACTS
+from serving.currencies import CURRENCIES
+from serving.standing import FACTS, MINOR_UNITS
 
 # What is known about a customer; outcomes belong to the forward door and observations to training.
 ACCEPTED = tuple(name for name in TABLES if name not in ("outcomes", "observations"))
@@ -19,9 +21,10 @@ STANDING = ("exposure", "capacity", *FACTS)
 MAX_ROWS = 20_000
 MAX_TEXT = 2_000
 SCALAR = "text, a finite number, a boolean or null"
-POSITIVE = frozenset({("invoices", "amount"), ("payments", "amount")})
-CURRENCY = re.compile(r"[A-Z]{3}")
-MAX_MONEY = 2**62
+# Minor units: what a policy can decide on at most, and one more.
+MAX_MONEY = MOST_MONEY * MINOR_UNITS + 1
+# 2026-03-31T12:00:00.000000+08:00:00.000000 has 42 characters.
+LONGEST_MOMENT = 50
 MAX_NUMBER = sys.float_info.max
 # More faults than a person reads in one answer; the rest are counted.
 MAX_FAULTS = 200
@@ -57,10 +60,14 @@ def decode(body):
 
 def parse_moment(value):
     """A naive UTC datetime of an ISO 8601 string (a date alone is its midnight, an offset is applied), or None when it is none."""
-    if not isinstance(value, str) or len(value) < 10:
-        return None
+    return _moment(value) if isinstance(value, str) and 10 <= len(value) <= LONGEST_MOMENT else None
+
+
+# A row's moments are looked at more than once, and those of many rows are the same few days.
+@lru_cache(maxsize=4096)
+def _moment(text):
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     except (ValueError, OverflowError):
         return None
@@ -92,17 +99,17 @@ def envelope_faults(body, *, known, required, now):
     return faults + _as_of_faults(body, now)
 
 
-def record_faults(tables, *, customer_id, now, accepted=ACCEPTED):
+def record_faults(tables, *, customer_id, now, accepted=ACCEPTED, columns=None):
     """Faults of a customer's raw records, a mapping of table to a list of rows, against the contract of the tables (features.tables).
 
-    accepted: the tables that may come. now: naive UTC; a row that happened or was known later is a fault. A column beyond the contract may hold text, a number,
-    a boolean or null.
+    accepted: the tables that may come. now: naive UTC; a row that happened or was known later is a fault. columns: {table: {column: kind}} of the source, by
+    which a column beyond the contract is held to its kind; one that the source does not know may hold text, a number, a boolean or null.
     """
     if not isinstance(tables, dict):
         return [Fault("/records", f"an object of tables: {', '.join(accepted)}", shown(tables))]
     faults = []
     for name, rows in tables.items():
-        faults += _table_faults(name, rows, customer_id=customer_id, now=now, accepted=accepted)
+        faults += _table_faults(name, rows, customer_id=customer_id, now=now, accepted=accepted, beyond=(columns or {}).get(name, {}))
     return faults
 
 
@@ -137,7 +144,7 @@ def standing_faults(standing):
     if not isinstance(standing, dict):
         return [Fault("/standing", "an object of numbers", shown(standing))]
     faults = [Fault(path_of("standing", name), f"one of {', '.join(STANDING)}", "an unknown field") for name in standing if name not in STANDING]
-    wrong = [name for name in STANDING if standing.get(name) is not None and not (_is_number(standing[name]) and standing[name] >= 0)]
+    wrong = [name for name in STANDING if standing.get(name) is not None and not (_is_number(standing[name]) and 0 <= standing[name] < MAX_MONEY)]
     return faults + [Fault(path_of("standing", name), "a number of at least 0 or null", shown(standing[name])) for name in wrong]
 
 
@@ -150,23 +157,22 @@ def _fits_feature(value, kind):
     return value is None or (is_text(value) if kind == "category" else _is_number(value))
 
 
-def _table_faults(name, rows, *, customer_id, now, accepted):
+def _table_faults(name, rows, *, customer_id, now, accepted, beyond):
     if name not in accepted:
         return [Fault(path_of("records", name), f"one of the tables {', '.join(accepted)}", "an unknown table")]
     if not isinstance(rows, list) or len(rows) > MAX_ROWS:
         return [Fault(path_of("records", name), f"a list of at most {MAX_ROWS} rows", shown(rows))]
-    check = _RowCheck(TABLES[name], customer_id, now + CLOCK_TOLERANCE)
+    check = _RowCheck(TABLES[name], customer_id, now + CLOCK_TOLERANCE, beyond=beyond)
     return [Fault(path_of("records", name, place, *field), expected, got) for place, row in enumerate(rows) for field, expected, got in check.faults(row)]
 
 
 class _RowCheck:
     """The rules of one table, prepared once for all its rows."""
 
-    def __init__(self, table, customer_id, latest, required=None):
-        self._table, self._customer_id, self._latest = table, customer_id, latest
+    def __init__(self, table, customer_id, latest, *, required=None, beyond=None):
+        self._table, self._customer_id, self._latest, self._beyond = table, customer_id, latest, beyond or {}
         self._columns = {column.name: column for column in table.columns}
         self._required = [name for name in required or table.required if name != "customer_id"]
-        self._dating = {table.occurred, "known_at"}
 
     def faults(self, row):
         """Yield (path within the row, expected, got) of every wrong field."""
@@ -180,28 +186,43 @@ class _RowCheck:
             expected = None if value is None else self._expected(name, value)
             if expected:
                 yield (name,), expected, shown(value)
+        if self._is_known_before(row):
+            yield ("known_at",), f"a day that is not before {self._table.occurred}", shown(row["known_at"])
+
+    def _is_known_before(self, row):
+        """Whether a row was known on an earlier day than it happened on, which the ingest sets aside too."""
+        known, happened = parse_moment(row.get("known_at")), parse_moment(row.get(self._table.occurred))
+        return known is not None and happened is not None and known.date() < happened.date()
 
     def _expected(self, name, value):
         """What the column asks for when the value does not fit, otherwise None."""
         column = self._columns.get(name)
         if column is None:
-            return None if _is_scalar(value) else SCALAR
+            fits, expected = _BEYOND.get(self._beyond.get(name), (_is_scalar, SCALAR))
+            return None if fits(value) else expected
         if name == "customer_id":
             return None if value == self._customer_id else f"the customer of the request, {self._customer_id}"
         if column.kind == "time":
-            return self._expected_moment(name, value)
-        if (self._table.name, name) in POSITIVE and _is_money(value) and value <= 0:
-            return "an amount above 0"
+            return self._expected_moment(column, value)
         if name == "currency":
-            return None if isinstance(value, str) and CURRENCY.fullmatch(value) else "a currency code of three capital letters"
+            return None if isinstance(value, str) and value in CURRENCIES else "a currency code of three capital letters (ISO 4217)"
         fits, expected = _KINDS[column.kind]
-        return None if fits(value) else expected
+        return expected if not fits(value) else _out_of_bounds(column, value)
 
-    def _expected_moment(self, name, value):
+    def _expected_moment(self, column, value):
         moment = parse_moment(value)
         if moment is None:
             return "a date or moment as ISO 8601 text"
-        return "a moment that is not in the future" if name in self._dating and moment > self._latest else None
+        return "a moment that is not in the future" if not column.ahead and moment > self._latest else None
+
+
+def _out_of_bounds(column, value):
+    """What the contract asks of a number's size when it is not so, otherwise None."""
+    if column.least is None or (value >= column.least and (column.most is None or value <= column.most)):
+        return None
+    if column.most is not None:
+        return f"a number from {column.least:g} to {column.most:g}"
+    return "an amount above 0" if column.kind == "money" else f"a number of at least {column.least:g}"
 
 
 def is_text(value):
@@ -234,6 +255,9 @@ _KINDS = {
     "flag": (lambda value: isinstance(value, bool), "true or false"),
     "integer": (_is_integer, "an integer"),
 }
+_NUMBERS = (lambda value: isinstance(value, bool) or _is_number(value), "a finite number or a boolean")
+# Of columns beyond the contract, by the kind they have in the source; a kind that is not here is never read.
+_BEYOND = dict.fromkeys(("number", "integer", "money", "flag"), _NUMBERS) | {"category": _KINDS["category"]}
 
 
 def _wrong_texts(body):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 import numpy as np
@@ -237,22 +237,28 @@ class Scorer:
 
     def _computed(self, asked, catalogue, places):
         """Each one's columns by the catalogue, plain values by name. Those who bring other rows of what belongs to nobody are computed apart."""
-        parts, errors = [], []
-        for place, each in zip(places, asked, strict=True):
-            known = {table: rows for table, rows in each.records.items() if table in TABLES}
-            try:
-                parts.append(from_rows(known, customer_id=each.question.customer_id, needs=catalogue.needs))
-            except RiskError as error:
-                errors.append((place, error))
-        if errors:
-            raise Unreadable(errors)
+        parts = _each(places, [partial(self._records, each, catalogue) for each in asked])
         found = [None] * len(asked)
         for group in _alike(asked, catalogue).values():
-            when = observations_of([self._asks(asked[place].question) for place in group], use_case=self.bundle.manifest.use_case)
-            columns = compute(catalogue, together([parts[place] for place in group]), one_each(when), context=self.context)
-            for place, row in zip(group, _rows(columns), strict=True):
+            for place, row in zip(group, self._group(catalogue, asked, parts, group, places), strict=True):
                 found[place] = row
         return found
+
+    def _records(self, each, catalogue):
+        known = {table: rows for table, rows in each.records.items() if table in TABLES}
+        return from_rows(known, customer_id=each.question.customer_id, needs=catalogue.needs)
+
+    def _group(self, catalogue, asked, parts, group, places):
+        """Rows of a group that is computed together; where that cannot be done each is alone, so that it is told whose rows it was."""
+        try:
+            return self._rows(catalogue, [asked[place] for place in group], [parts[place] for place in group])
+        except RiskError:
+            alone = [partial(self._rows, catalogue, [asked[place]], [parts[place]]) for place in group]
+            return [rows[0] for rows in _each([places[place] for place in group], alone)]
+
+    def _rows(self, catalogue, asked, parts):
+        when = observations_of([self._asks(each.question) for each in asked], use_case=self.bundle.manifest.use_case)
+        return _rows(compute(catalogue, together(parts), one_each(when), context=self.context))
 
     def _asks(self, question):
         return {"as_of": question.as_of} | {name: question.own.get(name) for name in self.own}
@@ -330,6 +336,19 @@ class Scorer:
             return found
         tables = {there: [table for table in self._tables if (table in present) == there] for there in (True, False)}
         return found | {"tables": tables[True], "absent": tables[False]}
+
+
+def _each(places, calls):
+    """What each call gives. Raises Unreadable with the errors of all that fail, by place."""
+    found, errors = [], []
+    for place, call in zip(places, calls, strict=True):
+        try:
+            found.append(call())
+        except RiskError as error:
+            errors.append((place, error))
+    if errors:
+        raise Unreadable(errors)
+    return found
 
 
 def _alike(asked, catalogue):

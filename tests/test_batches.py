@@ -137,6 +137,15 @@ def test_nothing_is_recorded_when_one_cannot_be(client, tmp_path):
     assert ledger(tmp_path) == []
 
 
+def test_whose_sums_leave_64_bits_is_told_and_others_are_not_blamed(client, tmp_path):
+    # Each amount fits; of ten thousand such no sum does.
+    many = [invoice(f"I{place}", "2026-01-05", "2026-01-20", amount=10**17) for place in range(200)]
+    good = {"customer_id": "C5", "records": records()}
+    answer = batch(client, good, {"customer_id": "C6", "records": {"invoices": many}}, good)
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/items/1/records"]
+    assert ledger(tmp_path) == []
+
+
 # --- wrong batches ------------------------------------------------------------------------------------------------------------
 
 

@@ -203,12 +203,14 @@ def test_what_is_not_there_is_not_found(client):
 def test_an_automatic_answer_says_in_words_how_to_ask(client):
     answer = client.post("/v1/score", json={"customer_id": "C1", "records": records()}).json()
     assert (answer["human_review"] is not None) == (answer["decision"]["route"] == "automatic")
-    told = how_to_ask({"route": "automatic"})
+    words = {"en": {}, "zh": {}}
+    told = how_to_ask({"route": "automatic", "words": words})
     assert (told["path"], told["due_days"]) == ("/v1/reviews", 15)
     assert "POST /v1/reviews; a person answers within 15 days" in told["words"]["en"]
     assert "人工复核" in told["words"]["zh"]
-    assert how_to_ask({"route": None}) == told
-    assert how_to_ask({"route": "one_person"}) is None
+    assert how_to_ask({"route": None, "words": words}) == told
+    assert how_to_ask({"route": None, "words": None})["words"] == {}
+    assert how_to_ask({"route": "one_person", "words": words}) is None
 
 
 # --- the command --------------------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def test_requests_are_counted_by_route_and_status(client):
 
 
 def test_a_failure_of_ours_counts_as_500(client, monkeypatch):
-    monkeypatch.setattr(client.app.state.service, "state", lambda use_case: 1 / 0)
+    monkeypatch.setattr(client.app.state.service, "book_state", lambda use_case: 1 / 0)
     client.get("/v1/customers/C1")
     assert value(asked(client), "risk_requests_total", route="/v1/customers/{customer_id}", method="GET", status="500") == 1
 

@@ -55,7 +55,8 @@ def _faults(body, records, state, now):
     # What its source does not deliver, the next ingest would not read; a series is nobody's event.
     tables = tuple(name for name in ACCEPTED if name in state.published.columns() and name != "series")
     faults = inbound.envelope_faults(body, known=EVENT_FIELDS, required=["customer_id", "event_id", "records"], now=now) + language_faults(body)
-    faults += inbound.record_faults({} if records is None else records, customer_id=body.get("customer_id"), now=now, accepted=tables)
+    faults += inbound.record_faults({} if records is None else records, customer_id=body.get("customer_id"), now=now, accepted=tables,
+                                    columns=state.published.columns())
     if isinstance(records, dict) and not any(records.values()):
         faults.append(Fault("/records", "at least one row", "none"))
     event_id = body.get("event_id")

@@ -5,11 +5,11 @@ from serving.problems import problem
 
 
 def add(app, service):
-    @app.get("/live", summary="Whether the process runs", tags=["health"])
+    @app.get("/live", summary="Whether the process runs", tags=["health"], **openapi.LIVE)
     def live():
         return {"status": "live"}
 
-    @app.get("/ready", summary="Whether questions can be answered and decisions recorded", tags=["health"], responses=openapi.PROBLEMS)
+    @app.get("/ready", summary="Whether questions can be answered and decisions recorded", tags=["health"], **openapi.READY)
     def ready():
         causes = service.why_not_ready()
         return problem(503, " ".join(causes)) if causes else {"status": "ready"}

@@ -7,11 +7,7 @@ from serving.endpoints.bodies import json_answer
 
 def add(app, service):
     @app.get(
-        "/v1/model",
-        summary="What answers now: bundle, columns, grades, policy",
-        tags=["model"],
-        dependencies=[allowed("model")],
-        responses=openapi.PROBLEMS,
+        "/v1/model", summary="What answers now: bundle, columns, grades, policy", tags=["model"], dependencies=[allowed("model")], **openapi.MODEL
     )
     def model(use_case: str = "default"):
         state = service.state(use_case)

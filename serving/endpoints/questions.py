@@ -86,7 +86,7 @@ def _content_faults(body, scorer, now):
         return [Fault("", "either records or features", "both" if "records" in body else "neither")]
     faults = []
     if "records" in body:
-        faults += inbound.record_faults(body["records"], customer_id=body.get("customer_id"), now=now)
+        faults += inbound.record_faults(body["records"], customer_id=body.get("customer_id"), now=now, columns=scorer.columns)
     if "features" in body:
         faults += inbound.feature_faults(body["features"], columns=scorer.kinds)
     if "standing" in body:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 
-from serving import openapi
+from serving import openapi, openapi_examples
 from serving.access import allowed
 from serving.messages import LANGUAGES, language_of
 from serving.problems import Unknown
@@ -20,6 +20,8 @@ REPORTS = allowed("reports")
 Language = Annotated[Literal[LANGUAGES] | None, Query(description="Left out: the first of Accept-Language that there are pages in, or en.")]
 Accepted = Annotated[str | None, Header(alias="Accept-Language", include_in_schema=False)]
 
+Customer = Annotated[str, Path(examples=[openapi_examples.CUSTOMER])]
+
 
 def add(app, service):
     @app.get("/v1/reports", summary="The published page on the portfolio", tags=["reports"], dependencies=[REPORTS], response_class=Response, **openapi.REPORT)
@@ -30,7 +32,7 @@ def add(app, service):
     about = {"summary": "The published report on a customer; that it is read, by whom and why, is logged", "tags": ["reports"], "response_class": Response}
 
     @app.get("/v1/reports/{customer_id}", dependencies=[REPORTS], **about, **openapi.REPORT)
-    def report(request: Request, customer_id: str, purpose: Purpose, language: Language = None, accepted: Accepted = None):
+    def report(request: Request, customer_id: Customer, purpose: Purpose, language: Language = None, accepted: Accepted = None):
         language = language or language_of(accepted)
         page = _page(service.book_state("default").published, customer_id, language, missing=f"a report on '{customer_id}'")
         log_reading(request, customer_id, report=f"customer/{language}", purpose=purpose)

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends, Path, Query
 
-from serving import inbound, openapi
+from serving import inbound, openapi, openapi_examples
 from serving.access import allowed
 from serving.endpoints.bodies import json_answer, read_body, read_claim
 from serving.endpoints.questions import ITEM_FIELDS, SHARED_FIELDS, Known, asked_of, item_faults, language_faults, languages_of, looked_up, use_case_of
@@ -28,11 +28,11 @@ def add(app, service):
         return json_answer(service.answer(state, asked_of(body, now, languages=languages_of(body)), body, claim=claim))
 
     @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
-    def customer(customer_id: str, requested_amount: int = Query(0, ge=0, lt=inbound.MAX_MONEY)):
+    def customer(customer_id: Annotated[str, Path(examples=[openapi_examples.CUSTOMER])], requested_amount: int = Query(0, ge=0, lt=inbound.MAX_MONEY)):
         state, stored = service.book_state("default"), service.incoming().of([customer_id]).get(customer_id, ())
         return json_answer(service.answer(state, *looked_up(state, Known(customer_id, requested_amount), stored=stored)))
 
     @app.get("/v1/transactions/{transaction_id}", summary="A known transaction's risk of fraud", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
-    def transaction(transaction_id: str):
+    def transaction(transaction_id: Annotated[str, Path(examples=[openapi_examples.TRANSACTION])]):
         state = service.book_state("fraud")
         return json_answer(service.answer(state, *looked_up(state, Known(transaction_id))))
