@@ -8,6 +8,7 @@ synchronous=FULL) before they are answered, and contenders take turns, so that a
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -41,6 +42,9 @@ PARTS = ("path", "http", "peer", "soak")
 
 def path(place):
     """Milliseconds of LightGBM's own contributions of a row, and of the whole answer from features given."""
+    # As the service does at its start.
+    gc.collect()
+    gc.freeze()
     scorer, rows, booster = place.scorer(), list(place.values.items()), place.bundle.booster
     matrices = [np.array([[np.nan if value is None else value for value in values.values()]]) for _, values in rows]
     taken = turns({

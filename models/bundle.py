@@ -84,6 +84,22 @@ class Bundle:
         found = self.manifest.interval
         return None if found is msgspec.UNSET else (np.asarray(found.low), np.asarray(found.high))
 
+    @cached_property
+    def codes(self):
+        """Of each category, {its place: {level: code}}; a level that is not there has the code beyond the last."""
+        frozen = ((place, column.levels) for place, column in enumerate(self.manifest.columns) if column.levels is not None)
+        return {place: {level: float(code) for code, level in enumerate(levels)} for place, levels in frozen}
+
+    @cached_property
+    def _grouped(self):
+        return {}
+
+    def grouped(self, how):
+        """What `how(columns)` makes of the manifest's columns, worked out once."""
+        if how not in self._grouped:
+            self._grouped[how] = how(self.manifest.columns)
+        return self._grouped[how]
+
     @property
     def validated(self):
         """Hash of the bundle whose figures describe this one: its own, or where it was refitted that of the one before the refit."""

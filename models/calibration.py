@@ -113,12 +113,21 @@ def apply(knots, raw_score):
 
 def interpolate(x, y, value):
     """Piecewise linear interpolation in a fixed order of operations, flat outside. x strictly rising (k,), value any shape."""
-    value = np.clip(np.asarray(value, dtype=np.float64), x[0], x[-1])
-    left = np.clip(np.searchsorted(x, value, side="right") - 1, 0, len(x) - 2)
-    share = (value - x[left]) / (x[left + 1] - x[left])
+    return between(y, *placed(x, value))
+
+
+def placed(x, value):
+    """Where values lie among the knots x: the knot to the left of each, and the share of the way to the next."""
+    value = np.minimum(np.maximum(np.asarray(value, dtype=np.float64), x[0]), x[-1])
+    left = np.minimum(np.maximum(np.searchsorted(x, value, side="right") - 1, 0), len(x) - 2)
+    return left, (value - x[left]) / (x[left + 1] - x[left])
+
+
+def between(y, left, share):
+    """A curve's heights y (k,) at what `placed` found."""
     low, high = y[left], y[left + 1]
     # Rounding may carry the last step past its knot, which would break the order of two neighbouring scores.
-    return np.clip(low + (high - low) * share, np.minimum(low, high), np.maximum(low, high))
+    return np.minimum(np.maximum(low + (high - low) * share, np.minimum(low, high)), np.maximum(low, high))
 
 
 def points_knots(knots, scale):

@@ -14,6 +14,8 @@ FRAUD_ACTIONS = ("pass", "review", "block")
 LIMIT_BOUNDS = ("ceiling", "capacity", "expected_loss")
 TERMS = ("payment_days", "term_months", "deposit_share", "guarantee", "review_days")
 AUTOMATIC, ONE_PERSON = 0, 1
+PLACE_OF_LETTER = {letter: place for place, letter in enumerate(LETTERS)}
+MONEY_RULE = f"must be 0 or more and at most {MOST_MONEY * MINOR_UNITS:.0e}, in minor units; a missing exposure has to be looked up first"
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -234,39 +236,46 @@ def _bounds(policy, letter, pd_12m, capacity):
     limits = policy.spec.default.limits
     ceiling = np.array([limits.ceiling[g] for g in LETTERS], dtype=np.float64)[letter] * MINOR_UNITS
     share = np.array([limits.capacity_share[g] for g in LETTERS])[letter]
-    able = np.broadcast_to(np.asarray(np.nan if capacity is None else capacity, dtype=np.float64), letter.shape)
+    able = np.asarray(np.nan if capacity is None else capacity, dtype=np.float64)
     able = np.where(np.isnan(able), limits.unknown_capacity * MINOR_UNITS, np.maximum(able, 0.0))
-    return np.stack([ceiling, able * share, limits.loss_budget * MINOR_UNITS / (pd_12m * limits.loss_given_default)])
+    return np.array([ceiling, able * share, limits.loss_budget * MINOR_UNITS / (pd_12m * limits.loss_given_default)])
 
 
 def _stops(policy, facts, rows):
     """Which hard stops fire, by reason code, with `decline` (n,) and the least strict `route` (n,) they leave."""
     decline, route, causes = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=np.int8), {}
     for stop in policy.spec.default.hard_stops:
-        value = np.broadcast_to(np.asarray(facts.get(stop.field, np.nan), dtype=np.float64), (rows,))
+        value = _spread(np.asarray(facts.get(stop.field, np.nan), dtype=np.float64), rows)
         for fires, then, code in ((value >= stop.at_least, stop.then, "stop."), (np.isnan(value), stop.if_missing, "stop_unknown.")):
             if then == "pass":
                 continue
             causes[code + stop.name] = fires
-            decline = decline | (fires & (then == "decline"))
-            route = np.maximum(route, np.where(fires & (then != "decline"), ROUTES.index(then) if then in ROUTES else 0, 0))
+            if then == "decline":
+                decline |= fires
+            else:
+                route[fires & (route < ROUTES.index(then))] = ROUTES.index(then)
     return causes | {"decline": decline, "route": route}
 
 
 def _letters(grade):
-    names, code = np.unique(np.asarray(grade, dtype=str), return_inverse=True)
-    unknown = [str(name) for name in names if name[:1] not in LETTERS or not name[:1]]
-    if unknown:
+    names = grade.tolist() if isinstance(grade, np.ndarray) else list(grade)
+    code = np.array([PLACE_OF_LETTER.get(str(name)[:1], -1) for name in names], dtype=np.int64)
+    if (code < 0).any():
+        unknown = sorted({str(name) for name, place in zip(names, code.tolist(), strict=True) if place < 0})
         raise RiskError(f"policy: grade {', '.join(unknown)} is unknown; grades start with {', '.join(LETTERS)}")
-    return np.array([LETTERS.index(name[0]) for name in names])[code]
+    return code
 
 
 def _money(values, name, rows):
     values = np.asarray(values)
     wrong = ~((values >= 0) & (values <= MOST_MONEY * MINOR_UNITS)) if values.dtype.kind in "iuf" else np.ones(values.shape, dtype=bool)
-    rule = f"must be 0 or more and at most {MOST_MONEY * MINOR_UNITS:.0e}, in minor units; a missing exposure has to be looked up first"
-    _refuse_rows(np.atleast_1d(wrong), name, rule)
-    return np.broadcast_to(values.astype(np.int64), (rows,))
+    _refuse_rows(np.atleast_1d(wrong), name, MONEY_RULE)
+    return _spread(values.astype(np.int64), rows)
+
+
+def _spread(values, rows):
+    """The values for so many rows: one number stands for all."""
+    return values if values.shape == (rows,) else np.broadcast_to(values, (rows,))
 
 
 def _need(policy, section):

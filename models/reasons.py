@@ -25,8 +25,8 @@ def reasons(bundle, contributions, matrix, *, adverse=4, favourable=2):
     are one reason, so that ten windows of one fact do not fill the list. Only positive sums are adverse and only negative ones favourable;
     ties keep the catalogue's order. Returns one tuple of Reason per row, adverse first, strongest first within each side.
     """
-    groups = _groups(bundle)
-    table = _group_sums(contributions, groups)
+    grouped = bundle.grouped(_by_message)
+    groups, table = grouped[0], _sums(contributions, grouped)
     # Stable, so that equal contributions do not change places between machines.
     order = np.argsort(-table, axis=1, kind="stable")
     worst, best = order[:, :adverse].tolist(), order[:, ::-1][:, :favourable].tolist()
@@ -41,12 +41,7 @@ def sub_scores(bundle, contributions):
     Returns {name: (rows,)} for financial, behavioural, cash_flow and background (every factor not named elsewhere); with the base value
     they add up to the raw score within 1e-12.
     """
-    named = {factor: name for name, factors in SUB_SCORES.items() for factor in factors}
-    totals = {name: np.zeros(len(contributions)) for name in SUB_SCORES}
-    for place, column in enumerate(bundle.manifest.columns):
-        name = named.get(column.factor, "background")
-        totals[name] = totals[name] + contributions[:, place]
-    return totals
+    return dict(zip(SUB_SCORES, _sums(contributions, bundle.grouped(_by_sub_score)).T, strict=True))
 
 
 def shown_value(column, code):
@@ -58,20 +53,32 @@ def shown_value(column, code):
     return column.levels[int(code)] if int(code) < len(column.levels) else "unseen"
 
 
-def _groups(bundle):
+def _by_message(columns):
+    """Groups of columns by their message: [(message id, places)] and each column's group."""
     groups = {}
-    for place, column in enumerate(bundle.manifest.columns):
+    for place, column in enumerate(columns):
         groups.setdefault(column.message_id, []).append(place)
-    return list(groups.items())
+    return list(groups.items()), _parts([column.message_id for column in columns], list(groups))
 
 
-def _group_sums(contributions, groups):
+def _by_sub_score(columns):
+    """The same by sub-score, background for every factor not named elsewhere."""
+    named = {factor: name for name, factors in SUB_SCORES.items() for factor in factors}
+    names = [named.get(column.factor, "background") for column in columns]
+    return [(name, [place for place, each in enumerate(names) if each == name]) for name in SUB_SCORES], _parts(names, list(SUB_SCORES))
+
+
+def _parts(names, order):
+    return np.array([order.index(name) for name in names], dtype=np.int64)
+
+
+def _sums(contributions, grouped):
     """(rows, groups) sums, column by column in the catalogue's order, so that one row sums as a batch does."""
-    table = np.zeros((len(contributions), len(groups)))
-    for group, (_, places) in enumerate(groups):
-        for place in places:
-            table[:, group] += contributions[:, place]
-    return table
+    groups, part = grouped
+    rows, columns = len(contributions), len(part)
+    cells = (np.arange(rows)[:, None] * len(groups) + part).ravel()
+    # bincount adds one weight after the other, in the order given.
+    return np.bincount(cells, contributions[:, :columns].ravel(), minlength=rows * len(groups)).reshape(rows, len(groups))
 
 
 def _row_reasons(bundle, groups, worst, best, sums, contributions, values):

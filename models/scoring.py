@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.errors import RiskError
-from models.calibration import interpolate
+from models.calibration import between, placed
 from models.grades import grade_index
 
 # pred_contrib writes rows x (columns + 1) doubles and as much again inside; this keeps a book of millions within a few hundred MB.
@@ -44,6 +44,38 @@ def encode(columns, bundle):
     return lay_out(columns, bundle.names, [column.levels for column in bundle.manifest.columns])
 
 
+def encode_rows(rows, bundle):
+    """The matrix of `encode` for rows of plain values (numbers, text, None) in the order of the bundle's columns, as the service has them.
+
+    Raises: RiskError as `encode`.
+    """
+    coded = [_coded(row, bundle.codes) for row in rows]
+    if None in coded:
+        return _by_columns(rows, bundle)
+    try:
+        matrix = np.array(coded, dtype=np.float64).reshape(len(coded), len(bundle.names))
+    except (TypeError, ValueError):
+        return _by_columns(rows, bundle)
+    _refuse_infinite(matrix, bundle.names)
+    return matrix
+
+
+def _coded(row, codes):
+    """The row with categories as codes; None where one is a number."""
+    row = list(row)
+    for place, known in codes.items():
+        value = row[place]
+        if value is not None and not isinstance(value, str):
+            return None
+        row[place] = None if value is None else known.get(value, float(len(known)))
+    return row
+
+
+def _by_columns(rows, bundle):
+    """The slow way, which names the column that does not fit."""
+    return encode(dict(zip(bundle.names, map(list, zip(*rows, strict=True)), strict=True)), bundle)
+
+
 def lay_out(columns, names, levels):
     """The matrix of `encode` for names with their frozen levels (None for a number), before there is a bundle."""
     rows = _length(columns[names[0]]) if names else 0
@@ -76,18 +108,19 @@ def from_raw(bundle, raw_score):
     if lacking := int(np.count_nonzero(np.isnan(raw_score))):
         raise RiskError(f"scoring: {lacking} of {np.size(raw_score)} rows have no raw score; a missing one would read as the riskiest "
                         "grade, so score them first")
-    probability = interpolate(x, probabilities, raw_score)
+    place = placed(x, raw_score)
+    probability = between(probabilities, *place)
     names = tuple(grade.name for grade in bundle.manifest.grades)
-    rounded = np.round(interpolate(x, points, raw_score), 1)
-    low, high = _interval(bundle, raw_score, probability)
+    rounded = np.round(between(points, *place), 1)
+    low, high = _interval(bundle, place, probability)
     return Scores(np.asarray(raw_score), probability, low, high, rounded, grade_index(uppers, probability), names)
 
 
-def _interval(bundle, raw_score, probability):
+def _interval(bundle, place, probability):
     """Ends of each probability's interval. The knots enclose the curve's; the last rounding of an interpolation must not let it out."""
     if bundle.interval_curves is None:
         return np.full(np.shape(probability), np.nan), np.full(np.shape(probability), np.nan)
-    low, high = (interpolate(bundle.curves[0], ends, raw_score) for ends in bundle.interval_curves)
+    low, high = (between(ends, *place) for ends in bundle.interval_curves)
     return np.minimum(low, probability), np.maximum(high, probability)
 
 

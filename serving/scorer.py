@@ -176,9 +176,10 @@ class Scorer:
         kernel cannot read somebody's rows.
         """
         given, standings = self._known(asked)
-        columns = {name: [each.get(name) for each in given] for name in self.bundle.names}
-        values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        matrix = scoring.encode(columns, self.bundle)
+        names = self.bundle.names
+        rows = [[each.get(name) for name in names] for each in given]
+        values = [dict(zip(names, row, strict=True)) for row in rows]
+        matrix = scoring.encode_rows(rows, self.bundle)
         parts = [slice(start, start + PART) for start in range(0, len(asked), PART)]
         for part, contributions in zip(parts, self._explained(matrix, parts), strict=True):
             yield from self._answers(asked[part], values[part], standings[part], matrix[part], contributions)

@@ -29,7 +29,8 @@ def policy_arguments(standing):
     standing: name to float64 (n,) or to a number or None; one that is missing or left out counts as no exposure and as unknown otherwise.
     """
     known = {name: _numbers(values) for name, values in standing.items()}
-    exposure = np.nan_to_num(known.get("exposure", np.zeros(1)), nan=0.0)
+    exposure = known.get("exposure", np.zeros(1))
+    exposure = np.where(np.isnan(exposure), 0.0, exposure)
     facts = {name: known[name] for name in FACTS if name in known}
     # An overpaid account has a negative exposure; to the policy it is none.
     return {"exposure": np.maximum(exposure, 0.0).astype(np.int64), "capacity": known.get("capacity"), "facts": facts}
