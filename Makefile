@@ -74,6 +74,10 @@ bench-decisions: setup ## a million decisions by the policy: seconds
 bench-what-if: setup ## simulated portfolios: how often the months that came lie in the forecast loss's interval, and how wide it is
 	@$(BIN)/python -m benchmarks.what_if
 
+.PHONY: bench-serving
+bench-serving: setup ## a score with reasons in process, over HTTP and in batches beside LightGBM and mlflow models serve; 20 minutes of load
+	@$(BIN)/python -m benchmarks.serving $(PARTS)
+
 .PHONY: bench-policies
 bench-policies: setup ## 20 simulated portfolios: a policy chosen on years 1 to 3 against none, a scorecard's and the best in hindsight
 	@$(BIN)/python -m benchmarks.policies

@@ -54,7 +54,7 @@ def latencies(address, requests, count):
     connection, taken = Connection(address), []
     for number in range(count):
         begun = time.perf_counter()
-        _need_200(*connection.ask(requests[number % len(requests)]))
+        need_200(*connection.ask(requests[number % len(requests)]))
         taken.append(time.perf_counter() - begun)
     connection.close()
     return taken
@@ -83,6 +83,7 @@ def load(address, requests, *, connections, seconds, rate=None):
     return {"answers": len(taken), "elapsed": elapsed, "seconds": taken, "errors": errors}
 
 
-def _need_200(status, body):
+def need_200(status, body):
+    """Raises: SystemExit for an answer other than 200."""
     if status != 200:
         raise SystemExit(f"the server answered {status}: {body[:500].decode(errors='replace')}")

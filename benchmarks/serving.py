@@ -23,18 +23,19 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import serving_world as world
-from benchmarks.http_load import Connection, latencies, load, post
+from benchmarks.http_load import Connection, latencies, load, need_200, post
 from benchmarks.serving_peer import PEERS
 from benchmarks.serving_peer import body as peer_body
 from serving.current import Current
-from serving.scorer import Question
+from serving.scorer import Asked, Question
 from serving.store import Store
 
 ROUNDS, CALLS, WARM_UP = 3, 400, 60
 WORKERS, CONNECTIONS, LOAD_SECONDS = 2, 32, 10
-BATCH = 1000
+# As many rows of 120 features as fit into five megabytes.
+BATCH = 800
 AMOUNT = 5_000_000
-PARTS = ("path", "http", "peer", "soak")
+PARTS = ("path", "http", "peer", "batch", "soak")
 
 
 # In process
@@ -111,6 +112,41 @@ def peer(place):
     beside("start to the first answer, seconds", {name: statistics.median(found) for name, found in starts.items()}, "at most 0.33")
     rates = {name: place.rate(name) for name in ("ours", "reasons")}
     beside(f"answers a second, {WORKERS} workers, {CONNECTIONS} connections", rates, "at least 6")
+
+
+def batch(place):
+    """Many rows at once: the whole answers in process, and over HTTP with and without sentences, beside LightGBM's contributions of the same matrix."""
+    people = [each for _ in range(BATCH // len(place.people)) for each in place.values.items()]
+    rows = np.array([[np.nan if value is None else value for value in values.values()] for _, values in people])
+    scorer, booster = place.scorer(), place.bundle.booster
+    asked = [Asked(Question(name, world.AS_OF), values) for name, values in people]
+    items = [{"customer_id": name, "features": values} for name, values in people]
+    bodies = {"HTTP, with sentences": {"items": items}, "HTTP, without": {"items": items, "languages": []}}
+    with place.serving(workers=1) as (address, _):
+        connection = Connection(address)
+        requests = {name: post("/v1/score/batch", json.dumps(body, separators=(",", ":")).encode()) for name, body in bodies.items()}
+        taken = rounds({
+            "LightGBM": lambda: booster.predict(rows, pred_contrib=True, num_threads=1),
+            "in process": lambda: scorer.score_all(asked),
+            **{name: lambda request=request: need_200(*connection.ask(request)) for name, request in requests.items()},
+        })
+    for name, found in taken.items():
+        rate = [len(rows) / each for each in found]
+        pairs = [theirs / ours for ours, theirs in zip(found, taken["LightGBM"], strict=True)]
+        print(f"  {name}: {statistics.median(rate):,.0f} rows a second, {statistics.median(pairs):.2f} of LightGBM's ({min(pairs):.2f} to {max(pairs):.2f})", flush=True)
+    print(f"  {len(rows)} rows a request, {len(requests['HTTP, without']) / 1e6:.1f} MB; at least 0.95 in process, 0.90 over HTTP")
+
+
+def rounds(calls, *, count=2 * ROUNDS):
+    """{name: seconds of each of so many calls}, the contenders taking turns."""
+    taken = {name: [] for name in calls}
+    for number in range(count + 1):
+        for name, call in calls.items():
+            begun = time.perf_counter()
+            call()
+            if number:
+                taken[name].append(time.perf_counter() - begun)
+    return taken
 
 
 def soak(place, minutes):

@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from features.errors import RiskError
+from serving import logs
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -79,7 +80,7 @@ class _Now:
 
 
 class Measured:
-    """ASGI middleware that counts every request and its time."""
+    """ASGI middleware that counts every request and its time, and writes its line into the log."""
 
     def __init__(self, app, *, metrics):
         self._app, self._metrics = app, metrics
@@ -88,6 +89,7 @@ class Measured:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         began, status = time.perf_counter(), 500
+        logs.begin()
 
         async def sending(message):
             nonlocal status
@@ -101,3 +103,4 @@ class Measured:
             route = getattr(scope.get("route"), "path", NO_ROUTE)
             self._metrics.requests.labels(route, scope["method"] if route != NO_ROUTE else "", status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
+            logs.requested(route, scope["method"], status, time.perf_counter() - began)

@@ -9,7 +9,7 @@ import msgspec
 
 from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
-from serving import deadline
+from serving import deadline, logs
 from serving.access import Access
 from serving.clocks import refuse_book_ahead
 from serving.current import Current, NothingToServe
@@ -143,6 +143,7 @@ class Service:
         self.metrics.ledger.observe(time.perf_counter() - entries.ended)
         bodies = [_answered(entry, decision) for entry, decision in zip(entries.passed, recorded, strict=True)]
         self.metrics.decided(bodies)
+        logs.note(decision_id=bodies[0]["decision_id"], decisions=len(bodies), bundle=bodies[0]["versions"]["bundle"][:12])
         return bodies
 
     def _entry(self, state, scored, request):

@@ -88,6 +88,11 @@ def test_what_is_being_asked_when_the_service_is_told_to_stop_is_still_answered_
     assert [answer.split(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 200 OK"] * 4
     ids = {json.loads(answer.split(b"\r\n\r\n", 1)[1])["decision_id"] for answer in answers}
     assert ids == {decision.id for decision in _recorded(tmp_path)}
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    told = [line for line in lines if line["logger"] == "risk.requests"]
+    assert {line["decision_id"] for line in told} == ids
+    assert all((line["route"], line["status"], line["decisions"]) == ("/v1/score", 200, 1) and line["ms"] > 0 for line in told)
+    assert "C1" not in (tmp_path / "log").read_text()
 
 
 def _recorded(var):
