@@ -133,7 +133,8 @@ def batch(place):
     for name, found in taken.items():
         rate = [len(rows) / each for each in found]
         pairs = [theirs / ours for ours, theirs in zip(found, taken["LightGBM"], strict=True)]
-        print(f"  {name}: {statistics.median(rate):,.0f} rows a second, {statistics.median(pairs):.2f} of LightGBM's ({min(pairs):.2f} to {max(pairs):.2f})", flush=True)
+        of = f"{statistics.median(pairs):.2f} of LightGBM's ({min(pairs):.2f} to {max(pairs):.2f})"
+        print(f"  {name}: {statistics.median(rate):,.0f} rows a second, {of}", flush=True)
     print(f"  {len(rows)} rows a request, {len(requests['HTTP, without']) / 1e6:.1f} MB; at least 0.95 in process, 0.90 over HTTP")
 
 
