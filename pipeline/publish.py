@@ -30,13 +30,13 @@ from pipeline.reports.pages import index_name, report_name
 from pipeline.reports.text import LANGUAGES
 from pipeline.reports_in_force import publish_pages
 from pipeline.score import POLICY
-from pipeline.state import VAR, bundle_path, read_champion
+from pipeline.state import VAR, bundle_path, pages_folder, read_champion
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE as OVERRIDDEN
 from serving.overrides import Overrides
 from serving.published import BookRow, Published
 from serving.published import publish as write_publication
-from serving.published_reports import PORTFOLIO
+from serving.published_reports import PORTFOLIO, write_reports
 from serving.reviews import IN_DEFAULT, Reviews
 
 CHUNK = 2000
@@ -54,6 +54,7 @@ def publish(use_case):
         raise RiskError(f"{use_case}: there is no champion yet: run `risk run`, or `risk promote` and then `dvc repro`.")
     scores = pq.read_table(case_path(use_case, "scores.parquet"))
     _refuse_other_scores(use_case, scores, champion=champion, policy=policy.hash)
+    _refuse_other_pages(use_case, champion)
     columns, about = read_json(book / "columns.json"), read_json(book / "about.json")
     catalogue = Catalogue.from_dict(read_json(book / "catalogue.json")).only(load_bundle(bundle_path(champion)).names)
     records = BookRecords(catalogue, columns, as_of=about["as_of"], earliest=_seconds(about["first_as_of"]))
@@ -65,15 +66,15 @@ def publish(use_case):
         manifest = write_publication(
             VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
             bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(), life_cycle=life_cycle,
-            reports=_reports(use_case, champion, scores["customer_id"]),
             extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], "stale_days": params.publish.stale_days,
                    **held})
         store.record_policy(policy.hash, text)
         day, outcomes = about["as_of"][:10], load_params().observe.default
         said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
-    if applied is not None:
-        with closing(Published.open(VAR, source, use_case)) as published:
+    with closing(Published.open(VAR, source, use_case)) as published:
+        if applied is not None:
             publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force)
+        _publish_reports(pages_folder(source, use_case), published, scores["customer_id"])
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 
 
@@ -141,15 +142,17 @@ class _InForce:
                       "review_days": decided.review_days, "decision_reasons": list(decided.reasons), **beside}
 
 
-def _reports(use_case, champion, customers):
-    """The pages that the report stage wrote, as they are published, or None where it wrote none. Raises: RiskError when they are of another bundle."""
-    folder = case_path(use_case, "reports")
-    if not (folder / index_name(LANGUAGES[0])).is_file():
-        return None
-    # Every page names its bundle at its foot.
-    if champion[:12] not in (folder / index_name(LANGUAGES[0])).read_text(encoding="utf-8"):
+def _refuse_other_pages(use_case, champion):
+    """Every page of the report stage names its bundle at its foot, which has to be the champion."""
+    index = case_path(use_case, "reports") / index_name(LANGUAGES[0])
+    if index.is_file() and champion[:12] not in index.read_text(encoding="utf-8"):
         raise RiskError(f"{use_case}: the reports are of another bundle than the champion {champion[:12]}: run `dvc repro` and publish again.")
-    return _pages(folder, dict.fromkeys(customers.to_pylist()))
+
+
+def _publish_reports(folder, published, customers):
+    """Give the service the pages of a folder with a publication, where there are any."""
+    if (folder / index_name(LANGUAGES[0])).is_file():
+        write_reports(published.folder, _pages(folder, dict.fromkeys(customers.to_pylist())))
 
 
 def _pages(folder, customers):

@@ -26,7 +26,7 @@ from models.life_cycle import parse_life_cycle
 from models.policy import parse_policy
 from serving.inbound import parse_moment
 from serving.kept import FILES, Parts, PublicationDamaged, decoded, keep, manifest_hash, replace_file
-from serving.published_reports import REPORTS, Reports, write_reports
+from serving.published_reports import Reports
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"
@@ -99,14 +99,13 @@ def write_book(folder, rows):
     return digest, count
 
 
-def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, life_cycle=None, reports=None, extra=None, newest=2):
+def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, life_cycle=None, extra=None, newest=2):
     """Write a publication, move the pointer to it and return its manifest; the same content again gives the same hash and folder.
 
     rows: iterator of BookRow. as_of: ISO moment of the book. bundle: hash of the bundle that scored it. policy: the text of policy.yaml. catalogue: the
     book's, as Catalogue.to_dict gives it. context: what the book was compared with, as Context.to_rows gives it. life_cycle: the text of life_cycle.yaml, by
-    which events raise alerts, or None. reports: finished pages as `serving.published_reports.write_reports` takes them, or None. extra: more manifest fields.
-    The `newest` publications stay on disk; of older ones only what a replay needs is kept (`serving.kept`). Raises RiskError for a policy that breaks its
-    rules, before anything is written.
+    which events raise alerts, or None. extra: more manifest fields. The `newest` publications stay on disk; of older ones only what a replay needs is kept
+    (`serving.kept`). Raises RiskError for a policy that breaks its rules, before anything is written.
     """
     hashes = {"bundle": bundle, "policy": parse_policy(policy).hash, "context": Context.from_rows(context).digest()}
     home = folder_of(var, source, use_case)
@@ -116,7 +115,6 @@ def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, co
         book, count = write_book(writing, rows)
         parts = {"catalogue": _write_json(writing / "catalogue.json", catalogue), "context": _write_json(writing / "context.json", context)}
         parts |= {"policy": _write(writing / "policy.yaml", policy.encode()), "book": book}
-        parts |= {} if reports is None else {"reports": write_reports(writing, reports)[0]}
         parts |= {} if life_cycle is None else {"life_cycle": _write(writing / LIFE_CYCLE, life_cycle.encode())}
         manifest = {
             "format": FORMAT,
@@ -147,7 +145,7 @@ class Published(Parts):
         self.folder, self.manifest, self.hash = Path(folder), manifest, manifest["hash"]
         self._lock = threading.Lock()
         self._book = _open_book(self.folder / BOOK)
-        self.reports = _open_reports(self.folder / REPORTS) if "reports" in manifest.get("files", ()) else None
+        self.reports = Reports(self.folder)
 
     @classmethod
     def open(cls, var, source, use_case):
@@ -169,8 +167,7 @@ class Published(Parts):
     def close(self):
         """Close the book and the reports."""
         self._book.close()
-        if self.reports is not None:
-            self.reports.close()
+        self.reports.close()
 
     @property
     def moment(self):
@@ -185,9 +182,9 @@ class Published(Parts):
     def report(self, customer_id, language):
         """The bytes of a published page: on a customer, or the portfolio's (serving.published_reports.PORTFOLIO); None where there is none."""
         try:
-            return None if self.reports is None else self.reports.find(customer_id, language)
+            return self.reports.find(customer_id, language)
         except (sqlite3.Error, zlib.error) as error:
-            raise PublicationDamaged(f"{self.folder / REPORTS} cannot be read ({error}); run `risk publish`.") from error
+            raise PublicationDamaged(f"{self.reports.path} cannot be read ({error}); run `risk publish`.") from error
 
     def subjects(self, customer_id):
         """Subject ids of a customer, ascending; empty for an unknown one."""
@@ -313,10 +310,3 @@ def _open_book(path):
     except sqlite3.DatabaseError as error:
         raise PublicationDamaged(f"{path} cannot be read ({error}); run `risk publish`.") from error
     return connection
-
-
-def _open_reports(path):
-    try:
-        return Reports(path)
-    except sqlite3.Error as error:
-        raise PublicationDamaged(f"{path} cannot be read ({error}); run `risk publish`.") from error

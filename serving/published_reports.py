@@ -41,23 +41,42 @@ def write_reports(folder, pages):
 
 
 class Reports:
-    """The reports of a publication, open for reading by any number of threads; they stay readable after a newer publication took over."""
+    """The reports of a publication, to be read by any number of threads. They are written after its book, whose decisions they tell, and perhaps again, so the
+    file is opened when it is asked for and whenever it is another one; an open one stays readable after a newer publication took over."""
 
-    def __init__(self, path):
-        """path: of reports.sqlite."""
-        self._lock = threading.Lock()
-        # immutable: a publication never changes, so SQLite needs no lock and no file beside it.
-        self._file = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    def __init__(self, folder):
+        """folder: of the publication."""
+        self.path, self._lock, self._file, self._seen = Path(folder) / REPORTS, threading.Lock(), None, None
+
+    @property
+    def there(self):
+        """Whether any reports were published."""
+        return self._file is not None or self.path.is_file()
 
     def find(self, customer_id, language):
         """The bytes of a page's HTML, or None. Raises sqlite3.Error for a damaged file."""
         with self._lock:
-            row = self._file.execute(FIND, (customer_id, language)).fetchone()
+            file = self._opened()
+            row = None if file is None else file.execute(FIND, (customer_id, language)).fetchone()
         return None if row is None else zlib.decompress(row[0])
 
     def close(self):
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self):
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return self._file
+        seen = found.st_ino, found.st_mtime_ns
+        if seen != self._seen:
+            self.close()
+            # immutable: the file is replaced, never changed, so SQLite needs no lock and no file beside it.
+            self._file = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            self._seen = seen
+        return self._file
 
 
 def _fill(connection, pages):

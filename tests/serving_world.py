@@ -19,7 +19,8 @@ from models.calibration import Points, apply, fit, points_knots
 from models.classifier import Settings, booster_text, fit_trees
 from models.grades import Grade
 from models.scoring import lay_out
-from serving.published import BookRow, publish
+from serving.published import BookRow, folder_of, publish
+from serving.published_reports import write_reports
 
 SOURCE = "simulated"
 NOW = datetime(2026, 3, 31, 12, 0, 0, 250)
@@ -109,15 +110,17 @@ def _first(column):
     return None if value is None or value != value else value if isinstance(value, str) else float(value)
 
 
-def published(var, *, use_case="default", model=None, rows=None, promote=True, life_cycle=None, stale_days=None, text=None, **parts):
+def published(var, *, use_case="default", model=None, rows=None, promote=True, life_cycle=None, stale_days=None, text=None, reports=None, **parts):
     """A publication of two customers (of two transactions of one for fraud) under `var`, with its bundle there and, unless told otherwise, champion;
-    text: that of its life_cycle.yaml; parts: as_of, policy, catalogue and context (rows) in the place of this world's."""
+    text: that of its life_cycle.yaml; reports: finished pages; parts: as_of, policy, catalogue and context (rows) in the place of this world's."""
     model = model or bundle(use_case)
     save_bundle(model, var / "bundles" / model.hash)
     parts = {"as_of": BOOK_AS_OF, "catalogue": catalogue(use_case).to_dict(), "context": context().to_rows(), "policy": POLICY} | parts
     extra = {"columns": COLUMNS, "stale_days": stale_days}
     extra |= {} if life_cycle is None else {"life_cycle": {"hash": life_cycle.hash, "new_credit": life_cycle.new_credit}}
     manifest = publish(var, rows or book(use_case), source=SOURCE, use_case=use_case, bundle=model.hash, extra=extra, life_cycle=text, **parts)
+    if reports is not None:
+        write_reports(folder_of(var, SOURCE, use_case) / manifest["hash"], reports)
     if promote:
         point_to(var, model.hash, use_case=use_case)
     return manifest

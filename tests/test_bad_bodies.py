@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from contextlib import suppress
 
 import pytest
@@ -215,9 +216,18 @@ def test_a_body_of_50_mb_is_not_read_on(client, path):
     assert (read - 1) * 65_536 <= MAX_BODY_BYTES
 
 
+def connected(port):
+    """A connection, tried until the port is open: the application says that it has started a moment before."""
+    for _ in range(100):
+        with suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port), timeout=30)
+        time.sleep(0.1)
+    raise AssertionError("the port stayed closed")
+
+
 def test_a_sender_of_50_mb_is_answered_before_it_is_done(tmp_path):
     published(tmp_path)
-    with serving(tmp_path, workers=1) as (port, _), socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with serving(tmp_path, workers=1) as (port, _), connected(port) as connection:
         connection.sendall(b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50000000\r\n\r\n")
         connection.settimeout(20)
         sent, answer = 0, b""
@@ -229,7 +239,7 @@ def test_a_sender_of_50_mb_is_answered_before_it_is_done(tmp_path):
             answer = connection.recv(65_536)
         assert sent < 50_000_000 or answer.startswith(b"HTTP/1.1 413")
         # It goes on answering others.
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as other:
+        with connected(port) as other:
             other.sendall(b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert other.recv(65_536).startswith(b"HTTP/1.1 200")
 

@@ -12,6 +12,7 @@ from models.policy import parse_policy
 from serving.app import create_app
 from serving.endpoints.batches import MAX_ITEMS
 from serving.overrides import Overrides
+from serving.published import BookRow
 from serving.scorer import PART
 from serving.settings import Settings
 from serving.store import Store
@@ -144,6 +145,26 @@ def test_whose_sums_leave_64_bits_is_told_and_others_are_not_blamed(client, tmp_
     answer = batch(client, good, {"customer_id": "C6", "records": {"invoices": many}}, good)
     assert [each["pointer"] for each in answer.json()["errors"]] == ["/items/1/records"]
     assert ledger(tmp_path) == []
+
+
+def test_a_batch_sent_again_under_its_key_gets_the_first_answers(client, tmp_path):
+    asked = {"items": [{"customer_id": "C1"}, {"customer_id": "C2"}]}
+    first, again = (client.post("/v1/score/batch", json=asked, headers={"Idempotency-Key": "night-1"}) for _ in range(2))
+    assert first.content == again.content
+    assert len(ledger(tmp_path)) == 2
+    assert client.post("/v1/score/batch", json=asked | {"languages": []}, headers={"Idempotency-Key": "night-1"}).status_code == 422
+
+
+def test_the_known_are_told_their_published_scores_while_no_bundle_answers(tmp_path):
+    score = {"as_of": BOOK_AS_OF, "pd_12m": 0.02, "pd_low": None, "pd_high": None, "raw_score": -3.9, "points": 600.0, "grade": "B", "sub_financial": 0.1,
+             "adverse": [], "favourable": [], "standing": {}}
+    manifest = published(tmp_path, rows=[BookRow("C1", features_of(records()), score, records())])
+    (tmp_path / "bundles" / manifest["bundle"] / "booster.txt").write_text("broken")
+    with client_of(tmp_path) as client:
+        (known,) = batch(client, {"customer_id": "C1"}, languages=["zh"]).json()["answers"]
+        assert (known["probability"], known["grade"], {*known["decision"]["words"]}) == (0.02, "B", {"zh"})
+        assert known["faults"]
+        assert batch(client, {"customer_id": "C1"}, {"customer_id": "C2", "records": {}}).status_code == 503
 
 
 # --- wrong batches ------------------------------------------------------------------------------------------------------------

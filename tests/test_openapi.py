@@ -3,12 +3,12 @@
 import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
-from serving_world import BOOK_AS_OF, NOW, SOURCE, book, catalogue, context, features_of, local_client, published, records, transaction
+from serving_world import BOOK_AS_OF, NOW, SOURCE, book, features_of, local_client, published, records, transaction
 from test_events import TEXT
 
 from serving import openapi_examples as examples
 from serving.app import create_app
-from serving.published import BookRow, publish
+from serving.published import BookRow
 from serving.settings import Settings
 
 NO_TEXT = {"application/json", "application/problem+json"}
@@ -18,12 +18,8 @@ NO_TEXT = {"application/json", "application/problem+json"}
 def client(tmp_path_factory):
     """A service in which the customer and the transaction of the examples are known."""
     var = tmp_path_factory.mktemp("openapi")
-    values = features_of(records())
-    model = published(var, rows=[BookRow(examples.CUSTOMER, values, {"as_of": BOOK_AS_OF, "grade": "A", "pd_12m": 0.01}, records())])
-    parts = {"catalogue": catalogue().to_dict(), "context": context().to_rows(), "policy": (var / "published" / f"{SOURCE}-default" / model["hash"]
-             / "policy.yaml").read_text(), "life_cycle": TEXT, "reports": [("", "en", "<p>all"), (examples.CUSTOMER, "en", "<p>one")]}
-    rows = [BookRow(examples.CUSTOMER, values, {"as_of": BOOK_AS_OF, "grade": "A", "pd_12m": 0.01}, records())]
-    publish(var, rows, source=SOURCE, use_case="default", as_of=BOOK_AS_OF, bundle=model["bundle"], extra={"columns": model["columns"]}, **parts)
+    rows = [BookRow(examples.CUSTOMER, features_of(records()), {"as_of": BOOK_AS_OF, "grade": "A", "pd_12m": 0.01}, records())]
+    published(var, rows=rows, text=TEXT, reports=[("", "en", "<p>all"), (examples.CUSTOMER, "en", "<p>one")])
     judged = book("fraud")[0]
     published(var, use_case="fraud", rows=[BookRow(examples.CUSTOMER, judged.features, judged.score, {}, examples.TRANSACTION)])
     app = create_app(Settings(SOURCE, ("default", "fraud"), var, var / "risk.db"), clock=lambda: NOW)

@@ -43,6 +43,7 @@ from serving.app import create_app
 from serving.current import Current
 from serving.messages import label
 from serving.overrides import Overrides
+from serving.published_reports import PORTFOLIO
 from serving.reviews import Reviews
 from serving.scorer import Question
 from serving.settings import Settings
@@ -194,9 +195,9 @@ def _reports_are_published_and_served(scores):
         customers = {customer for customer in scores["customer_id"].to_pylist() if (pages / "customers" / report_name(customer, "en")).is_file()}
         assert len(customers) == 3
         for customer in customers:
-            assert client.get(f"/v1/reports/{customer}").content == (pages / "customers" / report_name(customer, "en")).read_bytes()
+            assert client.get(f"/v1/reports/{customer}?purpose=review").content == (pages / "customers" / report_name(customer, "en")).read_bytes()
         other = next(customer for customer in scores["customer_id"].to_pylist() if customer not in customers)
-        assert client.get(f"/v1/reports/{other}").status_code == 404
+        assert client.get(f"/v1/reports/{other}?purpose=review").status_code == 404
     (pages / "index.html").write_text("<p>an older bundle's", encoding="utf-8")
     with pytest.raises(RiskError, match="default: the reports are of another bundle than the champion .*: run `dvc repro` and publish again"):
         publish("default")
@@ -213,6 +214,8 @@ def _override_is_published_and_served(row, when):
     assert "decisions in force on" in (pages_folder("simulated", "default") / "index.html").read_text(encoding="utf-8")
     assert case_path("default", "scores.parquet").read_bytes() == before
     state = Current(Path("var"), source="simulated", use_case="default").state()
+    # The service shows the pages as they stand by the decisions in force.
+    assert state.published.report(PORTFOLIO, "en") == (pages_folder("simulated", "default") / "index.html").read_bytes()
     published = state.published.find(row["customer_id"])
     with open_store() as store:
         overrides = Overrides(store, source="simulated")

@@ -26,13 +26,20 @@ def add(app, service):
         answered = service.answered(claim)
         if answered:
             return json_answer({"answers": answered})
-        state = service.state(use_case_of(body))
+        state = _state(body, service)
         asked, requests = _asked(body, state, service)
         try:
             answers = service.answer_all(state, asked, requests, claim=claim)
         except Unreadable as error:
             raise Refused([Fault(f"/items/{place}/records", str(cause), "rows that cannot be read") for place, cause in error.errors]) from None
         return json_answer({"answers": answers})
+
+
+def _state(body, service):
+    """What answers: where the book knows all, also what can only tell their published scores."""
+    use_case, items = use_case_of(body), body.get("items")
+    known = isinstance(items, list) and all(map(_is_known, items))
+    return service.book_state(use_case) if known else service.state(use_case)
 
 
 def _asked(body, state, service):

@@ -42,7 +42,7 @@ def add(app, service):
 def _page(published, customer_id, language, *, missing):
     page = published.report(customer_id, language)
     if page is None:
-        why = "no reports are" if published.reports is None else f"{missing} in {language} is not"
+        why = f"{missing} in {language} is not" if published.reports.there else "no reports are"
         raise Unknown(f"With the book of {published.as_of} {why} published; `risk run` writes reports on as many customers as report.customers in "
                       "params.yaml says, the riskiest first, and `risk publish` publishes them.")
     return Response(page, media_type="text/html; charset=utf-8", headers=HEADERS | {"Content-Language": language})
