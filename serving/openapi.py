@@ -129,7 +129,7 @@ REPORT = {
     | _WRONG
     | {404: _problem("The page was not published, or the use case is not served here.")},
 }
-FIGURES = {"responses": {200: _told("Prometheus' text format.", parts.TEXT, examples.FIGURES, media="text/plain")}}
+FIGURES = {"responses": {200: _told("Prometheus' text format.", parts.TEXT, examples.FIGURES, media="text/plain")} | PROBLEMS}
 
 
 def status_of(word):
