@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from features.tables import LINES, TABLES
-from serving.privacy import IDENTIFYING, KEPT, KEPT_BY_TABLE, PURPOSES, YEAR
+from serving.privacy import IDENTIFYING, PURPOSES, RETAINED, RETAINED_BY_TABLE, YEAR
 
 PAGE = Path(__file__).parent.parent / "docs" / "privacy.md"
 # What stands before it is written by hand.
@@ -17,12 +17,12 @@ def page(text):
 
 def _kept():
     head = [BEGIN, "", "| table | holds | purpose | kept |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *(f"| `{each.table}` | {each.holds} | {each.purpose} | {_time(each)} |" for each in KEPT), ""])
+    return "\n".join([*head, *(f"| `{each.table}` | {each.holds} | {each.purpose} | {_time(each)} |" for each in RETAINED), ""])
 
 
 def _fields():
     head = ["## Fields about a customer", "",
-            f"Records that are sent are kept with the decision ({_time(KEPT_BY_TABLE['decisions'])}). Published records, features and scores are kept for",
+            f"Records that are sent are kept with the decision ({_time(RETAINED_BY_TABLE['decisions'])}). Published records, features and scores are kept for",
             "two publications; the pipeline's files (`data/`) as long as the source has them. *Identifies*: says who somebody is.", "",
             "| field | identifies | purpose | kept |", "| --- | --- | --- | --- |"]
     return "\n".join([*head, *(line for table in PURPOSES for line in _table_lines(table)), ""])

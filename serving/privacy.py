@@ -32,7 +32,7 @@ PURPOSES = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class Retained:
     """What the operational database keeps of a customer in one table: what it holds, what for, and for how many days: after a row was made, or
     (`after_last`) after the customer's last row there. days None: as long as the customer is there."""
 
@@ -45,16 +45,16 @@ class Kept:
 
 # The years are a proposal, to be set to the law that binds you (`risk privacy expire --keep TABLE=DAYS`). Five is for how long China's credit bureaus keep
 # adverse facts (Regulation on the Administration of the Credit Reporting Industry, art. 16), and more than the 25 months of Reg B, section 1002.12.
-KEPT = (
-    Kept("decisions", "request with its records, features, standing, answer", "prove and replay a decision, judge the model later", 5 * YEAR),
-    Kept("transitions", "moves through the life cycle, with reason and evidence", "prove who moved a customer and why", 5 * YEAR, after_last=True),
-    Kept("life_cycle_states", "where the customer stands", "decide by it", None),
-    Kept("playbook_events", "emergency steps taken", "prove what was done", 5 * YEAR, after_last=True),
-    Kept("overrides", "decisions by persons, with reason", "prove who decided otherwise, judge whether it was right", 5 * YEAR, after_last=True),
-    Kept("reviews", "planned days and reviews done, with notes", "prove that reviews were done", 5 * YEAR, after_last=True),
-    Kept("report_access", "who read a report on the customer, and why", "prove who saw what", 3 * YEAR),
-    Kept("incoming_records", "what happened to the customer between two books, as it was sent", "judge it before the next book does", 5 * YEAR),
-    Kept("alerts", "thresholds that an event crossed", "warn early, and prove that it was", 5 * YEAR),
-    Kept("human_reviews", "the person's statement and the answer", "answer a person's request, and prove it", 5 * YEAR, after_last=True),
+RETAINED = (
+    Retained("decisions", "request with its records, features, standing, answer", "prove and replay a decision, judge the model later", 5 * YEAR),
+    Retained("transitions", "moves through the life cycle, with reason and evidence", "prove who moved a customer and why", 5 * YEAR, after_last=True),
+    Retained("life_cycle_states", "where the customer stands", "decide by it", None),
+    Retained("playbook_events", "emergency steps taken", "prove what was done", 5 * YEAR, after_last=True),
+    Retained("overrides", "decisions by persons, with reason", "prove who decided otherwise, judge whether it was right", 5 * YEAR, after_last=True),
+    Retained("reviews", "planned days and reviews done, with notes", "prove that reviews were done", 5 * YEAR, after_last=True),
+    Retained("report_access", "who read a report on the customer, and why", "prove who saw what", 3 * YEAR),
+    Retained("incoming_records", "what happened to the customer between two books, as it was sent", "judge it before the next book does", 5 * YEAR),
+    Retained("alerts", "thresholds that an event crossed", "warn early, and prove that it was", 5 * YEAR),
+    Retained("human_reviews", "the person's statement and the answer", "answer a person's request, and prove it", 5 * YEAR, after_last=True),
 )
-KEPT_BY_TABLE = {each.table: each for each in KEPT}
+RETAINED_BY_TABLE = {each.table: each for each in RETAINED}

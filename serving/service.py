@@ -25,7 +25,7 @@ from serving.repeats import AnswerErased
 from serving.store import Entry, Store, utc_now
 
 
-class Kept:
+class Passing:
     """An iterator that remembers what passed, and when the last did: a batch's decisions are sealed one by one while the next are still being scored."""
 
     def __init__(self, source):
@@ -138,7 +138,7 @@ class Service:
         Raises KeyReused, AnswerErased; see serving.repeats.
         """
         self._keep_policy(state)
-        entries = Kept(self._entry(state, each, request) for each, request in zip(scored, requests, strict=True))
+        entries = Passing(self._entry(state, each, request) for each, request in zip(scored, requests, strict=True))
         recorded = self.ledger().record_decisions(entries, claim=claim, also=also)
         self.metrics.ledger.observe(time.perf_counter() - entries.ended)
         bodies = [_answered(entry, decision) for entry, decision in zip(entries.passed, recorded, strict=True)]

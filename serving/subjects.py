@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from features.errors import RiskError
 from serving import ledger
-from serving.privacy import KEPT, KEPT_BY_TABLE
+from serving.privacy import RETAINED, RETAINED_BY_TABLE
 from serving.published import Published, published_cases
 from serving.schema import CHAINS, metadata
 
@@ -60,7 +60,7 @@ def _erase_some(store, table, condition, *, actor, reason):
 
 
 def _past(store, keep):
-    for kept in KEPT:
+    for kept in RETAINED:
         days = (keep or {}).get(kept.table, kept.days)
         if days is None:
             continue
@@ -78,9 +78,9 @@ def _count(connection, condition):
 
 
 def _check_keep(keep):
-    dated = [each.table for each in KEPT if each.days is not None]
+    dated = [each.table for each in RETAINED if each.days is not None]
     for table, days in keep.items():
-        if table not in KEPT_BY_TABLE or KEPT_BY_TABLE[table].days is None:
+        if table not in RETAINED_BY_TABLE or RETAINED_BY_TABLE[table].days is None:
             raise RiskError(f"the table {table} keeps nothing for a time: name one of {', '.join(dated)}.")
         if days < 1:
             raise RiskError(f"{table} would be kept for {days} days: name at least 1.")

@@ -28,7 +28,7 @@ from serving.app import create_app
 from serving.human_reviews import DUE_DAYS, HumanReviews
 from serving.keys import Keys
 from serving.life_cycle import LifeCycleLedger, Move
-from serving.privacy import IDENTIFYING, KEPT_BY_TABLE, PURPOSES
+from serving.privacy import IDENTIFYING, PURPOSES, RETAINED_BY_TABLE
 from serving.pseudonyms import Pseudonyms
 from serving.report_access import ReportAccess
 from serving.reviews import Reviews
@@ -82,14 +82,14 @@ def busy(store, customer):
 
 def test_every_table_that_holds_a_customer_is_declared():
     holding = {table.name for table in metadata.sorted_tables if "customer_id" in table.c}
-    assert holding == set(KEPT_BY_TABLE)
+    assert holding == set(RETAINED_BY_TABLE)
     assert set(PURPOSES) == set(TABLES)
     assert {table for table, purpose in PURPOSES.items() if purpose is None} == {name for name, table in TABLES.items() if table.column("customer_id") is None
                                                                                   and name != "outcomes"}
 
 
 def test_every_kept_time_can_be_kept():
-    for kept in KEPT_BY_TABLE.values():
+    for kept in RETAINED_BY_TABLE.values():
         assert (kept.days is None) == ("made_at" not in metadata.tables[kept.table].c)
 
 
@@ -153,7 +153,7 @@ def test_an_erased_customer_is_in_no_table_and_every_chain_is_whole(store, tmp_p
 
 def test_what_is_past_its_time_is_erased_and_no_other_row(store, clock):
     old = decided(store, "C1").id
-    clock.now += timedelta(days=KEPT_BY_TABLE["decisions"].days)
+    clock.now += timedelta(days=RETAINED_BY_TABLE["decisions"].days)
     new = decided(store, "C1").id
     assert subjects.expired(store) == {}
     clock.now += timedelta(minutes=1)
@@ -170,7 +170,7 @@ def test_a_calendar_is_kept_whole_until_the_customers_last_row_is_past_its_time(
     reviews.plan(["C1", "C2"], ["A", "A"], [365, 365])
     clock.now += timedelta(days=200)
     reviews.done("C1", reviewer="anna", approver="ben", note="read")
-    clock.now += timedelta(days=KEPT_BY_TABLE["reviews"].days - 100)
+    clock.now += timedelta(days=RETAINED_BY_TABLE["reviews"].days - 100)
     assert subjects.expire(store, actor="night") == {"reviews": 1}
     assert len(subjects.exported(store, "C1", var=tmp_path)["database"]["reviews"]) == 3
     assert subjects.exported(store, "C2", var=tmp_path)["database"] == {}
