@@ -1,5 +1,7 @@
 """The layers point one way, and what runs at the service stays light."""
 
+import logging
+
 import grimp
 import pytest
 from importlinter.cli import lint_imports
@@ -10,6 +12,16 @@ def graph():
     return grimp.build_graph("features", "models", "serving", "pipeline", include_external_packages=True, cache_dir=None)
 
 
+@pytest.fixture
+def loggers():
+    """The linter configures logging anew, which disables every logger that is there: tests after it would read empty logs."""
+    made = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger) and not each.disabled]
+    yield
+    for each in made:
+        each.disabled = False
+
+
+@pytest.mark.usefixtures("loggers")
 def test_the_import_contracts_hold():
     assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0
 
