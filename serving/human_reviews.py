@@ -85,7 +85,7 @@ class HumanReviews:
                 return before[0], False
             if before:
                 raise Waiting(f"case {before[0].id} on this decision is open and due on {before[0].due_on}: wait for its answer.")
-            decision = self._decision(decision_id)
+            decision = self._decision(connection, decision_id)
             row = {"case_id": str(uuid.uuid4()), "kind": OPENED, "made_at": now, "use_case": decision.use_case, "source": decision.source,
                    "decision_id": decision_id, "due_on": now.date() + timedelta(days=DUE_DAYS), "actor": opened_by, "outcome": None, "override_id": None,
                    **ledger.sealed(decision.customer_id, {"statement": stated})}
@@ -103,7 +103,7 @@ class HumanReviews:
             case = _one(rows, case_id)
             if case.status != "open":
                 raise RiskError(f"case {case_id} was answered on {case.answered_at.date()} by {case.answered_by}: open a new one.")
-            self._check_override(case, outcome, override_id)
+            self._check_override(connection, case, outcome, override_id)
             row = {"case_id": case_id, "kind": ANSWERED, "made_at": self._store.now(), "use_case": case.use_case, "source": case.source,
                    "decision_id": case.decision_id, "due_on": case.due_on, "actor": by.strip(), "outcome": outcome, "override_id": override_id,
                    **ledger.sealed(case.customer_id, {"note": note.strip()})}
@@ -119,19 +119,20 @@ class HumanReviews:
         with self._store.database.reading() as connection:
             return _cases(self._rows(connection, human_reviews.c.customer_id.is_not(None)))
 
-    def _decision(self, decision_id):
-        decision = self._store.find_decision(decision_id)
+    def _decision(self, connection, decision_id):
+        # On this connection: whoever holds the head and waits for another one would wait for those who wait for the head.
+        decision = self._store.find_decision(decision_id, connection=connection)
         if decision is None or decision.customer_id is None:
             what = "is not recorded" if decision is None else "was erased with its customer"
             raise UnknownCase(f"The decision {decision_id} {what}; name the decision_id of an answer.")
         return decision
 
-    def _check_override(self, case, outcome, override_id):
+    def _check_override(self, connection, case, outcome, override_id):
         if outcome == UPHELD or case.use_case != OVERRIDDEN:
             if override_id is not None:
                 raise RiskError("only a changed credit decision has an override: leave --override away.")
             return
-        made = {each.id: each for each in Overrides(self._store, source=case.source).of(case.customer_id)}
+        made = {each.id: each for each in Overrides(self._store, source=case.source).of(case.customer_id, connection=connection)}
         if override_id not in made or made[override_id].made_on < case.opened_at.date():
             raise RiskError(f"a changed decision needs an override of {case.customer_id} made since the case was opened on {case.opened_at.date()}: "
                             "grant one with `risk override add`, and name it with --override.")

@@ -25,6 +25,8 @@ SCALAR = "text, a finite number, a boolean or null"
 MAX_MONEY = MOST_MONEY * MINOR_UNITS + 1
 # 2026-03-31T12:00:00.000000+08:00:00.000000 has 42 characters.
 LONGEST_MOMENT = 50
+# Before it nothing happened that anybody records, and a second less would be no date any more.
+FIRST_YEAR = 1000
 MAX_NUMBER = sys.float_info.max
 # More faults than a person reads in one answer; the rest are counted.
 MAX_FAULTS = 200
@@ -68,6 +70,8 @@ def parse_moment(value):
 def _moment(text):
     try:
         moment = datetime.fromisoformat(text)
+        if moment.year < FIRST_YEAR:
+            return None
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     except (ValueError, OverflowError):
         return None

@@ -40,7 +40,7 @@ class LastGood(Scorer):
         score, standing = row.score, row.score.get("standing") or {}
         name = next((name for name in score if horizon_of(name) or name == "p_fraud"), None)
         if name is None:
-            raise PublicationDamaged(f"{self._cause} {row.customer_id} was published without a score, so there is none to tell.")
+            raise PublicationDamaged(f"{self._cause} The book has no score of that row, so there is none to tell.")
         ((decision, takes),) = self._decisions([score["grade"]], [score[name]], [standing], [asked])
         freshness = asked.freshness if row.records is None else freshness_of(row.records, question.as_of)
         answer = Answer(

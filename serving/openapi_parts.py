@@ -76,7 +76,7 @@ COMPONENTS = {
             "message_id": TEXT,
             "factor": TEXT,
             "contribution": NUMBER | {"description": "In log-odds; above 0 it raises the risk."},
-            "values": listed(whole({"name": TEXT, "value": {"type": ["number", "string", "null"]}, "contribution": NUMBER})),
+            "values": listed(whole({"name": TEXT, "value": {"type": ["number", "string", "null"]}, "contribution": or_null(NUMBER)})),
             "sentence": BY_LANGUAGE,
         }
     ),

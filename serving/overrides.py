@@ -1,6 +1,7 @@
 """Overrides in the operational database: granted, renewed and revoked, each a row that is never changed, and what stands of them on a day."""
 
 import uuid
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
 
@@ -79,9 +80,9 @@ class Overrides:
             ledger.append(connection, head, [row])
             return _standing(self._rows(connection, same))[0]
 
-    def of(self, customer_id):
-        """A customer's overrides as they stand, oldest first."""
-        with self._store.database.reading() as connection:
+    def of(self, customer_id, *, connection=None):
+        """A customer's overrides as they stand, oldest first; connection: of the transaction they are looked up in, if in one."""
+        with self._store.database.reading() if connection is None else nullcontext(connection) as connection:
             return self._of(connection, customer_id)
 
     def in_force(self, customer_id, day):

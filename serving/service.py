@@ -142,7 +142,7 @@ class Service:
         recorded = self.ledger().record_decisions(entries, claim=claim, also=also)
         self.metrics.ledger.observe(time.perf_counter() - entries.ended)
         bodies = [_answered(entry, decision) for entry, decision in zip(entries.passed, recorded, strict=True)]
-        self.metrics.decided(bodies)
+        self.metrics.decided([body for body, entry in zip(bodies, entries.passed, strict=True) if body["decision_id"] == entry.decision_id])
         logs.note(decision_id=bodies[0]["decision_id"], decisions=len(bodies), bundle=bodies[0]["versions"]["bundle"][:12])
         return bodies
 

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -174,9 +175,9 @@ class Store:
         with self.database.reading() as connection:
             return _answered(connection, claim, self._clock())
 
-    def find_decision(self, decision_id):
-        """The decision with this id, or None."""
-        with self.database.reading() as connection:
+    def find_decision(self, decision_id, *, connection=None):
+        """The decision with this id, or None; connection: of the transaction it is looked up in, which must not wait for a second connection."""
+        with self.database.reading() if connection is None else nullcontext(connection) as connection:
             found = _decisions_by_id(connection, [decision_id])
         return _decision(found[decision_id]) if found else None
 

@@ -248,3 +248,15 @@ def test_a_batch_of_the_largest_size_still_fits(client):
     # Room for a thousand rows of a hundred columns, as the limits promise together.
     row = dict.fromkeys(bundle().names, 0.123456789012345)
     assert 1000 * 100 * len(json.dumps(row)) / len(row) < MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize("path", ["/v1/customers/%00", "/v1/alerts?customer_id=%00", "/v1/reviews/%00"])
+def test_a_name_that_no_database_can_hold_is_nobodys(client, path):
+    assert client.get(path).status_code in (404, 422)
+
+
+def test_the_first_day_of_all_time_is_no_moment(client):
+    body = {"customer_id": "C1", "records": {"invoices": [{"invoice_id": "I", "known_at": "2026-01-01", "issued_at": "0001-01-01", "amount": 5}]}}
+    answer = client.post("/v1/score", json=body)
+    assert answer.status_code == 422
+    assert any(each["pointer"].endswith("/issued_at") for each in answer.json()["errors"])

@@ -53,9 +53,11 @@ def test_who_reads_a_page_and_why_is_on_record_before_it_is_shown(client, tmp_pa
     assert client.get("/v1/reports/C1").status_code == 422
     read(client, language="zh")
     read(client, "/v1/reports/C2")
+    assert client.get("/v1/reports").status_code == 422
+    read(client, "/v1/reports")
     with Store(tmp_path / "risk.db") as store:
         assert [(each.customer_id, each.report, each.purpose) for each in ReportAccess(store).all()] == [
-            ("C1", "customer/zh", "yearly review")]
+            ("C1", "customer/zh", "yearly review"), (PORTFOLIO, "portfolio/en", "yearly review")]
 
 
 @pytest.mark.parametrize(("accepted", "language"), [("zh-CN,zh;q=0.9", "zh"), ("fr, en", "en"), ("fr", "en")])

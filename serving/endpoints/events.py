@@ -39,6 +39,8 @@ def add(app, service):
         after: int = Query(0, ge=0, lt=MAX_MONEY, description="Only alerts with a higher sequence: the `next` of the answer before."),
         limit: int = Query(100, ge=1, le=MAX_ALERTS),
     ):
+        if customer_id is not None and not inbound.is_text(customer_id):
+            raise Refused([Fault("/query/customer_id", "text", "a character that no id has")])
         found = service.incoming().alerts(customer_id=customer_id, after=after, limit=limit)
         return json_answer({"alerts": [told(each) for each in found], "next": found[-1].sequence if found else after})
 

@@ -65,12 +65,18 @@ def looked_up(state, known, *, stored=(), languages=LANGUAGES):
     row = found_in_book(state, known.subject_id, what)
     # The reviewers' queue of the book's transactions was the batch's: looking one up again sends nobody to review.
     as_of, draws = inbound.parse_moment(row.score.get("as_of") or state.published.as_of), not state.scorer.judges_transactions
-    question = Question(row.customer_id, as_of, known.requested_amount, draws=draws)
+    spent = _beyond_capacity(state.scorer, row) if state.scorer.judges_transactions else 0
+    question = Question(row.customer_id, as_of, known.requested_amount, spent=spent, draws=draws)
     request = {what: known.subject_id, "requested_amount": known.requested_amount, "publication": state.published.hash}
     asked = with_events(state, row, question, stored, languages)
     if asked is None:
         return Asked(question, row.features, row.records, row.score.get("standing"), languages, row=row), request
     return asked, request | {"as_of": asked.question.as_of, "records": asked.records}
+
+
+def _beyond_capacity(scorer, row):
+    """What of the reviewers' day was taken before a transaction of the book: all of it, where the batch passed what it would have had reviewed."""
+    return scorer.policy.spec.fraud.daily_capacity if row.score.get("action") == "pass" else 0
 
 
 def found_in_book(state, subject_id, what):

@@ -24,10 +24,15 @@ Customer = Annotated[str, Path(examples=[openapi_examples.CUSTOMER])]
 
 
 def add(app, service):
-    @app.get("/v1/reports", summary="The published page on the portfolio", tags=["reports"], dependencies=[REPORTS], response_class=Response, **openapi.REPORT)
-    def portfolio(language: Language = None, accepted: Accepted = None, use_case: str = "default"):
-        published = service.book_state(use_case).published
-        return _page(published, PORTFOLIO, language or language_of(accepted), missing="the portfolio's page")
+    about = {"summary": "The published page on the portfolio; that it is read is logged", "tags": ["reports"], "response_class": Response}
+
+    @app.get("/v1/reports", dependencies=[REPORTS], **about, **openapi.REPORT)
+    def portfolio(request: Request, purpose: Purpose, language: Language = None, accepted: Accepted = None, use_case: str = "default"):
+        language = language or language_of(accepted)
+        page = _page(service.book_state(use_case).published, PORTFOLIO, language, missing="the portfolio's page")
+        # It names the riskiest customers, so a reading of it is one of each of them; it is logged under nobody's name.
+        log_reading(request, PORTFOLIO, report=f"portfolio/{language}", purpose=purpose)
+        return page
 
     about = {"summary": "The published report on a customer; that it is read, by whom and why, is logged", "tags": ["reports"], "response_class": Response}
 

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from serving import inbound, openapi
 from serving.access import allowed
 from serving.endpoints.bodies import json_answer, read_body
-from serving.human_reviews import PATH, HumanReviews
+from serving.human_reviews import PATH, HumanReviews, UnknownCase
 from serving.report_access import THIS_MACHINE
 
 FIELDS = ("decision_id", "statement")
@@ -24,6 +24,8 @@ def add(app, service):
 
     @app.get(f"{PATH}/{{case_id}}", summary="How a review stands", tags=["reviews"], dependencies=[REVIEWS], **openapi.CASE)
     def stands(case_id: str):
+        if not inbound.is_text(case_id):
+            raise UnknownCase("There is no such case; name the case_id that opening it gave.")
         return json_answer(_told(HumanReviews(service.ledger()).find(case_id)))
 
 
