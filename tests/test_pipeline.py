@@ -191,7 +191,7 @@ def _reports_are_published_and_served(scores):
     publish("default")
     pages, settings = case_path("default", "reports"), Settings.from_environment(var="var", env={})
     with local_client(create_app(settings)) as client:
-        assert client.get("/v1/reports?language=zh").content == (pages / "index.zh.html").read_bytes()
+        assert client.get("/v1/reports?language=zh&purpose=review").content == (pages / "index.zh.html").read_bytes()
         customers = {customer for customer in scores["customer_id"].to_pylist() if (pages / "customers" / report_name(customer, "en")).is_file()}
         assert len(customers) == 3
         for customer in customers:
