@@ -29,7 +29,7 @@ def take(service, state, row, sent, *, now, languages):
         stored = incoming.find(sent.event_id)
         if stored is not None:
             return _again(service, incoming, stored, sent, languages), False
-        earlier = incoming.of([row.customer_id]).get(row.customer_id, [])
+        earlier = incoming.of_one(row.customer_id)
         event = Event(**asdict(sent), as_of=_as_of(sent.records, earlier, now))
         try:
             return _record(service, state, row, incoming, event, earlier, languages), True

@@ -96,6 +96,10 @@ class Incoming:
                     found.setdefault(each.event.customer_id, []).append(each)
         return found
 
+    def of_one(self, customer_id):
+        """The Stored of one customer, oldest first."""
+        return self.of([customer_id]).get(customer_id, [])
+
     def all(self):
         """Every event, oldest first; those of erased customers are left out."""
         query = self._mine().where(incoming_records.c.customer_id.is_not(None)).execution_options(yield_per=ledger.CHUNK)

@@ -6,7 +6,6 @@ the hash of the bundle that scored it. It never changes once its pointer names i
 
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -27,6 +26,7 @@ from models.policy import parse_policy
 from serving.inbound import parse_moment
 from serving.kept import FILES, Parts, PublicationDamaged, decoded, keep, manifest_hash, replace_file
 from serving.published_reports import Reports
+from serving.whole_file import written_whole
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"
@@ -85,18 +85,8 @@ def write_book(folder, rows):
 
     The file appears only when it is whole. Raises RiskError for a subject given twice or a value that JSON cannot carry.
     """
-    target, beside = Path(folder) / BOOK, Path(folder) / f".{BOOK}.{os.getpid()}"
-    beside.unlink(missing_ok=True)
-    connection = sqlite3.connect(beside, isolation_level=None)
-    try:
-        connection.executescript("pragma journal_mode=off; pragma synchronous=off;" + TABLES)
-        digest, count = _fill(connection, rows)
-        connection.close()
-        os.replace(beside, target)
-    finally:
-        connection.close()
-        beside.unlink(missing_ok=True)
-    return digest, count
+    with written_whole(Path(folder) / BOOK, TABLES) as connection:
+        return _fill(connection, rows)
 
 
 def publish(var, rows, *, source, use_case, as_of, bundle, policy, catalogue, context, life_cycle=None, extra=None, newest=2):

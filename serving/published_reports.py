@@ -4,13 +4,13 @@ One SQLite file: no name of a customer is ever a path, and a publication of a hu
 """
 
 import hashlib
-import os
 import sqlite3
 import threading
 import zlib
 from pathlib import Path
 
 from features.errors import RiskError
+from serving.whole_file import written_whole
 
 REPORTS = "reports.sqlite"
 # Whose page the portfolio's is: a customer's id has at least one character.
@@ -25,19 +25,8 @@ def write_reports(folder, pages):
 
     The file appears only when it is whole. Raises RiskError for a page given twice.
     """
-    target, beside = Path(folder) / REPORTS, Path(folder) / f".{REPORTS}.{os.getpid()}"
-    beside.unlink(missing_ok=True)
-    connection = sqlite3.connect(beside)
-    try:
-        connection.executescript("pragma journal_mode=off; pragma synchronous=off;" + TABLE)
-        digest, count = _fill(connection, pages)
-        connection.commit()
-        connection.close()
-        os.replace(beside, target)
-    finally:
-        connection.close()
-        beside.unlink(missing_ok=True)
-    return digest, count
+    with written_whole(Path(folder) / REPORTS, TABLE) as connection:
+        return _fill(connection, pages)
 
 
 class Reports:
@@ -81,6 +70,7 @@ class Reports:
 
 def _fill(connection, pages):
     digest, count = hashlib.sha256(), 0
+    connection.execute("begin")
     for customer_id, language, page in pages:
         try:
             connection.execute("insert into pages values (?, ?, ?)", (customer_id, language, zlib.compress(page.encode())))
@@ -88,4 +78,5 @@ def _fill(connection, pages):
             raise RiskError(f"The report on {customer_id or 'the portfolio'} in {language} is there twice; publish one page each.") from None
         digest.update(hashlib.sha256(b"\0".join(part.encode() for part in (customer_id, language, page))).digest())
         count += 1
+    connection.execute("commit")
     return digest.hexdigest(), count

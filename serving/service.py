@@ -165,6 +165,7 @@ class Service:
             decision_id=decision_id,
             draw=Draw(unit, decide) if unit else None,
         )
+
     def _keep_policy(self, state):
         """Have the text of the policy in the database before the first decision that names it."""
         policy = state.scorer.policy.hash

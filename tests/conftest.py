@@ -1,5 +1,5 @@
 """Fixtures that more than one file of tests asks for."""
 
-from databases import postgres_url, url
+from databases import clock, postgres_url, url
 
-__all__ = ["postgres_url", "url"]
+__all__ = ["clock", "postgres_url", "url"]

@@ -18,6 +18,24 @@ def ticking(start=NOON):
     return lambda: next(moments)
 
 
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self):
+        self.now = NOON
+
+    def __call__(self):
+        return self.now
+
+    def forward(self, days):
+        self.now += timedelta(days=days)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
 @pytest.fixture
 def postgres_url():
     if not POSTGRES:

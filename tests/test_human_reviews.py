@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from databases import NOON
 from serving_world import NOW, SOURCE, local_client, published, records
 
 from features.errors import RiskError
@@ -22,21 +21,6 @@ from serving.store import Entry, Store
 
 POLICY = load_policy(Path(__file__).parent.parent / "policy.yaml")
 SAID = Said("decline", 0, "committee", "D1", 0.08, 40_000_000, "p" * 64, "b" * 64)
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self):
-        self.now = NOON
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

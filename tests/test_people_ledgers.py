@@ -25,24 +25,6 @@ SAID = Said("decline", 0, "committee", "D1", 0.08, 40_000_000, "p" * 64, "b" * 6
 TODAY = NOON.date()
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self):
-        self.now = NOON
-
-    def __call__(self):
-        return self.now
-
-    def forward(self, days):
-        self.now += timedelta(days=days)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def store(url, clock):
     with Store(url, clock=clock).open() as opened:

@@ -40,21 +40,6 @@ ROOT = Path(__file__).parent.parent
 COLUMNS = {name: {column.name: column.kind for column in table.columns} for name, table in TABLES.items()}
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self):
-        self.now = NOON
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def store(url, clock):
     with Store(url, clock=clock).open() as opened:

@@ -93,8 +93,8 @@ def _known(item, state, shared, stored):
     if wrong:
         return None, wrong
     try:
-        known, events = Known(item[subject], item.get("requested_amount") or 0), stored.get(item.get("customer_id"), ())
-        asked, request = looked_up(state, known, stored=events, languages=languages_of(shared))
+        known = Known(item[subject], item.get("requested_amount") or 0)
+        asked, request = looked_up(state, known, stored=lambda customer_id: stored.get(customer_id, ()), languages=languages_of(shared))
     except Unknown as error:
         return None, [Fault(f"/{subject}", str(error), inbound.shown(item[subject]))]
     return (asked, shared | item | request), []

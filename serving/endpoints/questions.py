@@ -56,10 +56,11 @@ def asked_of(body, now, *, languages):
     return Asked(question, body.get("features"), body.get("records"), body.get("standing"), languages)
 
 
-def looked_up(state, known, *, stored=(), languages=LANGUAGES):
-    """The Asked of a known subject, as the book has it and its stored events (of serving.incoming) since, and the request to keep with its decision.
+def looked_up(state, known, *, stored=lambda customer_id: (), languages=LANGUAGES):
+    """The Asked of a known subject, as the book has it and its stored events since, and the request to keep with its decision.
 
-    Raises Unknown for one who is not in the book.
+    stored: the Stored (serving.incoming) of a customer; asked only of whom the book knows, so no name that a database cannot hold gets there. Raises Unknown
+    for one who is not in the book.
     """
     what = "transaction" if state.scorer.judges_transactions else "customer"
     row = found_in_book(state, known.subject_id, what)
@@ -68,7 +69,7 @@ def looked_up(state, known, *, stored=(), languages=LANGUAGES):
     spent = _beyond_capacity(state.scorer, row) if state.scorer.judges_transactions else 0
     question = Question(row.customer_id, as_of, known.requested_amount, spent=spent, draws=draws)
     request = {what: known.subject_id, "requested_amount": known.requested_amount, "publication": state.published.hash}
-    asked = with_events(state, row, question, stored, languages)
+    asked = with_events(state, row, question, stored(row.customer_id), languages)
     if asked is None:
         return Asked(question, row.features, row.records, row.score.get("standing"), languages, row=row), request
     return asked, request | {"as_of": asked.question.as_of, "records": asked.records}

@@ -7,18 +7,7 @@ from fastapi import Depends, Path, Query
 from serving import inbound, openapi, openapi_examples
 from serving.access import allowed
 from serving.endpoints.bodies import json_answer, read_body, read_claim
-from serving.endpoints.questions import (
-    ITEM_FIELDS,
-    SHARED_FIELDS,
-    Known,
-    asked_of,
-    found_in_book,
-    item_faults,
-    language_faults,
-    languages_of,
-    looked_up,
-    use_case_of,
-)
+from serving.endpoints.questions import ITEM_FIELDS, SHARED_FIELDS, Known, asked_of, item_faults, language_faults, languages_of, looked_up, use_case_of
 from serving.repeats import Claim
 
 SCORE_FIELDS = ITEM_FIELDS | SHARED_FIELDS
@@ -41,10 +30,8 @@ def add(app, service):
     @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
     def customer(customer_id: Annotated[str, Path(examples=[openapi_examples.CUSTOMER])], requested_amount: int = Query(0, ge=0, lt=inbound.MAX_MONEY)):
         state = service.book_state("default")
-        # Whom the book does not know the database is not asked about: no name that it cannot hold reaches it.
-        found_in_book(state, customer_id, "customer")
-        stored = service.incoming().of([customer_id]).get(customer_id, ())
-        return json_answer(service.answer(state, *looked_up(state, Known(customer_id, requested_amount), stored=stored)))
+        asked, request = looked_up(state, Known(customer_id, requested_amount), stored=lambda known: service.incoming().of_one(known))
+        return json_answer(service.answer(state, asked, request))
 
     @app.get("/v1/transactions/{transaction_id}", summary="A known transaction's risk of fraud", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
     def transaction(transaction_id: Annotated[str, Path(examples=[openapi_examples.TRANSACTION])]):
