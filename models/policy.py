@@ -74,6 +74,8 @@ class Policy:
     edges: dict
     routes: dict
     terms: dict
+    ceiling: np.ndarray | None = None
+    capacity_share: np.ndarray | None = None
 
 
 def load_policy(path, use_case=None):
@@ -101,7 +103,9 @@ def lay_out(spec):
         edges[side] = np.array(starts[1:], dtype=np.int64) * MINOR_UNITS
         routes[side] = np.array([[route_at(getattr(part, side), start) for start in starts] for part in by_grade], dtype=np.int8)
     laid = {key: np.array([getattr(part, key) or 0 for part in terms]) for key in TERMS} | {"guarantee": np.array([part.guarantee for part in terms])}
-    return Policy(spec, policy_hash(spec), edges, routes, laid)
+    limits = spec.default.limits
+    ceiling = np.array([limits.ceiling[letter] for letter in LETTERS], dtype=np.float64) * MINOR_UNITS
+    return Policy(spec, policy_hash(spec), edges, routes, laid, ceiling, np.array([limits.capacity_share[letter] for letter in LETTERS]))
 
 
 def decide_book(policy, *, grade, pd_12m, amount=0, exposure=0, capacity=None, facts=None, spent=0):
@@ -234,19 +238,21 @@ def _decisions(policy, letter, route, bounds, stops, asked, amount_rules, over):
 def _bounds(policy, letter, pd_12m, capacity):
     """The three upper bounds of a limit in minor units, (3, n), in LIMIT_BOUNDS' order."""
     limits = policy.spec.default.limits
-    ceiling = np.array([limits.ceiling[g] for g in LETTERS], dtype=np.float64)[letter] * MINOR_UNITS
-    share = np.array([limits.capacity_share[g] for g in LETTERS])[letter]
     able = np.asarray(np.nan if capacity is None else capacity, dtype=np.float64)
     able = np.where(np.isnan(able), limits.unknown_capacity * MINOR_UNITS, np.maximum(able, 0.0))
-    return np.array([ceiling, able * share, limits.loss_budget * MINOR_UNITS / (pd_12m * limits.loss_given_default)])
+    return np.array([policy.ceiling[letter], able * policy.capacity_share[letter], limits.loss_budget * MINOR_UNITS / (pd_12m * limits.loss_given_default)])
 
 
 def _stops(policy, facts, rows):
     """Which hard stops fire, by reason code, with `decline` (n,) and the least strict `route` (n,) they leave."""
     decline, route, causes = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=np.int8), {}
+    nobody, everybody = np.zeros(rows, dtype=bool), np.ones(rows, dtype=bool)
     for stop in policy.spec.default.hard_stops:
-        value = _spread(np.asarray(facts.get(stop.field, np.nan), dtype=np.float64), rows)
-        for fires, then, code in ((value >= stop.at_least, stop.then, "stop."), (np.isnan(value), stop.if_missing, "stop_unknown.")):
+        reached, missing = nobody, everybody
+        if stop.field in facts:
+            value = _spread(np.asarray(facts[stop.field], dtype=np.float64), rows)
+            reached, missing = value >= stop.at_least, np.isnan(value)
+        for fires, then, code in ((reached, stop.then, "stop."), (missing, stop.if_missing, "stop_unknown.")):
             if then == "pass":
                 continue
             causes[code + stop.name] = fires

@@ -8,8 +8,9 @@ from pipeline.datasets import replacing
 from pipeline.ingest import EVENTS, INBOX
 from pipeline.params import load_params
 from pipeline.promote import open_store
-from serving.inbound import ACCEPTED, parse_moment
+from serving.inbound import ACCEPTED
 from serving.incoming import Incoming
+from serving.values import parse_moment
 
 TYPES = {"id": pa.string(), "category": pa.string(), "text": pa.string(), "time": pa.timestamp("us"), "money": pa.int64(), "number": pa.float64(),
          "integer": pa.int64(), "flag": pa.bool_()}

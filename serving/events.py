@@ -8,10 +8,10 @@ import numpy as np
 from models.alerts import crossings, grade_place
 from models.life_cycle import exposure_to_limit, pd_rise
 from serving import messages
-from serving.inbound import parse_moment
 from serving.incoming import Conflict, Event, Gone, Overtaken, merged
 from serving.life_cycle import LifeCycleLedger
 from serving.scorer import Asked, Question
+from serving.values import parse_moment
 
 PURPOSE = "event"
 # How often a customer's event is scored anew because another of it came first.

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from features.errors import RiskError
 from features.tables import TABLES
 from serving import ledger
-from serving.inbound import parse_moment
 from serving.schema import alerts, incoming_records
+from serving.values import parse_moment
 
 # What of an event stands in its row's payload.
 KEPT = ("records", "digest", "as_of")

@@ -3,7 +3,7 @@
 from models.horizon import horizon_of
 from serving import messages
 from serving.kept import PublicationDamaged
-from serving.scorer import Answer, Reason, Scored, Scorer, freshness_of
+from serving.scorer import Answer, Reason, Scored, Scorer, freshness_of, with_questions
 
 SUB_SCORE = "sub_"
 
@@ -27,12 +27,12 @@ class LastGood(Scorer):
     def judges_transactions(self):
         return self._use_case == "fraud"
 
-    def scored(self, asked):
-        """Yield the Scored of each Asked, which is of a row of the book, as it was published with.
+    def scored(self, asked, *, settled=None, undrawn=False):
+        """Yield the Scored of each Asked, which is of a row of the book, as it was published with. settled: as in Scorer; undrawn: decided all the same.
 
         Raises PublicationDamaged for a row that carries no score.
         """
-        for each in asked:
+        for each in asked if settled is None else with_questions(asked, settled()):
             yield self._of_row(each)
 
     def _of_row(self, asked):
@@ -57,7 +57,7 @@ class LastGood(Scorer):
             freshness=freshness or {},
             versions=self.versions,
         )
-        return Scored(answer, row.features, standing, question, takes, published=score)
+        return Scored(answer, row.features, standing, question, takes, published=score, languages=asked.languages)
 
     def _published_reason(self, reason, languages):
         values = tuple({"name": each["name"], "value": each["value"] if each["text"] is None else each["text"], "contribution": None}

@@ -48,7 +48,7 @@ def sealed(customer_id, payload):
     """
     content, salt = to_json(payload, "payload"), token_bytes(16)
     digest = chain.payload_hash(salt, customer_id, content)
-    return {"payload_hash": digest, "customer_id": customer_id, "salt": salt, "payload": zlib.compress(content, 3)}
+    return {"payload_hash": digest, "customer_id": customer_id, "salt": salt, "payload": zlib.compress(content, 1)}
 
 
 def opened(payload):

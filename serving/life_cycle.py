@@ -1,5 +1,6 @@
 """Where customers stand and how they came there: transitions and playbook runs, appended to hash chains in the operational database."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -19,8 +20,8 @@ STARTED, DONE = "started", "done"
 # Who moved a customer where no person did.
 RULES = "rules"
 
-CURRENT = sa.select(states.c.customer_id, states.c.sequence).where(
-    states.c.source == sa.bindparam("of"), states.c.customer_id.in_(sa.bindparam("ids", expanding=True)))
+OF_SOURCE, OF_THESE = states.c.source == sa.bindparam("of"), states.c.customer_id.in_(sa.bindparam("ids", expanding=True))
+CURRENT = sa.select(states.c.customer_id, states.c.sequence).where(OF_SOURCE, OF_THESE)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Standing:
     deadline: date | None
     reference_pd: float | None
     sequence: int
+
+
+# Built once, as in serving.store: every score asks for them.
+STANDINGS = sa.select(*(states.c[name] for name in Standing.__dataclass_fields__)).where(OF_SOURCE).order_by(states.c.customer_id)
+OF_CUSTOMERS = STANDINGS.where(OF_THESE)
 
 
 @dataclass(frozen=True)
@@ -127,10 +133,11 @@ class LifeCycleLedger:
         """Where a customer stands, or None for one that was never seen."""
         return self.standings_of([customer_id]).get(customer_id)
 
-    def standings_of(self, customers):
-        """{customer_id: Standing} of those of these customers who were ever seen."""
-        found = [each for part in ledger.parts(customers) for each in self._standings(states.c.customer_id.in_(part))]
-        return {each.customer_id: each for each in found}
+    def standings_of(self, customers, *, connection=None):
+        """{customer_id: Standing} of those of these customers who were ever seen; connection: of the transaction they are looked up in, if in one."""
+        with self._store.database.reading() if connection is None else nullcontext(connection) as connection:
+            rows = [row for part in ledger.parts(customers) for row in connection.execute(OF_CUSTOMERS, {"of": self._source, "ids": part})]
+        return {row.customer_id: Standing(*row) for row in rows}
 
     def standings(self, *, state=None):
         """Where all customers stand, or those in a state, by customer_id."""
@@ -139,9 +146,8 @@ class LifeCycleLedger:
     def columns(self):
         """All customers' standings as columns, {name: list}, by customer_id: for a book of a million."""
         names = tuple(Standing.__dataclass_fields__)
-        query = sa.select(*(states.c[name] for name in names)).where(states.c.source == self._source).order_by(states.c.customer_id)
         with self._store.database.reading() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(STANDINGS, {"of": self._source}).all()
         return dict(zip(names, (list(values) for values in zip(*rows, strict=True)), strict=True)) if rows else {name: [] for name in names}
 
     def last_night(self):
@@ -203,10 +209,8 @@ class LifeCycleLedger:
             return _run([*rows, *ledger.append(connection, head, [content])])
 
     def _standings(self, *conditions):
-        names = tuple(Standing.__dataclass_fields__)
-        query = sa.select(*(states.c[name] for name in names)).where(states.c.source == self._source, *conditions).order_by(states.c.customer_id)
         with self._store.database.reading() as connection:
-            return [Standing(*row) for row in connection.execute(query)]
+            return [Standing(*row) for row in connection.execute(STANDINGS.where(*conditions), {"of": self._source})]
 
     def _refuse_moved(self, connection, moves):
         expected = {}

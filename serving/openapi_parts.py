@@ -4,8 +4,9 @@ from features.tables import TABLES
 from models.policy import ACTIONS, FRAUD_ACTIONS
 from models.policy_file import ROUTES
 from models.reasons import SUB_SCORES
-from serving.inbound import ACCEPTED, MAX_MONEY, MAX_NUMBER, MAX_ROWS, MAX_TEXT, STANDING
+from serving.inbound import ACCEPTED, MAX_ROWS, STANDING
 from serving.messages import LANGUAGES
+from serving.values import MAX_MONEY, MAX_NUMBER, MAX_TEXT
 
 TEXT, NUMBER, WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
 ID = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}

@@ -17,6 +17,10 @@ GRANT, RENEW, REVOKE = "grant", "renew", "revoke"
 # Overrides of credit decisions; a transaction is judged once, so there is nothing to override for a while.
 USE_CASE = "default"
 
+# Built once, as in serving.store: every score asks for it.
+MINE = (overrides.c.use_case == USE_CASE) & (overrides.c.source == sa.bindparam("of"))
+OF_CUSTOMERS = sa.select(overrides).where(overrides.c.customer_id.in_(sa.bindparam("ids", expanding=True)), MINE).order_by(overrides.c.sequence)
+
 
 class Overrides:
     """The overrides of one source in a store; every method is one transaction. Days are of the store's clock, which runs in UTC."""
@@ -89,9 +93,9 @@ class Overrides:
         """The override of a customer that holds on a day, or None."""
         return self.in_force_of([customer_id], day).get(customer_id)
 
-    def in_force_of(self, customers, day):
-        """{customer_id: Override} of those of these customers who have one that holds on a day."""
-        with self._store.database.reading() as connection:
+    def in_force_of(self, customers, day, *, connection=None):
+        """{customer_id: Override} of those of these customers who have one that holds on a day; connection: as in `of`."""
+        with self._store.database.reading() if connection is None else nullcontext(connection) as connection:
             return {each.customer_id: each for part in ledger.parts(customers) for each in self._of(connection, *part) if each.holds(day)}
 
     def all(self):
@@ -104,11 +108,10 @@ class Overrides:
         return {each.customer_id: each for each in self.all() if each.holds(day)}
 
     def _of(self, connection, *customers):
-        return _standing(self._rows(connection, overrides.c.customer_id.in_(customers)))
+        return _standing(connection.execute(OF_CUSTOMERS, {"of": self._source, "ids": customers}).mappings())
 
     def _rows(self, connection, condition):
-        mine = (overrides.c.use_case == USE_CASE) & (overrides.c.source == self._source)
-        return connection.execute(sa.select(overrides).where(condition & mine).order_by(overrides.c.sequence)).mappings().all()
+        return connection.execute(sa.select(overrides).where(condition & MINE).order_by(overrides.c.sequence), {"of": self._source}).mappings().all()
 
     def _row(self, kind, override_id, customer_id, payload, now, *, reason_code, author, approver, expires_on: date | None):
         return {"override_id": override_id, "kind": kind, "made_at": now, "use_case": USE_CASE, "source": self._source, "reason_code": reason_code,

@@ -23,9 +23,9 @@ from features.context import Context
 from features.errors import RiskError
 from models.life_cycle import parse_life_cycle
 from models.policy import parse_policy
-from serving.inbound import parse_moment
 from serving.kept import FILES, Parts, PublicationDamaged, decoded, keep, manifest_hash, replace_file
 from serving.published_reports import Reports
+from serving.values import parse_moment
 from serving.whole_file import written_whole
 
 POINTER = "current.json"

@@ -22,8 +22,8 @@ from models.overrides import Override
 from serving import messages
 from serving.daily_spend import REVIEWS
 from serving.early_warning import life_cycle_catalogue
-from serving.inbound import parse_moment
 from serving.standing import policy_arguments, standing_catalogue
+from serving.values import EPOCH, MICROSECOND, microseconds, moments_alike, parse_moment
 
 # What the kernel calls a figure of a customer's standing, beside the model's columns.
 STANDING = "standing."
@@ -116,7 +116,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Scored:
     """An answer with the values it rests on, to be kept with it: every column of the bundle by name, the standing the policy saw, and the question. takes: what
     its decision takes of its day, in the unit of the question's `spent`. published: the row of scores it was read from, where no bundle scored it
-    (serving.last_good)."""
+    (serving.last_good). languages: as in Asked."""
 
     answer: Answer
     values: dict
@@ -124,6 +124,7 @@ class Scored:
     question: Question
     takes: int = 0
     published: Mapping | None = None
+    languages: tuple = ()
 
 
 class Scorer:
@@ -169,20 +170,26 @@ class Scorer:
         """Scored of each Asked, in their order; see scored."""
         return list(self.scored(asked))
 
-    def scored(self, asked):
+    def scored(self, asked, *, settled=None, undrawn=False):
         """Yield the Scored of each Asked, in their order: one computation and one matrix for all, and each answer to the bit the one it would have got alone.
+
+        settled: called for the questions to decide, in the order of `asked`, once the first rows are explained: what is looked up meanwhile need not be waited
+        for. undrawn: where all draw on their day, leave their decisions (None) to
+        `decided_after`.
 
         LightGBM explains the next rows on a thread of its own while whoever asks does something with these. Raises Unreadable, with all of them, when the
         kernel cannot read somebody's rows.
         """
         given, standings = self._known(asked)
         names = self.bundle.names
-        rows = [[each.get(name) for name in names] for each in given]
-        values = [dict(zip(names, row, strict=True)) for row in rows]
+        values = [{name: each.get(name) for name in names} for each in given]
+        rows = [list(each.values()) for each in values]
         matrix = scoring.encode_rows(rows, self.bundle)
         parts = [slice(start, start + PART) for start in range(0, len(asked), PART)]
         for part, contributions in zip(parts, self._explained(matrix, parts), strict=True):
-            yield from self._answers(asked[part], values[part], standings[part], matrix[part], contributions)
+            if settled is not None:
+                asked, settled = with_questions(asked, settled()), None
+            yield from self._answers(asked[part], values[part], standings[part], matrix[part], contributions, undrawn=undrawn)
 
     def _explained(self, matrix, parts):
         """Yield the contributions of parts of a matrix."""
@@ -203,16 +210,14 @@ class Scorer:
 
     def draws_on(self, scored):
         """What of its day a decision may take or depend on: the policy's currency, `reviews`, or None, for one that is the same whatever the day has spent."""
-        if not scored.question.draws:
-            return None
         if self.judges_transactions:
-            return REVIEWS if rules.may_be_reviewed(self.policy, scored.answer.probability) else None
-        return self.policy.spec.currency if scored.question.requested_amount > 0 else None
+            return REVIEWS if scored.question.draws and rules.may_be_reviewed(self.policy, scored.answer.probability) else None
+        return self.policy.spec.currency if _draws(scored.question) else None
 
     def decided_after(self, scored, spent):
         """The same score decided anew after its day has spent so much: what a question with that `spent` would have got."""
-        question, words = replace(scored.question, spent=spent), scored.answer.decision["words"]
-        asked = Asked(question, languages=tuple(words or ()))
+        question = replace(scored.question, spent=spent)
+        asked = Asked(question, languages=scored.languages)
         ((decision, takes),) = self._decisions([scored.answer.grade], [scored.answer.probability], [scored.standing], [asked])
         return replace(scored, answer=msgspec.structs.replace(scored.answer, decision=decision), question=question, takes=takes)
 
@@ -264,13 +269,14 @@ class Scorer:
     def _asks(self, question):
         return {"as_of": question.as_of} | {name: question.own.get(name) for name in self.own}
 
-    def _answers(self, asked, values, standings, matrix, contributions):
-        """Yield the Scored of each row of a matrix whose contributions are known."""
+    def _answers(self, asked, values, standings, matrix, contributions, *, undrawn):
+        """Yield the Scored of each row of a matrix whose contributions are known; undrawn: as in `scored`."""
         scores = scoring.score(self.bundle, matrix)
         manifest, grades = self.bundle.manifest, scores.grade_names().tolist()
         totals = [dict(zip(reasons.SUB_SCORES, row, strict=True)) for row in _transposed(reasons.sub_scores(self.bundle, contributions))]
         why = reasons.reasons(self.bundle, contributions, matrix)
-        decisions = self._decisions(grades, scores.probability, standings, asked)
+        later = undrawn and not self.judges_transactions and all(_draws(each.question) for each in asked)
+        decisions = [(None, 0)] * len(asked) if later else self._decisions(grades, scores.probability, standings, asked)
         known, lows, highs = (~np.isnan(matrix)).sum(axis=1).tolist(), _plain(scores.pd_low), _plain(scores.pd_high)
         probabilities, raw_scores, points = scores.probability.tolist(), scores.raw_score.tolist(), scores.points.tolist()
         for place, each in enumerate(asked):
@@ -294,7 +300,7 @@ class Scorer:
                 freshness=freshness or {},
                 versions=self.versions,
             )
-            yield Scored(answer, values[place], standings[place], question, takes)
+            yield Scored(answer, values[place], standings[place], question, takes, languages=each.languages)
 
     def _reason(self, reason, languages):
         name, value, _ = reason.columns[0]
@@ -337,6 +343,16 @@ class Scorer:
             return found
         tables = {there: [table for table in self._tables if (table in present) == there] for there in (True, False)}
         return found | {"tables": tables[True], "absent": tables[False]}
+
+
+def with_questions(asked, questions):
+    """Each Asked with another question in the place of its own."""
+    return [replace(each, question=question) for each, question in zip(asked, questions, strict=True)]
+
+
+def _draws(question):
+    """Whether a credit decision takes its part of its day."""
+    return question.draws and question.requested_amount > 0
 
 
 def _each(places, calls):
@@ -403,5 +419,8 @@ def freshness_of(records, as_of):
 
 def _latest(rows, as_of):
     """The latest known_at of rows up to as_of, or None."""
-    moments = (parse_moment(row.get("known_at")) for row in rows)
-    return max((moment for moment in moments if moment and moment <= as_of), default=None)
+    known = [row["known_at"] for row in rows if row.get("known_at") is not None]
+    if known and (alike := moments_alike(known)) is not None:
+        past = alike[alike <= microseconds(as_of)]
+        return EPOCH + int(past.max()) * MICROSECOND if len(past) else None
+    return max((moment for moment in map(parse_moment, known) if moment and moment <= as_of), default=None)

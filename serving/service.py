@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -24,17 +25,18 @@ from serving.pseudonyms import Pseudonyms
 from serving.repeats import AnswerErased
 from serving.store import Entry, Store, utc_now
 
+# Look-ups of what is in force at a time: as many as the store has connections.
+LOOKUPS = 8
+
 
 class Passing:
-    """An iterator that remembers what passed, and when the last did: a batch's decisions are sealed one by one while the next are still being scored."""
+    """An iterator that notes when the last passed: a batch's decisions are sealed one by one while the next are still being scored."""
 
     def __init__(self, source):
-        self.passed, self.ended, self._source = [], None, source
+        self.ended, self._source = None, source
 
     def __iter__(self):
-        for each in self._source:
-            self.passed.append(each)
-            yield each
+        yield from self._source
         self.ended = time.perf_counter()
 
 
@@ -47,6 +49,7 @@ class Service:
         self._store, self._migrated, self._kept_policies = Store(settings.database, clock=clock), False, set()
         self.pseudonyms = Pseudonyms(settings.var)
         self.access = Access(self.ledger, clock=clock, limits=settings.limits)
+        self._threads = _threads()
         self.current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
     def ledger(self):
@@ -61,7 +64,9 @@ class Service:
         return Incoming(self.ledger(), source=self.settings.source)
 
     def close(self):
-        """Close the database's connections."""
+        """End what runs beside requests and close the database's connections; a later use opens new ones."""
+        self._threads.shutdown()
+        self._threads = _threads()
         self._store.close()
 
     def state(self, use_case):
@@ -88,19 +93,18 @@ class Service:
         stale = f"The published book is of {as_of:%Y-%m-%d}, {age:,} days ago, and may be {allowed} days old (publish.stale_days): publish a newer one."
         return replace(state, faults=(*state.faults, stale))
 
-    def in_force(self, state, questions):
-        """Each question with the override of its customer that holds today and where it stands in its life cycle, if there is any. What a state leaves of new
-        credit is what was published with the policy; without that, as before there were states, the policy alone.
+    def in_force(self, questions, rules):
+        """Each question with the override of its customer that holds today and where it stands in its life cycle, if there is any. rules: what was published
+        of the life cycle with the policy, which says what a state leaves of new credit; None, as before there were states: the policy alone.
 
         Raises StoreUnavailable while the database is down: an answer that passes over either would be another decision than the one in force.
         """
-        if state.scorer.judges_transactions:
-            return questions
-        customers = [question.customer_id for question in questions]
-        today, rules = self.clock().date(), state.published.manifest.get("life_cycle")
+        customers, today = [question.customer_id for question in questions], self.clock().date()
         new_credit = rules["new_credit"] if rules else dict.fromkeys(STATES, BY_POLICY)
-        standings = LifeCycleLedger(self.ledger(), self.settings.source).standings_of(customers)
-        overrides = Overrides(self.ledger(), source=self.settings.source).in_force_of(customers, today)
+        store, source = self.ledger(), self.settings.source
+        with store.database.reading() as connection:
+            standings = LifeCycleLedger(store, source).standings_of(customers, connection=connection)
+            overrides = Overrides(store, source=source).in_force_of(customers, today, connection=connection)
         return [
             replace(question, override=overrides.get(customer), day=today, held=held_of(standings.get(customer), new_credit))
             for question, customer in zip(questions, customers, strict=True)
@@ -123,9 +127,12 @@ class Service:
         return self.record(state, self.scored(state, asked), requests, claim=claim)
 
     def scored(self, state, asked):
-        """Yield what is asked as it is scored, by the overrides and states in force."""
-        questions = self.in_force(state, [each.question for each in asked])
-        return state.scorer.scored([replace(each, question=question) for each, question in zip(asked, questions, strict=True)])
+        """Yield what is asked as it is scored, by the overrides and states in force; a decision that draws on its day may be left to `record`."""
+        if state.scorer.judges_transactions:
+            return state.scorer.scored(asked)
+        # The database answers while LightGBM, which needs no interpreter, explains.
+        in_force = self._threads.submit(self.in_force, [each.question for each in asked], state.published.manifest.get("life_cycle"))
+        return state.scorer.scored(asked, settled=in_force.result, undrawn=True)
 
     def record(self, state, scored, requests, *, claim=None, also=None):
         """Record what is scored with the requests that asked for it, all or none, and return the bodies to answer with: the first ones where a request of the
@@ -141,8 +148,8 @@ class Service:
         entries = Passing(self._entry(state, each, request) for each, request in zip(scored, requests, strict=True))
         recorded = self.ledger().record_decisions(entries, claim=claim, also=also)
         self.metrics.ledger.observe(time.perf_counter() - entries.ended)
-        bodies = [_answered(entry, decision) for entry, decision in zip(entries.passed, recorded, strict=True)]
-        self.metrics.decided([body for body, entry in zip(bodies, entries.passed, strict=True) if body["decision_id"] == entry.decision_id])
+        bodies = [told(decision) for decision in recorded]
+        self.metrics.decided([body for body, decision in zip(bodies, recorded, strict=True) if decision.given is not None])
         logs.note(decision_id=bodies[0]["decision_id"], decisions=len(bodies), bundle=bodies[0]["versions"]["bundle"][:12])
         return bodies
 
@@ -179,6 +186,10 @@ class Service:
         return [str(error) for check in checks if (error := _error_of(check))]
 
 
+def _threads():
+    return ThreadPoolExecutor(LOOKUPS, thread_name_prefix="in-force")
+
+
 def payload_of(scored, *, request, decision_id, source, faults):
     """What the ledger keeps of a decision; `answer` is the body the caller gets, but for the time at which it was recorded."""
     body = body_of(scored.answer, decision_id=decision_id, source=source, faults=faults)
@@ -187,17 +198,12 @@ def payload_of(scored, *, request, decision_id, source, faults):
     return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, **told, "answer": body}
 
 
-def _answered(entry, decision):
-    """The body of an entry as it was recorded: its own, as far as it was known before, or that of the decision that the ledger has in its place."""
-    fresh = entry.payload is not None and decision.id == entry.decision_id
-    return {**entry.payload["answer"], "made_at": decision.made_at} if fresh else told(decision)
-
-
 def told(decision):
     """The body that a recorded decision was answered with. Raises AnswerErased."""
     if decision.compressed is None:
         raise AnswerErased("An answer first given under this Idempotency-Key was erased with its customer; send a new request under another key.")
-    return {**decision.payload["answer"], "made_at": decision.made_at}
+    payload = decision.payload if decision.given is None else decision.given
+    return {**payload["answer"], "made_at": decision.made_at}
 
 
 def body_of(answer, *, decision_id, source, faults):

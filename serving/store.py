@@ -43,7 +43,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Decision:
-    """A recorded decision; customer_id and payload are None once erased, made_at is naive UTC, compressed the payload's JSON under zlib."""
+    """A recorded decision; customer_id and payload are None once erased, made_at is naive UTC, compressed the payload's JSON under zlib; given: the payload as
+    it was recorded just now, None of one that was read."""
 
     sequence: int
     id: str
@@ -57,11 +58,15 @@ class Decision:
     customer_id: str | None
     hash: str
     compressed: bytes | None
+    given: Mapping | None = field(default=None, repr=False, compare=False)
 
     @property
     def payload(self):
         """What the caller recorded, decoded; None once erased."""
         return ledger.opened(self.compressed)
+
+
+STORED = tuple(name for name in Decision.__dataclass_fields__ if name not in ("compressed", "given"))
 
 
 @dataclass(frozen=True)
@@ -141,28 +146,24 @@ class Store:
     def record_decisions(self, entries, *, claim=None, also=None):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
-        entries: any iterable; each is sealed as it comes, and the transaction begins after the last. An id that the ledger or an earlier entry already has is
-        not recorded again, nor does it draw on its day: its first decision is returned. claim: of the request that asked for them (serving.repeats); one that
-        was answered before gets the decisions of then, and nothing is recorded. also(connection, decisions): what else belongs into the transaction, done last.
-        Raises RiskError for a payload that JSON cannot carry, ClockBehind when the last decision was made after now, and as `answered`.
+        entries: any iterable; each is sealed as it comes, and the transaction begins after the last. claim: of the request that asked for them
+        (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded. also(connection, decisions): what else belongs
+        into the transaction, done last. Raises RiskError for a payload that JSON cannot carry, ClockBehind when the last decision was made after now,
+        StoreUnavailable for an id that the ledger has already, and as `answered`.
         """
         now = self._clock()
         pairs = [(entry, _decision_content(entry, now)) for entry in entries]
-        contents = [content for _, content in pairs]
         with self.database.writing() as connection:
             # Whoever holds the head sees every claim that was answered: of two requests with one key the second finds the first.
             head = ledger.locked_head(connection, "decisions")
             if claim is not None and (first := _answered(connection, claim, now)):
                 return first
             refuse_ledger_ahead(now, connection.execute(LAST_MADE).scalar())
-            known, fresh = _decisions_by_id(connection, [content["id"] for content in contents]), {}
-            for entry, content in pairs:
-                if content["id"] not in known and content["id"] not in fresh:
-                    fresh[content["id"]] = _drawn(connection, entry, content)
-            known |= {row["id"]: row for row in ledger.append(connection, head, list(fresh.values()))}
+            drawn = [_drawn(connection, *pair) for pair in pairs]
+            rows = ledger.append(connection, head, [content for _, content in drawn])
             if claim is not None:
-                repeats.remember(connection, claim, [known[content["id"]] for content in contents], now)
-            recorded = [_decision(known[content["id"]]) for content in contents]
+                repeats.remember(connection, claim, rows, now)
+            recorded = [_decision(row, payload) for row, (payload, _) in zip(rows, drawn, strict=True)]
             if also:
                 also(connection, recorded)
         return recorded
@@ -318,10 +319,11 @@ def _answered(connection, claim, now):
 
 
 def _drawn(connection, entry, content):
-    """The content of a decision, of one that draws on its day decided now."""
+    """(payload, content) of a decision, of one that draws on its day decided now."""
     if entry.draw is None:
-        return content
-    return content | ledger.sealed(entry.customer_id, daily_spend.draw(connection, entry, content["made_at"]))
+        return entry.payload, content
+    payload = daily_spend.draw(connection, entry, content["made_at"])
+    return payload, content | ledger.sealed(entry.customer_id, payload)
 
 
 def _decisions_by_id(connection, ids):
@@ -332,9 +334,8 @@ def _decisions_by_id(connection, ids):
     return found
 
 
-def _decision(row):
-    kept = {name: row[name] for name in Decision.__dataclass_fields__ if name != "compressed"}
-    return Decision(**kept, compressed=row["payload"])
+def _decision(row, given=None):
+    return Decision(**{name: row[name] for name in STORED}, compressed=row["payload"], given=given)
 
 
 def _promotion(row):

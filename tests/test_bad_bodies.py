@@ -7,14 +7,19 @@ import time
 from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from serving_world import COLUMNS, NOW, SOURCE, bundle, local_client, published
 from test_server import serving
 
+from features.tables import TABLES
 from serving.app import create_app
 from serving.endpoints.bodies import MAX_BODY_BYTES
-from serving.inbound import parse_moment, record_faults
+from serving.inbound import record_faults
+from serving.rows import RowCheck
 from serving.settings import Settings
 from serving.store import Store
+from serving.values import parse_moment
 
 ENDPOINTS = ("/v1/score", "/v1/score/batch", "/v1/events")
 BEYOND = {"invoices": COLUMNS["invoices"] | {"discount": "number", "shop": "category", "urgent": "flag"}}
@@ -121,6 +126,22 @@ def test_a_row_cannot_be_known_on_a_day_before_it_happened():
         ("/records/events/0/known_at", "a day that is not before occurred_at")]
     assert faults(rows("events", known_at="2026-01-09", occurred_at="2026-01-09T23:00:00")) == []
     assert faults(rows("events", known_at="2026-01-09T01:00:00+08:00", occurred_at="2026-01-08T20:00:00")) == []
+
+
+ODD = st.sampled_from([None, "", "x", "2026-01-10", "2026-01-09T23:59:59Z", "2026-07-01", "20260110", 0, 1, -1, 0.5, True, 10**400, 1.7e308, float("inf"),
+                       float("nan"), "a\0b", "y" * 3000, "CNY", "cny", "C1", "C2", [], {}])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(["invoices", "payments", "events", "statements", "customers", "contracts", "exposures"]), st.data())
+def test_a_look_at_whole_columns_passes_nothing_that_a_look_at_each_row_does_not(table, data):
+    (known,) = rows(table)[table]
+    names = st.sampled_from([*TABLES[table].names, "beyond", "discount", "shop"])
+    drawn = data.draw(st.lists(st.just(known) | st.dictionaries(names, ODD, max_size=2).map(lambda changes: known | changes) | st.just([]), max_size=4))
+    check = RowCheck(TABLES[table], "C1", NOW, beyond=BEYOND.get(table, {}))
+    found = [fault for row in drawn for fault in check.faults(row)]
+    assert not (found and check.plainly_fit(drawn))
+    assert check.plainly_fit([known, known])
 
 
 def test_moments_are_read_as_utc_and_odd_ones_are_none():

@@ -17,10 +17,10 @@ from models.policy_file import LETTERS, ROUTES
 from serving.app import create_app
 from serving.current import Current
 from serving.daily_spend import Draw
-from serving.inbound import parse_moment
 from serving.scorer import Question
 from serving.settings import Settings
 from serving.store import Entry, Store
+from serving.values import parse_moment
 
 BUDGET = 2_000
 TIGHT = POLICY.replace("daily_loss_budget: 50000", f"daily_loss_budget: {BUDGET}")
@@ -57,14 +57,6 @@ def test_each_decision_sees_what_its_day_has_spent_before(store):
                                              {"spent": 20, "automatic": True}]
     assert sums(store) == {("default", "CNY", date(2026, 3, 31)): 25}
     assert store.verify() == []
-
-
-def test_a_decision_recorded_already_spends_nothing_again(store):
-    first, again = (store.record_decision(entry(taking(100, 10), decision_id="d1")) for _ in range(2))
-    twice = store.record_decisions([entry(taking(100, 10), decision_id="d2"), entry(taking(100, 10), decision_id="d2")])
-    assert again == first
-    assert [one.payload["spent"] for one in twice] == [10, 10]
-    assert list(sums(store).values()) == [20]
 
 
 def test_a_new_day_a_source_a_currency_and_a_use_case_each_start_anew(url):

@@ -27,6 +27,8 @@ NAIVE = (
 ZONED = (
     lambda moment: f"{moment.isoformat(timespec='seconds')}Z",
     lambda moment: f"{moment.isoformat()}+00:00",
+    lambda moment: f"{moment.isoformat(timespec='seconds')}+00:00",
+    lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z",
     lambda moment: f"{moment.isoformat()}-05:30",
     lambda moment: moment.replace(tzinfo=timezone(timedelta(hours=8))),
 )
@@ -60,7 +62,7 @@ def _fits(text):
     return True
 
 
-near = st.from_regex(r"\A[0-2][0-9]{3}-[01][0-9]-[0-3][0-9](T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z?)?\Z", fullmatch=True)
+near = st.from_regex(r"\A[0-2][0-9]{3}-[01][0-9]-[0-3][0-9](T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](Z|\.[0-9]{3}Z|\+00:00|\.[0-9]{6})?)?\Z", fullmatch=True)
 
 
 @settings(max_examples=500, deadline=None)

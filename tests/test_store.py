@@ -69,16 +69,18 @@ def test_a_decision_without_id_gets_one(store):
     assert uuid.UUID(store.record_decision(entry()).id).version == 4
 
 
-def test_a_repeated_id_gets_the_first_decision_and_one_row(store):
-    first = store.record_decision(entry(decision_id="d-1"))
-    again = store.record_decision(entry(decision_id="d-1", payload={"other": 1}))
-    assert again == first
-    assert len(store.history()) == 1
+@pytest.mark.parametrize("ids", [("d-1",), ("d-2", "d-2")], ids=["recorded before", "twice in a batch"])
+def test_an_id_that_is_taken_is_refused_with_all_that_comes_with_it(store, ids):
+    store.record_decision(entry(decision_id="d-1"))
+    with pytest.raises(StoreUnavailable):
+        store.record_decisions([entry("B"), *(entry(decision_id=each) for each in ids)])
+    assert [one.id for one in store.history()] == ["d-1"]
+    assert store.verify() == []
 
 
-def test_a_batch_is_recorded_in_order_and_repeats_within_it_once(store):
-    made = store.record_decisions([entry("A", decision_id="x"), entry("B"), entry("C", decision_id="x")])
-    assert [one.sequence for one in made] == [1, 2, 1]
+def test_a_batch_is_recorded_in_order(store):
+    made = store.record_decisions([entry("A", decision_id="x"), entry("B"), entry("C", decision_id="y")])
+    assert [(one.sequence, one.customer_id) for one in made] == [(1, "A"), (2, "B"), (3, "C")]
     assert store.verify() == []
 
 

@@ -10,12 +10,19 @@ from features.errors import RiskError
 EPOCH = datetime(1970, 1, 1)
 EPOCH_UTC = EPOCH.replace(tzinfo=UTC)
 FIRST_YEAR = (datetime(1, 1, 1) - EPOCH).days * 86_400_000_000
-# The spellings that are read a column at a time, as the lowest and the highest character of each place; all others go one by one.
+# The spellings that are read a column at a time, by their length: the lowest and the highest character of each place, and how many of them numpy reads; all
+# others go one by one.
 SPELLINGS = {
-    len(low): (np.frombuffer(low, np.uint8), np.frombuffer(high, np.uint8) - np.frombuffer(low, np.uint8))
-    for low, high in ((b"0000-00-00", b"9999-99-99"), (b"0000-00-00T00:00:00", b"9999-99-99T99:99:99"), (b"0000-00-00T00:00:00Z", b"9999-99-99T99:99:99Z"))
+    len(low): (np.frombuffer(low, np.uint8), np.frombuffer(high, np.uint8) - np.frombuffer(low, np.uint8), read)
+    for low, high, read in (
+        (b"0000-00-00", b"9999-99-99", 10),
+        (b"0000-00-00T00:00:00", b"9999-99-99T99:99:99", 19),
+        (b"0000-00-00T00:00:00Z", b"9999-99-99T99:99:99Z", 19),
+        (b"0000-00-00T00:00:00.000Z", b"9999-99-99T99:99:99.999Z", 23),
+        (b"0000-00-00T00:00:00+00:00", b"9999-99-99T99:99:99+00:00", 19),
+        (b"0000-00-00T00:00:00.000000", b"9999-99-99T99:99:99.999999", 26),
+    )
 }
-WITHOUT_ZONE = 19
 
 
 def microseconds_of(table, name, values):
@@ -31,21 +38,21 @@ def microseconds_of(table, name, values):
 
 
 def _all_of(table, name, values):
-    together = _together(values) if set(map(type, values)) == {str} else None
+    together = microseconds_of_alike(values) if set(map(type, values)) == {str} else None
     return _one_by_one(table, name, values) if together is None else together
 
 
-def _together(texts):
-    """Moments of strings that all are of one of SPELLINGS, otherwise None; with a range for each character numpy takes what `datetime.fromisoformat`
-    takes, but for the year 0."""
+def microseconds_of_alike(texts):
+    """int64 microseconds (n,) of strings that all are of one of SPELLINGS, otherwise None; with a range for each character numpy takes what
+    `datetime.fromisoformat` takes, but for the year 0."""
     widths, joined = set(map(len, texts)), "".join(texts).encode(errors="replace")
     width = widths.pop()
     if widths or width not in SPELLINGS or len(joined) != width * len(texts):
         return None
-    characters, (low, span) = np.frombuffer(joined, np.uint8).reshape(-1, width), SPELLINGS[width]
+    characters, (low, span, read) = np.frombuffer(joined, np.uint8).reshape(-1, width), SPELLINGS[width]
     if not (characters - low <= span).all():
         return None
-    found = _parsed(np.ascontiguousarray(characters[:, :WITHOUT_ZONE]))
+    found = _parsed(np.ascontiguousarray(characters[:, :read]))
     return found if found is not None and found.min() >= FIRST_YEAR else None
 
 

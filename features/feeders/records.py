@@ -48,7 +48,7 @@ def observations_of(rows, *, use_case="default"):
 
     Raises RiskError when a row lacks as_of.
     """
-    given, nothing = _by_column(rows), [None] * len(rows)
+    given, nothing = by_column(rows), [None] * len(rows)
     as_of = seconds_down(microseconds_of("observations", "as_of", given.get("as_of", nothing)))
     if (as_of == MISSING_TIME).any():
         raise RiskError(
@@ -61,6 +61,15 @@ def observations_of(rows, *, use_case="default"):
         if TABLES["observations"].column(name) is None
     }
     return Observations(np.zeros(len(rows), dtype=np.int64), as_of, own)
+
+
+def by_column(rows):
+    """The columns that some row (a mapping of column to value) gives, in order of first appearance: {name: values}, None where a row lacks one."""
+    shapes = dict.fromkeys(map(tuple, rows))
+    if len(shapes) == 1:
+        # nearly always: every row gives the same columns in the same order
+        return dict(zip(*shapes, zip(*map(VALUES, rows), strict=True), strict=True))
+    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(chain.from_iterable(shapes))}
 
 
 def _own_column(table, name, values):
@@ -136,7 +145,7 @@ def _reading(name, asked):
 def _rows(reading, rows, customer_id, ids):
     if not len(rows):
         return _absent(reading, (), 0)
-    table, given = reading.table.name, _by_column(rows)
+    table, given = reading.table.name, by_column(rows)
     _check_owner(table, given.get("customer_id", ()), customer_id)
     rows, given = _filled(reading, rows, given)
     moments = {name: microseconds_of(table, name, given[name]) for name in reading.moments if name in given}
@@ -156,15 +165,6 @@ def _columns(reading, given, moments, ids):
     for name in [name for name in reading.others if name in given] + reading.beyond(given):
         columns[name] = _column(table, name, reading.others.get(name), given[name], ids.get(name))
     return columns
-
-
-def _by_column(rows):
-    """The columns that some row gives, in order of first appearance, {name: values}."""
-    shapes = dict.fromkeys(map(tuple, rows))
-    if len(shapes) == 1:
-        # nearly always: every row gives the same columns in the same order
-        return dict(zip(*shapes, zip(*map(VALUES, rows), strict=True), strict=True))
-    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(chain.from_iterable(shapes))}
 
 
 def _absent(reading, columns, count):
@@ -192,7 +192,7 @@ def _filled(reading, rows, given):
     if not gaps or not len(rows):
         return rows, given
     kept = [row for row in rows if all(row.get(name) is not None for name in gaps)]
-    return kept, _by_column(kept)
+    return kept, by_column(kept)
 
 
 def _in_order(reading, given, moments):

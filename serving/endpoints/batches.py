@@ -6,12 +6,12 @@ from fastapi import Depends
 
 from serving import inbound, openapi
 from serving.access import allowed
-from serving.endpoints.bodies import json_answer, read_body, read_claim
+from serving.endpoints.bodies import Sent, json_answer, read_sent
 from serving.endpoints.questions import SHARED_FIELDS, Known, asked_of, item_faults, language_faults, languages_of, looked_up, use_case_of
 from serving.inbound import Fault, Refused
 from serving.problems import Unknown
-from serving.repeats import Claim
 from serving.scorer import Unreadable
+from serving.values import is_text, shown
 
 MAX_ITEMS = 1000
 SCORE = allowed("score")
@@ -22,7 +22,8 @@ KNOWN_FIELDS = frozenset({"purpose", "requested_amount"})
 
 def add(app, service):
     @app.post("/v1/score/batch", summary=f"Score up to {MAX_ITEMS:,} customers at once", tags=["scores"], dependencies=[SCORE], **openapi.BATCH)
-    def batch(body: Annotated[dict, Depends(read_body)], claim: Annotated[Claim | None, Depends(read_claim)]):
+    def batch(sent: Annotated[Sent, Depends(read_sent)]):
+        body, claim = sent.body, sent.claim
         answered = service.answered(claim)
         if answered:
             return json_answer({"answers": answered})
@@ -48,7 +49,7 @@ def _asked(body, state, service):
     if faults:
         raise Refused(faults)
     shared, now = {name: body[name] for name in SHARED_FIELDS if name in body}, service.clock()
-    known = [item["customer_id"] for item in items if _is_known(item) and inbound.is_text(item.get("customer_id"))]
+    known = [item["customer_id"] for item in items if _is_known(item) and is_text(item.get("customer_id"))]
     stored = service.incoming().of(known) if known else {}
     found = []
     for place, item in enumerate(items):
@@ -69,14 +70,14 @@ def _outer_faults(body):
     faults = [Fault(f"/{name}", f"one of {', '.join(sorted(BATCH_FIELDS))}", "an unknown field") for name in body if name not in BATCH_FIELDS]
     items = body.get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
-        faults.append(Fault("/items", f"a list of 1 to {MAX_ITEMS} items", inbound.shown(items)))
+        faults.append(Fault("/items", f"a list of 1 to {MAX_ITEMS} items", shown(items)))
     return faults + language_faults(body)
 
 
 def _item(item, state, now, shared, stored):
     """((Asked, request), no faults) of an item, or (None, its faults)."""
     if not isinstance(item, dict):
-        return None, [Fault("", "an item as an object", inbound.shown(item))]
+        return None, [Fault("", "an item as an object", shown(item))]
     if _is_known(item):
         return _known(item, state, shared, stored)
     wrong = item_faults(item, state.scorer, now)
@@ -87,7 +88,7 @@ def _known(item, state, shared, stored):
     """As _item, of whom the book knows."""
     subject = "transaction_id" if state.scorer.judges_transactions else "customer_id"
     allowed = KNOWN_FIELDS | {subject}
-    wrong = [Fault(inbound.path_of(name), f"nothing more than {', '.join(sorted(allowed))} where records and features are left out", inbound.shown(item[name]))
+    wrong = [Fault(inbound.path_of(name), f"nothing more than {', '.join(sorted(allowed))} where records and features are left out", shown(item[name]))
              for name in item if name not in allowed]
     wrong += inbound.envelope_faults({name: item[name] for name in allowed if name in item}, known=allowed, required=[subject], now=None)
     if wrong:
@@ -96,5 +97,5 @@ def _known(item, state, shared, stored):
         known = Known(item[subject], item.get("requested_amount") or 0)
         asked, request = looked_up(state, known, stored=lambda customer_id: stored.get(customer_id, ()), languages=languages_of(shared))
     except Unknown as error:
-        return None, [Fault(f"/{subject}", str(error), inbound.shown(item[subject]))]
+        return None, [Fault(f"/{subject}", str(error), shown(item[subject]))]
     return (asked, shared | item | request), []

@@ -1,10 +1,11 @@
 """Bodies of requests and answers as JSON, and the key by which a request is known again."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from fastapi import Depends, Header, Request, Response
+from fastapi import Header, Request, Response
 from starlette.requests import ClientDisconnect
 
 from serving import inbound, problems, repeats
@@ -16,40 +17,47 @@ KEY = (
 )
 
 
-async def read_content(request: Request):
-    """The request's bytes; a body beyond the limit of size or time is not read to its end. Raises TooLarge, TooSlow, CallerGone."""
+@dataclass(frozen=True)
+class Sent:
+    """A request as it was sent: its JSON object, and the Claim of one that names a key, otherwise None."""
+
+    body: dict
+    claim: repeats.Claim | None
+
+
+async def read_body(request: Request):
+    """The request's JSON object. Raises Refused, TooLarge, TooSlow, CallerGone."""
+    return inbound.decode(await _content(request))
+
+
+async def read_sent(
+    request: Request, idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", description=KEY)] = None,
+):
+    """The Sent of a request that may name a key. Raises MalformedKey, and what `read_body` does."""
+    content, key = await _content(request), getattr(request.state, "key", None)
+    body, headers = inbound.decode(content), request.headers.getlist("idempotency-key")
+    return Sent(body, repeats.claim(headers, caller="" if key is None else key.id, path=request.url.path, body=content))
+
+
+async def _content(request):
+    """The request's bytes; a body beyond the limit of size or time is not read to its end."""
     seconds = request.app.state.service.settings.limits.body_seconds
     try:
         async with asyncio.timeout(seconds):
-            return await _content(request)
+            return await _read(request)
     except TimeoutError:
         raise problems.TooSlow(f"The request's body did not arrive within {seconds:g} seconds; send it whole.") from None
     except ClientDisconnect:
         raise problems.CallerGone("The connection was closed before the body had arrived.") from None
 
 
-async def _content(request):
+async def _read(request):
     content = bytearray()
     async for part in request.stream():
         content += part
         if len(content) > MAX_BODY_BYTES:
             raise problems.TooLarge(f"The request's body is larger than {MAX_BODY_BYTES:,} bytes; send fewer rows.")
     return bytes(content)
-
-
-async def read_body(content: Annotated[bytes, Depends(read_content)]):
-    """The request's JSON object. Raises Refused, and what `read_content` does."""
-    return inbound.decode(content)
-
-
-async def read_claim(
-    request: Request,
-    content: Annotated[bytes, Depends(read_content)],
-    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", description=KEY)] = None,
-):
-    """The Claim of a request that names a key, otherwise None. Raises MalformedKey."""
-    key = getattr(request.state, "key", None)
-    return repeats.claim(request.headers.getlist("idempotency-key"), caller="" if key is None else key.id, path=request.url.path, body=content)
 
 
 def json_answer(body, *, status=200):

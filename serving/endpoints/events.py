@@ -9,8 +9,9 @@ from serving.access import allowed
 from serving.endpoints.bodies import json_answer, read_body
 from serving.endpoints.questions import found_in_book, language_faults, languages_of
 from serving.events import take, told
-from serving.inbound import ACCEPTED, MAX_MONEY, Fault, Refused
+from serving.inbound import ACCEPTED, Fault, Refused
 from serving.incoming import Sent, digest, in_utc
+from serving.values import MAX_MONEY, is_text, shown
 
 EVENT_FIELDS = frozenset({"customer_id", "event_id", "records", "languages"})
 EVENTS, ALERTS = allowed("events"), allowed("alerts")
@@ -39,7 +40,7 @@ def add(app, service):
         after: int = Query(0, ge=0, lt=MAX_MONEY, description="Only alerts with a higher sequence: the `next` of the answer before."),
         limit: int = Query(100, ge=1, le=MAX_ALERTS),
     ):
-        if customer_id is not None and not inbound.is_text(customer_id):
+        if customer_id is not None and not is_text(customer_id):
             raise Refused([Fault("/query/customer_id", "text", "a character that no id has")])
         found = service.incoming().alerts(customer_id=customer_id, after=after, limit=limit)
         return json_answer({"alerts": [told(each) for each in found], "next": found[-1].sequence if found else after})
@@ -62,6 +63,6 @@ def _faults(body, records, state, now):
     if isinstance(records, dict) and not any(records.values()):
         faults.append(Fault("/records", "at least one row", "none"))
     event_id = body.get("event_id")
-    if event_id is not None and not (inbound.is_text(event_id) and 0 < len(event_id) <= MAX_EVENT_ID):
-        faults.append(Fault("/event_id", f"text of 1 to {MAX_EVENT_ID} characters", inbound.shown(event_id)))
+    if event_id is not None and not (is_text(event_id) and 0 < len(event_id) <= MAX_EVENT_ID):
+        faults.append(Fault("/event_id", f"text of 1 to {MAX_EVENT_ID} characters", shown(event_id)))
     return faults

@@ -9,6 +9,7 @@ from serving.inbound import Fault, Refused
 from serving.messages import LANGUAGES
 from serving.problems import Unknown
 from serving.scorer import Asked, Question
+from serving.values import parse_moment, shown
 
 # What is asked, whoever asks for it; a request of its own also names the use case and the languages.
 ITEM_FIELDS = frozenset({"customer_id", "purpose", "as_of", "requested_amount", "records", "features", "standing", "transaction", "observation"})
@@ -41,7 +42,7 @@ def language_faults(body):
     given = body.get("languages", [])
     if isinstance(given, list) and all(each in LANGUAGES for each in given):
         return []
-    return [Fault("/languages", f"a list of {', '.join(LANGUAGES)}, empty for an answer without words", inbound.shown(given))]
+    return [Fault("/languages", f"a list of {', '.join(LANGUAGES)}, empty for an answer without words", shown(given))]
 
 
 def item_faults(body, scorer, now, *, known=ITEM_FIELDS):
@@ -65,7 +66,7 @@ def looked_up(state, known, *, stored=lambda customer_id: (), languages=LANGUAGE
     what = "transaction" if state.scorer.judges_transactions else "customer"
     row = found_in_book(state, known.subject_id, what)
     # The reviewers' queue of the book's transactions was the batch's: looking one up again sends nobody to review.
-    as_of, draws = inbound.parse_moment(row.score.get("as_of") or state.published.as_of), not state.scorer.judges_transactions
+    as_of, draws = parse_moment(row.score.get("as_of") or state.published.as_of), not state.scorer.judges_transactions
     spent = _beyond_capacity(state.scorer, row) if state.scorer.judges_transactions else 0
     question = Question(row.customer_id, as_of, known.requested_amount, spent=spent, draws=draws)
     request = {what: known.subject_id, "requested_amount": known.requested_amount, "publication": state.published.hash}
@@ -110,7 +111,7 @@ def _content_faults(body, scorer, now):
 def _as_of(body, now):
     """The moment to be judged from: as given; the second before the transaction; or now."""
     if body.get("as_of"):
-        return inbound.parse_moment(body["as_of"])
+        return parse_moment(body["as_of"])
     if body.get("transaction"):
-        return inbound.parse_moment(body["transaction"]["occurred_at"]).replace(microsecond=0) - timedelta(seconds=1)
+        return parse_moment(body["transaction"]["occurred_at"]).replace(microsecond=0) - timedelta(seconds=1)
     return now.replace(microsecond=0)

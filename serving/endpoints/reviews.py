@@ -9,6 +9,7 @@ from serving.access import allowed
 from serving.endpoints.bodies import json_answer, read_body
 from serving.human_reviews import PATH, HumanReviews, UnknownCase
 from serving.report_access import THIS_MACHINE
+from serving.values import MAX_TEXT, is_text
 
 FIELDS = ("decision_id", "statement")
 REVIEWS = allowed("reviews")
@@ -24,20 +25,20 @@ def add(app, service):
 
     @app.get(f"{PATH}/{{case_id}}", summary="How a review stands", tags=["reviews"], dependencies=[REVIEWS], **openapi.CASE)
     def stands(case_id: str):
-        if not inbound.is_text(case_id):
+        if not is_text(case_id):
             raise UnknownCase("There is no such case; name the case_id that opening it gave.")
         return json_answer(_told(HumanReviews(service.ledger()).find(case_id)))
 
 
 def _check(body):
     faults = [inbound.Fault(f"/{name}", f"one of {', '.join(FIELDS)}", "an unknown field") for name in body if name not in FIELDS]
-    faults += [inbound.Fault(f"/{name}", f"text of 1 to {inbound.MAX_TEXT} characters", _got(body, name)) for name in FIELDS if not _is_said(body.get(name))]
+    faults += [inbound.Fault(f"/{name}", f"text of 1 to {MAX_TEXT} characters", _got(body, name)) for name in FIELDS if not _is_said(body.get(name))]
     if faults:
         raise inbound.Refused(faults)
 
 
 def _is_said(value):
-    return inbound.is_text(value) and bool(value.strip())
+    return is_text(value) and bool(value.strip())
 
 
 def _got(body, name):
