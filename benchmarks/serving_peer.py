@@ -7,6 +7,8 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
 
 PEERS = ("score", "reasons")
 TOP = 4
@@ -36,7 +38,9 @@ def save(booster_file, folder):
     import lightgbm
 
     folder, booster = Path(folder), lightgbm.Booster(model_file=str(booster_file))
-    pinned = {"pip_requirements": ["mlflow", "lightgbm"]}
+    # Without a signature a row with a null is a column of objects, which LightGBM refuses.
+    numbers = Schema([ColSpec("double", name, required=False) for name in booster.feature_name()])
+    pinned = {"pip_requirements": ["mlflow", "lightgbm"], "signature": ModelSignature(numbers)}
     mlflow.lightgbm.save_model(booster, str(folder / "score"), **pinned)
     mlflow.pyfunc.save_model(str(folder / "reasons"), python_model=WithReasons(), artifacts={"booster": str(booster_file)}, **pinned)
 

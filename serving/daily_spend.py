@@ -15,7 +15,9 @@ from serving.schema import daily_spend
 REVIEWS = "reviews"
 
 # Built once, as in serving.store.
-OF_DAY = tuple(daily_spend.c[name] == sa.bindparam(f"of_{name}") for name in ("source", "use_case", "unit", "day"))
+KEY = ("source", "use_case", "unit", "day")
+OF_NAMES = tuple(f"of_{name}" for name in KEY)
+OF_DAY = tuple(daily_spend.c[name] == sa.bindparam(of) for name, of in zip(KEY, OF_NAMES, strict=True))
 SPENT = sa.select(daily_spend.c.spent).where(*OF_DAY)
 BEGIN_DAY = sa.insert(daily_spend)
 ADD = sa.update(daily_spend).where(*OF_DAY).values(spent=daily_spend.c.spent + sa.bindparam("takes"))
@@ -41,17 +43,32 @@ class Spend:
     spent: int
 
 
-def draw(connection, entry, made_at):
-    """The payload of an entry that draws on the UTC day of made_at, decided with what that day has spent so far, to which it adds what it takes."""
-    key = {"source": entry.source, "use_case": entry.use_case, "unit": entry.draw.unit, "day": made_at.date()}
-    of_day = {f"of_{name}": value for name, value in key.items()}
-    spent = connection.execute(SPENT, of_day).scalar()
-    payload, takes = entry.draw.decide(spent or 0)
-    if takes and spent is None:
-        connection.execute(BEGIN_DAY, key | {"spent": takes})
-    elif takes:
-        connection.execute(ADD, of_day | {"takes": takes})
-    return payload
+class Days:
+    """What days have spent, as one transaction draws on them: each read once, and kept with all that was taken."""
+
+    def __init__(self, connection):
+        self._connection, self._before, self._taken = connection, {}, {}
+
+    def draw(self, entry, made_at):
+        """The payload of an entry that draws on the UTC day of made_at, decided with what that day has spent so far, to which it adds what it takes."""
+        key = (entry.source, entry.use_case, entry.draw.unit, made_at.date())
+        if key not in self._taken:
+            self._before[key], self._taken[key] = self._connection.execute(SPENT, _of(OF_NAMES, key)).scalar(), 0
+        payload, takes = entry.draw.decide((self._before[key] or 0) + self._taken[key])
+        self._taken[key] += takes
+        return payload
+
+    def keep(self):
+        """Write what was taken."""
+        for key, takes in self._taken.items():
+            if takes and self._before[key] is None:
+                self._connection.execute(BEGIN_DAY, _of(KEY, key) | {"spent": takes})
+            elif takes:
+                self._connection.execute(ADD, _of(OF_NAMES, key) | {"takes": takes})
+
+
+def _of(names, key):
+    return dict(zip(names, key, strict=True))
 
 
 def spends(connection, *, source=None, since=None):

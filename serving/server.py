@@ -20,6 +20,8 @@ KEEP_ALIVE_SECONDS = 75
 def run(settings, *, host, port, workers=1):
     """Serve until SIGTERM or SIGINT; every worker is a process of its own and reads its Settings from the environment that this one leaves."""
     os.environ.update(settings.to_environment())
+    # Of connections that come at once a worker would take all there are, and leave none to the others (libuv).
+    os.environ.setdefault("UV_TCP_SINGLE_ACCEPT", "1")
     with _figures_of_all(workers):
         uvicorn.run(
             "serving.server:application",

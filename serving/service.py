@@ -3,6 +3,7 @@
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 
@@ -23,7 +24,8 @@ from serving.overrides import Overrides
 from serving.problems import Unknown
 from serving.pseudonyms import Pseudonyms
 from serving.repeats import AnswerErased
-from serving.store import Entry, Store, utc_now
+from serving.store import Entry, Recording, Store, utc_now
+from serving.together import Call, together
 
 # Look-ups of what is in force at a time: as many as the store has connections.
 LOOKUPS = 8
@@ -49,7 +51,7 @@ class Service:
         self._store, self._migrated, self._kept_policies = Store(settings.database, clock=clock), False, set()
         self.pseudonyms = Pseudonyms(settings.var)
         self.access = Access(self.ledger, clock=clock, limits=settings.limits)
-        self._threads = _threads()
+        self._threads, self._together = _threads(), together(self)
         self.current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
     def ledger(self):
@@ -119,8 +121,8 @@ class Service:
         return found and [told(decision) for decision in found]
 
     def answer(self, state, asked, request, *, claim=None):
-        """Score, record and answer one question; see answer_all."""
-        return self.answer_all(state, [asked], [request], claim=claim)[0]
+        """Score, record and answer one question; see answer_all. Questions that come while others are answered are answered together next."""
+        return self._together(Call(state, asked, request, claim, copy_context()))
 
     def answer_all(self, state, asked, requests, *, claim=None):
         """Score what is asked (serving.scorer.Asked), record it with the requests that asked for it, all or none, and return the bodies to answer with."""
@@ -148,6 +150,19 @@ class Service:
         entries = Passing(self._entry(state, each, request) for each, request in zip(scored, requests, strict=True))
         recorded = self.ledger().record_decisions(entries, claim=claim, also=also)
         self.metrics.ledger.observe(time.perf_counter() - entries.ended)
+        return self.bodies(recorded)
+
+    def record_each(self, state, scored, requests, claims, begins):
+        """As record, of several requests with one decision each: returns for each its decisions, or the RiskError that left it out. begins: see Recording in
+        serving.store. Raises as Store.record_each."""
+        self._keep_policy(state)
+        entries = Passing([self._entry(state, each, request)] for each, request in zip(scored, requests, strict=True))
+        recorded = self.ledger().record_each([Recording(*each) for each in zip(entries, claims, begins, strict=True)])
+        self.metrics.ledger.observe(time.perf_counter() - entries.ended)
+        return recorded
+
+    def bodies(self, recorded):
+        """The bodies of a request's decisions, counted and noted in its line of the log."""
         bodies = [told(decision) for decision in recorded]
         self.metrics.decided([body for body, decision in zip(bodies, recorded, strict=True) if decision.given is not None])
         logs.note(decision_id=bodies[0]["decision_id"], decisions=len(bodies), bundle=bodies[0]["versions"]["bundle"][:12])

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,6 +39,21 @@ class Entry:
     payload: Mapping | None
     decision_id: str | None = None
     draw: Draw | None = None
+
+
+def _nothing():
+    pass
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The decisions of one request. entries: any iterable; each is sealed as it comes, and the transaction begins after the last. claim: as the request named
+    itself (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded. begin: called in the transaction before the
+    first row; a RiskError that it raises leaves this recording out."""
+
+    entries: Iterable
+    claim: repeats.Claim | None = None
+    begin: Callable = _nothing
 
 
 @dataclass(frozen=True)
@@ -146,27 +161,37 @@ class Store:
     def record_decisions(self, entries, *, claim=None, also=None):
         """Append decisions in one transaction, all or none, and return them as recorded, in the order given.
 
-        entries: any iterable; each is sealed as it comes, and the transaction begins after the last. claim: of the request that asked for them
-        (serving.repeats); one that was answered before gets the decisions of then, and nothing is recorded. also(connection, decisions): what else belongs
-        into the transaction, done last. Raises RiskError for a payload that JSON cannot carry, ClockBehind when the last decision was made after now,
-        StoreUnavailable for an id that the ledger has already, and as `answered`.
+        entries, claim: as in Recording; also(connection, decisions): what else belongs into the transaction, done last. Raises RiskError for a payload that
+        JSON cannot carry, ClockBehind when the last decision was made after now, StoreUnavailable for an id that the ledger has already, and as `answered`.
+        """
+        (recorded,) = self.record_each([Recording(entries, claim)], also=also)
+        if isinstance(recorded, RiskError):
+            raise recorded
+        return recorded
+
+    def record_each(self, recordings, *, also=None):
+        """Append the decisions of several requests in one transaction; returns for each its decisions, or the RiskError that left it out.
+
+        No two may have the same claim. also: see record_decisions, for one recording. Raises, with nothing recorded of any: RiskError for a payload that JSON
+        cannot carry, StoreUnavailable.
         """
         now = self._clock()
-        pairs = [(entry, _decision_content(entry, now)) for entry in entries]
+        sealed = [[(entry, _decision_content(entry, now)) for entry in each.entries] for each in recordings]
         with self.database.writing() as connection:
             # Whoever holds the head sees every claim that was answered: of two requests with one key the second finds the first.
-            head = ledger.locked_head(connection, "decisions")
-            if claim is not None and (first := _answered(connection, claim, now)):
-                return first
-            refuse_ledger_ahead(now, connection.execute(LAST_MADE).scalar())
-            drawn = [_drawn(connection, *pair) for pair in pairs]
-            rows = ledger.append(connection, head, [content for _, content in drawn])
-            if claim is not None:
-                repeats.remember(connection, claim, rows, now)
-            recorded = [_decision(row, payload) for row, (payload, _) in zip(rows, drawn, strict=True)]
-            if also:
-                also(connection, recorded)
-        return recorded
+            head, last, days = ledger.locked_head(connection, "decisions"), connection.execute(LAST_MADE).scalar(), daily_spend.Days(connection)
+            outcomes = [_not_recorded(connection, each, now, last) for each in recordings]
+            drawn = [[_drawn(days, *pair) for pair in pairs] if outcome is None else [] for outcome, pairs in zip(outcomes, sealed, strict=True)]
+            days.keep()
+            rows = iter(ledger.append(connection, head, [content for part in drawn for _, content in part]))
+            for place, (each, part) in enumerate(zip(recordings, drawn, strict=True)):
+                if outcomes[place] is None:
+                    outcomes[place] = [_decision(next(rows), payload) for payload, _ in part]
+                    if each.claim is not None:
+                        repeats.remember(connection, each.claim, [content for _, content in part], now)
+                    if also:
+                        also(connection, outcomes[place])
+        return outcomes
 
     def answered(self, claim):
         """The decisions that a request was first answered with, in their order, or None for a new one.
@@ -318,11 +343,23 @@ def _answered(connection, claim, now):
     return [_decision(found[each]) for each in ids]
 
 
-def _drawn(connection, entry, content):
+def _not_recorded(connection, recording, now, last):
+    """What a recording has instead of new decisions: the first ones of its claim, or the RiskError that leaves it out; None where it is to be recorded."""
+    try:
+        recording.begin()
+        first = None if recording.claim is None else _answered(connection, recording.claim, now)
+        if first is None:
+            refuse_ledger_ahead(now, last)
+        return first
+    except RiskError as error:
+        return error
+
+
+def _drawn(days, entry, content):
     """(payload, content) of a decision, of one that draws on its day decided now."""
     if entry.draw is None:
         return entry.payload, content
-    payload = daily_spend.draw(connection, entry, content["made_at"])
+    payload = days.draw(entry, content["made_at"])
     return payload, content | ledger.sealed(entry.customer_id, payload)
 
 
