@@ -34,7 +34,7 @@ def _lifespan(service):
     @asynccontextmanager
     async def lifespan(_app):
         # Loading now spares the first caller the wait; what cannot be loaded yet must not keep /live and /ready from saying so.
-        service.why_not_ready()
+        service.readiness()
         with suppress(StoreUnavailable):
             service.access.say_who_may_call()
         # What is loaded by now stays: the collector need not walk through it on the way of every thousandth answer.

@@ -1,6 +1,6 @@
 """An event of a known customer: stored, the customer scored anew with it, and the thresholds that it crossed told, all in one transaction or not at all."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import numpy as np
@@ -45,7 +45,7 @@ def with_events(state, row, question, stored, languages):
     if records is None:
         return None
     as_of = max(question.as_of, *(each.event.as_of for each in stored))
-    return _asked(state, row, records, as_of, languages, requested_amount=question.requested_amount)
+    return _asked(state, row, records, languages, replace(question, as_of=as_of))
 
 
 def told(alert, languages=messages.LANGUAGES):
@@ -55,7 +55,8 @@ def told(alert, languages=messages.LANGUAGES):
 
 def _record(service, state, row, incoming, event, earlier, languages):
     book, past = row.records or {}, [each.event for each in earlier]
-    asked = [_asked(state, row, merged(book, events) or book, event.as_of, languages) for events in (past, [*past, event])]
+    question = Question(row.customer_id, event.as_of)
+    asked = [_asked(state, row, merged(book, events) or book, languages, question) for events in (past, [*past, event])]
     before, after = service.scored(state, asked)
     crossed, rules = _crossed(service, state, row, asked, (before, after)), state.published.life_cycle
     request = {"customer_id": row.customer_id, "purpose": PURPOSE, "event_id": event.event_id, "as_of": event.as_of, "records": asked[1].records}
@@ -83,10 +84,10 @@ def _beside(incoming, event_id, decision_id, languages):
     return {"event_id": event_id, "alerts": [told(alert, languages) for alert in incoming.alerts(decision_id=decision_id)]}
 
 
-def _asked(state, row, records, as_of, languages, *, requested_amount=0):
+def _asked(state, row, records, languages, question):
     # What only the book knows of a standing, such as a default, the records cannot say.
     known = {name: value for name, value in (row.score.get("standing") or {}).items() if name not in state.scorer.stands}
-    return Asked(Question(row.customer_id, as_of, requested_amount), None, records, known, languages)
+    return Asked(question, None, records, known, languages)
 
 
 def _as_of(records, earlier, now):

@@ -132,10 +132,12 @@ REPORT = {
 FIGURES = {"responses": {200: _told("Prometheus' text format.", parts.TEXT, examples.FIGURES, media="text/plain")} | PROBLEMS}
 
 
-def status_of(word):
-    """The answers of a health endpoint that says one word."""
-    return {"responses": {200: _told("So it is.", parts.whole({"status": {"const": word}}), {"status": word})}}
+def _status(word, **more):
+    """The answers of a health endpoint that says one word; more: {field: (its schema, an example)}."""
+    fields = {"status": ({"const": word}, word), **more}
+    schema, example = ({name: pair[place] for name, pair in fields.items()} for place in (0, 1))
+    return {"responses": {200: _told("So it is.", parts.whole(schema), example)}}
 
 
-LIVE = status_of("live")
-READY = {"responses": status_of("ready")["responses"] | PROBLEMS}
+LIVE = _status("live")
+READY = {"responses": _status("ready", faults=(parts.listed(parts.TEXT), []))["responses"] | PROBLEMS}

@@ -127,6 +127,9 @@ def _standing(rows):
             found[row["override_id"]] = Override(
                 row["override_id"], row["customer_id"], msgspec.convert(payload["change"], Change), msgspec.convert(payload["said"], Said), row["reason_code"],
                 payload["reason"], row["author"], row["approver"], made_on, row["expires_on"])
+        elif row["override_id"] not in found:
+            # Its grant was erased first: what is left of it is about to be, and says nothing any more.
+            continue
         elif row["kind"] == RENEW:
             before = found[row["override_id"]]
             # Both signers of the renewal: the first one's author beside the second one's approver could be one person, who signed alone at no time.

@@ -36,7 +36,7 @@ class Question:
     """Whom to score and when: as_of is naive UTC, nothing known later is read; requested_amount is asked for on top of the exposure, in minor units;
     own: the observation's own columns, for fraud those of the transaction to be judged; override: a person's decision in force, and the day it is used on;
     held: where the customer stands in its life cycle; spent: what decisions of the same day took before of what the policy allows for a day, minor units or,
-    for fraud, reviews; draws: whether this one takes its part of it."""
+    for fraud, reviews; draws: whether this one takes its part of it, or only looks what it would be decided as."""
 
     customer_id: str
     as_of: datetime
@@ -180,6 +180,8 @@ class Scorer:
         LightGBM explains the next rows on a thread of its own while whoever asks does something with these. Raises Unreadable, with all of them, when the
         kernel cannot read somebody's rows.
         """
+        if not asked:
+            return
         given, standings = self._known(asked)
         names = self.bundle.names
         values = [{name: each.get(name) for name in names} for each in given]
@@ -212,14 +214,14 @@ class Scorer:
         """What of its day a decision may take or depend on: the policy's currency, `reviews`, or None, for one that is the same whatever the day has spent."""
         if self.judges_transactions:
             return REVIEWS if scored.question.draws and rules.may_be_reviewed(self.policy, scored.answer.probability) else None
-        return self.policy.spec.currency if _draws(scored.question) else None
+        return self.policy.spec.currency if scored.question.requested_amount > 0 else None
 
     def decided_after(self, scored, spent):
         """The same score decided anew after its day has spent so much: what a question with that `spent` would have got."""
         question = replace(scored.question, spent=spent)
         asked = Asked(question, languages=scored.languages)
         ((decision, takes),) = self._decisions([scored.answer.grade], [scored.answer.probability], [scored.standing], [asked])
-        return replace(scored, answer=msgspec.structs.replace(scored.answer, decision=decision), question=question, takes=takes)
+        return replace(scored, answer=msgspec.structs.replace(scored.answer, decision=decision), question=question, takes=takes if question.draws else 0)
 
     def describe(self):
         """The bundle as a caller may see it: columns with their words, grades, policy and versions."""
@@ -275,7 +277,7 @@ class Scorer:
         manifest, grades = self.bundle.manifest, scores.grade_names().tolist()
         totals = [dict(zip(reasons.SUB_SCORES, row, strict=True)) for row in _transposed(reasons.sub_scores(self.bundle, contributions))]
         why = reasons.reasons(self.bundle, contributions, matrix)
-        later = undrawn and not self.judges_transactions and all(_draws(each.question) for each in asked)
+        later = undrawn and not self.judges_transactions and all(each.question.requested_amount > 0 for each in asked)
         decisions = [(None, 0)] * len(asked) if later else self._decisions(grades, scores.probability, standings, asked)
         known, lows, highs = (~np.isnan(matrix)).sum(axis=1).tolist(), _plain(scores.pd_low), _plain(scores.pd_high)
         probabilities, raw_scores, points = scores.probability.tolist(), scores.raw_score.tolist(), scores.points.tolist()
@@ -348,11 +350,6 @@ class Scorer:
 def with_questions(asked, questions):
     """Each Asked with another question in the place of its own."""
     return [replace(each, question=question) for each, question in zip(asked, questions, strict=True)]
-
-
-def _draws(question):
-    """Whether a credit decision takes its part of its day."""
-    return question.draws and question.requested_amount > 0
 
 
 def _each(places, calls):

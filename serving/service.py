@@ -3,7 +3,7 @@
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import replace
 from functools import partial
 
@@ -192,13 +192,21 @@ class Service:
         """Have the text of the policy in the database before the first decision that names it."""
         policy = state.scorer.policy.hash
         if policy not in self._kept_policies:
-            self.ledger().record_policy(policy, state.published.policy_text())
+            # In a context of its own: this writing is not yet the request's, which may still be late.
+            Context().run(self.ledger().record_policy, policy, state.published.policy_text())
             self._kept_policies.add(policy)
 
-    def why_not_ready(self):
-        """Why not every question can be answered and recorded now, in sentences; none when all can."""
-        checks = [lambda: self.ledger().check(), *(partial(self.state, use_case) for use_case in self.current)]
-        return [str(error) for check in checks if (error := _error_of(check))]
+    def readiness(self):
+        """(why a use case cannot be answered or recorded at all, what is less than it should be of those that can), both in sentences."""
+        causes, faults = [], []
+        for check in (lambda: self.ledger().check(), *(partial(self.book_state, use_case) for use_case in self.current)):
+            try:
+                state = check()
+            except RiskError as error:
+                causes.append(str(error))
+            else:
+                faults += () if state is None else state.faults
+        return causes, faults
 
 
 def _threads():
@@ -225,11 +233,3 @@ def body_of(answer, *, decision_id, source, faults):
     """The body of an answer, but for the time at which it was recorded."""
     body = {"decision_id": decision_id, "source": source, **msgspec.structs.asdict(answer), "faults": faults}
     return {**body, "human_review": how_to_ask(answer.decision)}
-
-
-def _error_of(check):
-    try:
-        check()
-    except RiskError as error:
-        return error
-    return None

@@ -294,7 +294,7 @@ def test_a_publication_that_comes_later_is_served(tmp_path):
     with client_of(tmp_path) as client:
         assert client.get("/ready").status_code == 503
         published(tmp_path)
-        assert client.get("/ready").json() == {"status": "ready"}
+        assert client.get("/ready").json() == {"status": "ready", "faults": []}
         assert client.get("/v1/customers/C1").status_code == 200
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from databases import ticking
-from serving_world import AS_OF, NOW, POLICY, SOURCE, local_client, published, transaction
+from serving_world import AS_OF, BOOK_AS_OF, NOW, POLICY, SOURCE, features_of, local_client, published, records, transaction
 
 from features.errors import RiskError
 from models import policy as rules
@@ -17,6 +17,7 @@ from models.policy_file import LETTERS, ROUTES
 from serving.app import create_app
 from serving.current import Current
 from serving.daily_spend import Draw
+from serving.published import BookRow
 from serving.scorer import Question
 from serving.settings import Settings
 from serving.store import Entry, Store
@@ -138,6 +139,19 @@ def test_a_recorded_answer_is_rebuilt_from_what_the_day_had_spent(tmp_path):
         again = scorer.score_features(payload["features"], question, standing=payload["standing"])
         assert (again.answer.decision | {"reasons": list(again.answer.decision["reasons"])}) == answer["decision"]
     assert [answer["decision"]["route"] for answer in answers] == ["automatic", "one_person"]
+
+
+def test_looking_a_customer_up_with_an_amount_sees_the_day_and_takes_nothing_of_it(tmp_path):
+    published(tmp_path, policy=TIGHT, rows=[BookRow("C2", features_of(records()) | GOOD, {"as_of": BOOK_AS_OF, "standing": FREE}, None)])
+    with client_of(tmp_path) as client:
+        looks = [client.get("/v1/customers/C2", params={"requested_amount": 1_500_000}).json()["decision"] for _ in range(2)]
+        assert recorded(tmp_path / "risk.db")[1] == 0
+        batch = client.post("/v1/score/batch", json={"items": [{"customer_id": "C2", "requested_amount": 1_500_000}]}).json()["answers"][0]["decision"]
+        taken = recorded(tmp_path / "risk.db")[1]
+        after = client.get("/v1/customers/C2", params={"requested_amount": 1_500_000}).json()["decision"]
+    assert looks[0] == looks[1] == batch
+    assert (looks[0]["route"], taken > 0) == ("automatic", True)
+    assert "route.daily_loss_budget" in after["reasons"]
 
 
 def test_who_asks_for_nothing_touches_no_days_sum(tmp_path):

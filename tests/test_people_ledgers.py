@@ -17,7 +17,7 @@ from models.reviews import DONE, DUE, LATE, LEFT, MISSED, UPCOMING
 from serving import ledger
 from serving.overrides import Overrides
 from serving.reviews import Reviews
-from serving.schema import REVISION
+from serving.schema import CHAINS, REVISION
 from serving.store import Entry, Store
 
 POLICY = load_policy(Path(__file__).parent.parent / "policy.yaml")
@@ -250,6 +250,16 @@ def test_an_erased_customer_leaves_whole_chains_and_no_override(overrides, revie
     assert [each.customer_id for each in reviews.listed()] == ["C2"]
     assert store.verify() == []
     assert reviews.plan(["C2"], ["D"], [30]) == 0
+
+
+def test_a_renewal_whose_grant_is_erased_before_it_says_nothing(overrides, store):
+    made = grant(overrides)
+    overrides.renew(made.id, reason="still right", author="ben", approver="anna", expires_on=TODAY + timedelta(days=60))
+    with store.database.writing() as connection:
+        # As an expiry of more rows than one transaction takes, stopped between the two.
+        first = {"overrides": CHAINS["overrides"].c.sequence == 1}
+        ledger.erase_where(connection, first, made_at=store.now(), actor="privacy desk", reason="past its time", most=1)
+    assert (overrides.of("C1"), overrides.all(), overrides.in_force("C1", TODAY)) == ([], [], None)
 
 
 @pytest.mark.parametrize("chain", ledger.PERSONAL)

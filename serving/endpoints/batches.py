@@ -95,7 +95,7 @@ def _known(item, state, shared, stored):
         return None, wrong
     try:
         known = Known(item[subject], item.get("requested_amount") or 0)
-        asked, request = looked_up(state, known, stored=lambda customer_id: stored.get(customer_id, ()), languages=languages_of(shared))
+        asked, request = looked_up(state, known, draws=True, stored=lambda customer_id: stored.get(customer_id, ()), languages=languages_of(shared))
     except Unknown as error:
         return None, [Fault(f"/{subject}", str(error), shown(item[subject]))]
     return (asked, shared | item | request), []

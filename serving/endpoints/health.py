@@ -1,4 +1,4 @@
-"""Whether the process runs, and whether it can answer and record."""
+"""Whether the process runs, and whether it can answer and record: what is less than it should be is named, and stops nobody."""
 
 from serving import openapi
 from serving.problems import problem
@@ -11,5 +11,6 @@ def add(app, service):
 
     @app.get("/ready", summary="Whether questions can be answered and decisions recorded", tags=["health"], **openapi.READY)
     def ready():
-        causes = service.why_not_ready()
-        return problem(503, " ".join(causes)) if causes else {"status": "ready"}
+        # What can still tell the risk of those the book knows is not taken out of service for what it cannot do.
+        causes, faults = service.readiness()
+        return problem(503, " ".join(causes)) if causes else {"status": "ready", "faults": faults}

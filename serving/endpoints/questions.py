@@ -57,16 +57,16 @@ def asked_of(body, now, *, languages):
     return Asked(question, body.get("features"), body.get("records"), body.get("standing"), languages)
 
 
-def looked_up(state, known, *, stored=lambda customer_id: (), languages=LANGUAGES):
+def looked_up(state, known, *, draws, stored=lambda customer_id: (), languages=LANGUAGES):
     """The Asked of a known subject, as the book has it and its stored events since, and the request to keep with its decision.
 
-    stored: the Stored (serving.incoming) of a customer; asked only of whom the book knows, so no name that a database cannot hold gets there. Raises Unknown
-    for one who is not in the book.
+    draws: whether an amount asked for takes its part of the day, or is only looked at; stored: the Stored (serving.incoming) of a customer; asked only of whom
+    the book knows, so no name that a database cannot hold gets there. Raises Unknown for one who is not in the book.
     """
     what = "transaction" if state.scorer.judges_transactions else "customer"
     row = found_in_book(state, known.subject_id, what)
     # The reviewers' queue of the book's transactions was the batch's: looking one up again sends nobody to review.
-    as_of, draws = parse_moment(row.score.get("as_of") or state.published.as_of), not state.scorer.judges_transactions
+    as_of, draws = parse_moment(row.score.get("as_of") or state.published.as_of), draws and not state.scorer.judges_transactions
     spent = _beyond_capacity(state.scorer, row) if state.scorer.judges_transactions else 0
     question = Question(row.customer_id, as_of, known.requested_amount, spent=spent, draws=draws)
     request = {what: known.subject_id, "requested_amount": known.requested_amount, "publication": state.published.hash}

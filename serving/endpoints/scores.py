@@ -31,10 +31,10 @@ def add(app, service):
     @app.get("/v1/customers/{customer_id}", summary="A known customer's current risk", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
     def customer(customer_id: Annotated[str, Path(examples=[openapi_examples.CUSTOMER])], requested_amount: int = Query(0, ge=0, lt=MAX_MONEY)):
         state = service.book_state("default")
-        asked, request = looked_up(state, Known(customer_id, requested_amount), stored=lambda known: service.incoming().of_one(known))
+        asked, request = looked_up(state, Known(customer_id, requested_amount), draws=False, stored=lambda known: service.incoming().of_one(known))
         return json_answer(service.answer(state, asked, request))
 
     @app.get("/v1/transactions/{transaction_id}", summary="A known transaction's risk of fraud", tags=["scores"], dependencies=[READ], **openapi.ANSWER)
     def transaction(transaction_id: Annotated[str, Path(examples=[openapi_examples.TRANSACTION])]):
         state = service.book_state("fraud")
-        return json_answer(service.answer(state, *looked_up(state, Known(transaction_id))))
+        return json_answer(service.answer(state, *looked_up(state, Known(transaction_id), draws=False)))
