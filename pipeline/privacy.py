@@ -48,7 +48,10 @@ def erase_customer(customer, *, actor, reason, database):
     done = f"{count:,} rows of {customer} are erased; every ledger is whole." if count else f"no ledger holds customer {customer}."
     left = subjects.where_published(customer, var=var_of())
     still = f"It still stands in what is published ({', '.join(left)}): take it out of the source, then `risk run`." if left else "It is in nothing published."
-    return [done, still, "Not reached from here: the source's own files and data/, which the next `risk run` makes anew from it, and backups."]
+    exported = [f"Events stand in {inbox} as they were exported: run `risk inbox export` again."] if any((inbox := var_of() / "inbox").glob("*")) else []
+    rest = ("Not reached from here: the source's own files and data/, which the next `risk run` makes anew from it, counterparties' ids in past publications' "
+            "context, and backups.")
+    return [done, still, *exported, rest]
 
 
 def expire_rows(*, actor, keep, dry_run, database):

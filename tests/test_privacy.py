@@ -315,6 +315,11 @@ def test_erasing_verifies_the_ledgers_and_says_where_the_customer_still_stands(r
     assert code == 0
     assert "5 rows of C1 are erased; every ledger is whole." in said
     assert f"It still stands in what is published ({SOURCE}-default): take it out of the source" in said
+    assert "as they were exported" not in said
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "events-events.parquet").touch()
+    assert f"Events stand in {tmp_path / 'inbox'} as they were exported: run `risk inbox export` again." in risk(
+        "privacy", "erase", "C9", "--actor", "lin", "--reason", "request")[1]
     assert "no ledger holds customer C9" in risk("privacy", "erase", "C9", "--actor", "lin", "--reason", "request")[1]
     assert "an erasure needs a reason in words" in risk("privacy", "erase", "C1", "--actor", "lin", "--reason", " ")[1]
     assert "say who does it with --actor" in risk("privacy", "erase", "C1", "--actor", " ", "--reason", "request")[1]
