@@ -174,8 +174,7 @@ class Scorer:
         """Yield the Scored of each Asked, in their order: one computation and one matrix for all, and each answer to the bit the one it would have got alone.
 
         settled: called for the questions to decide, in the order of `asked`, once the first rows are explained: what is looked up meanwhile need not be waited
-        for. undrawn: where all draw on their day, leave their decisions (None) to
-        `decided_after`.
+        for. undrawn: where all depend on their day, leave their decisions (None) to `decided_after`.
 
         LightGBM explains the next rows on a thread of its own while whoever asks does something with these. Raises Unreadable, with all of them, when the
         kernel cannot read somebody's rows.
