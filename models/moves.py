@@ -1,0 +1,300 @@
+"""What would change a grade: the fewest things a customer can do that lead to the next better one, and how far, each tried on the scoring path itself."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations, product
+
+import numpy as np
+
+from features.moves import GAUGES, MOVES, peers_of, terms_of
+from features.readback import CLOSE, evaluate, leaves, read_back, understood
+from models import scoring
+
+MOST = 3
+# Values beyond these shares of the better customers are no example to follow.
+PLAUSIBLE = (0.01, 0.99)
+# Below as many better customers nobody can say what is usual among them.
+LEAST_ROWS = 20
+INDUSTRY, MISSING_STATEMENT = "bg_industry", "stmt_missing"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: the move's name, the column in which it is told, that column before and after all of the moves (None: missing), the effort (the share
+    of customers that the column alone passes), and every column that all of the moves change."""
+
+    move: str
+    column: str
+    before: float | None
+    after: float | None
+    effort: float
+    changed: tuple = field(default=())
+
+
+@dataclass(frozen=True)
+class Change:
+    """What would change a grade. state: best (there is no better grade), found, none (no set of at most three moves does), unknown (nothing that could be
+    moved is known, or too few customers stand in a better grade to say what is plausible). grade and target are names, the probabilities before and after."""
+
+    state: str
+    grade: str
+    target: str | None
+    probability: float
+    after: float | None = None
+    steps: tuple = ()
+    row: np.ndarray | None = None
+
+
+class Reference:
+    """Customers to compare with: their encoded rows and grades, by which values are called plausible and effort is measured.
+
+    The rows may be of the book or of the development sample; a bundle of any version will do, since they are graded by it here.
+    """
+
+    def __init__(self, bundle, matrix, *, threads=1):
+        self.bundle, self.matrix = bundle, np.asarray(matrix, dtype=np.float64)
+        scores = scoring.score(bundle, self.matrix, threads=threads)
+        self.grade, self.raw_score = scores.grade, scores.raw_score
+        self.place = {name: place for place, name in enumerate(bundle.names)}
+        self._limits = {}
+
+    def limits(self, target):
+        """The ends of what is plausible by column, (2, columns), and whether missing was seen, among customers of the grade `target` or better; None where
+        they are too few."""
+        if target not in self._limits:
+            rows = self.matrix[self.grade <= target]
+            self._limits[target] = None if len(rows) < LEAST_ROWS else (_quantiles(rows), np.isnan(rows).any(axis=0))
+        return self._limits[target]
+
+    def passed(self, column, before, after):
+        """The share of customers between two values of a column, ties counted half."""
+        values = self._sorted(self.place[column])
+        if not len(values):
+            return np.zeros_like(after)
+        return np.abs(_share(values, after) - _share(values, before))
+
+    def rank(self, column, base, industry, values):
+        """What rank values of the column `base` have in an industry (its code), as the ranks of its customers show; None where they show none."""
+        curve = self._curve(column, base, industry)
+        return None if curve is None else np.where(np.isnan(values), np.nan, np.interp(values, *curve))
+
+    def donor(self, grade):
+        """The row that stands for a statement not seen: of the customers of a grade that filed one, the middle one by score; None without one."""
+        if MISSING_STATEMENT not in self.place:
+            return None
+        filed = np.flatnonzero((self.grade == grade) & (self.matrix[:, self.place[MISSING_STATEMENT]] == 0))
+        order = filed[np.lexsort((filed, self.raw_score[filed]))]
+        return self.matrix[order[len(order) // 2]] if len(order) else None
+
+    @cached_property
+    def terms(self):
+        """How the bundle's columns are made of facts."""
+        return terms_of(self.bundle.names)
+
+    @cached_property
+    def leaves(self):
+        """The facts of each of these columns."""
+        return {name: leaves(term) for name, term in self.terms.items()}
+
+    @cached_property
+    def peers(self):
+        """Ranks whose ranked column the bundle has too."""
+        return {name: base for name, base in peers_of(self.bundle.names).items() if base in self.terms}
+
+    @cached_property
+    def _columns(self):
+        return {}
+
+    def _sorted(self, place):
+        if place not in self._columns:
+            values = self.matrix[:, place]
+            self._columns[place] = np.sort(values[~np.isnan(values)])
+        return self._columns[place]
+
+    def _curve(self, column, base, industry):
+        key = column, industry
+        if key not in self._columns:
+            x, y = (self.matrix[:, self.place[name]] for name in (base, column))
+            same = ~np.isnan(x) & ~np.isnan(y)
+            if INDUSTRY in self.place:
+                same &= self.matrix[:, self.place[INDUSTRY]] == industry
+            order = np.argsort(x[same], kind="stable")
+            self._columns[key] = (x[same][order], np.maximum.accumulate(y[same][order])) if order.size > 1 else None
+        return self._columns[key]
+
+
+def what_would_change(reference, row, *, most=MOST, threads=1):
+    """The smallest set of moves that takes one encoded row (columns,) of the reference's bundle to the next better grade. Returns a Change.
+
+    Fewest moves first, then least effort, then the order of `features.moves.MOVES`. A move is a business fact: every column made of what it changes follows.
+    Its columns stay within what customers of the better grade show, or where they were. One and two moves are tried in all doses; three in their strongest,
+    and in all doses where that reaches the grade. What is answered was scored as the row itself was.
+    """
+    row = np.asarray(row, dtype=np.float64)
+    scores = scoring.score(reference.bundle, row[None], threads=threads)
+    grade, names = int(scores.grade[0]), scores.grades
+    about = {"grade": names[grade], "probability": float(scores.probability[0])}
+    if grade == 0:
+        return Change("best", target=None, **about)
+    about["target"] = names[grade - 1]
+    trial = _Trial(reference, row, grade - 1, float(scores.raw_score[0]), threads)
+    if reference.limits(grade - 1) is None or not trial.moves:
+        return Change("unknown", **about)
+    chosen = _smallest(trial, most)
+    if chosen is None:
+        return Change("none", **about)
+    doses, moved = chosen
+    after = scoring.score(reference.bundle, moved[None], threads=threads)
+    return Change("found", after=float(after.probability[0]), steps=trial.steps(doses, moved), row=moved, **about)
+
+
+def _smallest(trial, most):
+    """The doses (moves,) and the moved row of the best set, or None."""
+    options = trial.options()
+    for size in range(1, most + 1):
+        sets = list(combinations(sorted(options), size))
+        if size > 2:
+            strongest = [{place: options[place][-1] for place in each} for each in sets]
+            reached = trial.tried(strongest)[2]
+            sets = [each for each, found in zip(sets, reached, strict=True) if found]
+        tries = [dict(zip(each, doses, strict=True)) for each in sets for doses in product(*(options[place] for place in each))]
+        doses, moved, reached = trial.tried(tries)
+        if reached.any():
+            effort = np.where(reached, trial.effort(doses), np.inf)
+            # The first of equals: the order of the moves, then the weaker dose.
+            best = int(np.argmin(effort))
+            return doses[best], moved[best]
+    return None
+
+
+class _Trial:
+    """One customer's facts, the moves open to it, and what comes of them."""
+
+    def __init__(self, reference, row, target, raw_score, threads):
+        self.reference, self.row, self.target, self.raw_score, self.threads = reference, row, target, raw_score, threads
+        self.values = dict(zip(reference.bundle.names, row.tolist(), strict=True))
+        self.facts = read_back(reference.terms, self.values, gauges=GAUGES)
+        self.understood = understood(reference.terms, self.values, self.facts)
+        self.filed = self._filed()
+        self.moves = [move for move in MOVES if self._is_open(move)]
+
+    def options(self):
+        """{move's place: doses} of those that alone lower the probability plausibly; the single moves."""
+        tries = [{place: dose} for place, move in enumerate(self.moves) for dose in move.doses]
+        doses, moved, _ = self.tried(tries)
+        useful = self._plausible(moved) & (scoring.raw_scores(self.reference.bundle, moved, threads=self.threads) < self.raw_score)
+        found = {}
+        for each, row, fits in zip(tries, moved, useful, strict=True):
+            (place, dose), = each.items()
+            column = self.reference.place[self.moves[place].lead]
+            if fits and (row[column] - self.row[column]) * self.moves[place].direction > 0:
+                found.setdefault(place, []).append(dose)
+        return found
+
+    def tried(self, tries):
+        """Doses (n, moves), moved rows (n, columns) and whether each reaches the grade plausibly, for dicts {move's place: dose}."""
+        doses = np.zeros((len(tries), len(self.moves)))
+        for number, each in enumerate(tries):
+            for place, dose in each.items():
+                doses[number, place] = dose
+        moved = self._moved(doses)
+        if not len(moved):
+            return doses, moved, np.zeros(0, dtype=bool)
+        graded = scoring.score(self.reference.bundle, moved, threads=self.threads).grade
+        return doses, moved, (graded <= self.target) & self._plausible(moved)
+
+    def effort(self, doses):
+        """The sum of the moves' own efforts (n,)."""
+        return sum(self._effort_of(place, doses[:, place]) for place in range(len(self.moves)))
+
+    def steps(self, doses, moved):
+        """The chosen moves in words' raw material, in the order of MOVES."""
+        changed = tuple(name for name, place in self.reference.place.items() if _differs(moved[place], self.row[place]))
+        return tuple(self._step(place, doses, moved, changed) for place in np.flatnonzero(doses))
+
+    def _step(self, place, doses, moved, changed):
+        column = self.moves[place].lead
+        ends = (each[self.reference.place[column]] for each in (self.row, moved))
+        before, after = (None if np.isnan(end) else float(end) for end in ends)
+        return Step(self.moves[place].name, column, before, after, float(self._effort_of(place, doses[place:place + 1])[0]), changed)
+
+    def _effort_of(self, place, dose):
+        levels, inverse = np.unique(dose, return_inverse=True)
+        alone = np.zeros((len(levels), len(self.moves)))
+        alone[:, place] = levels
+        column = self.moves[place].lead
+        at = self.reference.place[column]
+        return np.where(levels > 0, self.reference.passed(column, self.row[at], self._moved(alone)[:, at]), 0.0)[inverse]
+
+    def _is_open(self, move):
+        known = self.facts.keys() | self.filed.keys() if move.name == "file_statement" else self.facts.keys()
+        if move.lead not in self.understood or not set(move.needs) <= known:
+            return False
+        return move.name != "file_statement" or self.values[MISSING_STATEMENT] == 1
+
+    def _filed(self):
+        """The statement's facts of the customer that stands in for one that filed nothing; empty where a statement, if an old one, is known."""
+        has_one = any(leaf.op in ("stock", "flow") for leaf in self.facts if leaf not in GAUGES)
+        donor = None if has_one or self.values.get(MISSING_STATEMENT) != 1 else self.reference.donor(self.target + 1)
+        if donor is None:
+            return {}
+        shown = read_back(self.reference.terms, dict(zip(self.reference.bundle.names, donor.tolist(), strict=True)), gauges=GAUGES)
+        return {leaf: value for leaf, value in shown.items() if leaf.table == "statements" and not leaf.lag and leaf.op in ("stock", "flow", "statement")}
+
+    def _moved(self, doses):
+        count = len(doses)
+        start = {leaf: np.repeat(value, count) for leaf, value in self.facts.items()}
+        facts = dict(start)
+        for place, move in enumerate(self.moves):
+            if doses[:, place].any():
+                if move.name == "file_statement":
+                    facts |= {leaf: np.where(doses[:, place] > 0, value, facts.get(leaf, np.nan)) for leaf, value in self.filed.items()}
+                move.apply(facts, doses[:, place])
+        touched = {leaf for leaf, value in facts.items() if value is not start.get(leaf)}
+        matrix, done = np.repeat(self.row[None], count, axis=0), {}
+        for name in self.reference.terms:
+            if name in self.understood and self.reference.leaves[name] & touched:
+                self._write(matrix, name, evaluate(self.reference.terms[name], facts, done) if facts else np.zeros(0))
+        for name, base in self.reference.peers.items():
+            self._write_rank(matrix, name, base)
+        return matrix
+
+    def _write(self, matrix, name, values):
+        place = self.reference.place[name]
+        values = np.where(np.isfinite(values), values, np.nan)
+        # What reading back rounds is no change: a column keeps its bits unless its fact moved.
+        matrix[:, place] = np.where(_differs(values, self.row[place]), values, self.row[place])
+
+    def _write_rank(self, matrix, name, base):
+        values, place = matrix[:, self.reference.place[base]], self.reference.place[base]
+        moved = _differs(values, self.row[place])
+        if moved.any():
+            industry = self.values.get(INDUSTRY, np.nan)
+            ranks = self.reference.rank(name, base, industry, values)
+            if ranks is not None:
+                at = self.reference.place[name]
+                matrix[:, at] = np.where(moved, ranks, matrix[:, at])
+
+    def _plausible(self, moved):
+        (low, high), missing = self.reference.limits(self.target)
+        inside = (moved >= np.fmin(low, self.row)) & (moved <= np.fmax(high, self.row)) | (np.isnan(moved) & missing)
+        return (inside | ~_differs(moved, self.row)).all(axis=1)
+
+
+def _quantiles(rows):
+    """The ends of what is plausible, (2, columns); NaN for a column that nobody has."""
+    known = np.where(np.isnan(rows).all(axis=0), 0.0, rows)
+    found = np.nanquantile(known, PLAUSIBLE, axis=0, method="nearest")
+    return np.where(np.isnan(rows).all(axis=0), np.nan, found)
+
+
+def _share(values, at):
+    """The share of sorted values below `at`, ties counted half; 0 where it is missing."""
+    found = (np.searchsorted(values, at, side="left") + np.searchsorted(values, at, side="right")) / (2 * len(values))
+    return np.where(np.isnan(at), 0.0, found)
+
+
+def _differs(new, old):
+    """Whether a value is another, beyond what rounding does."""
+    both = np.isnan(new) & np.isnan(old)
+    return ~both & ~(np.abs(new - old) <= CLOSE * np.maximum(1.0, np.abs(old)))
