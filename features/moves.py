@@ -98,14 +98,11 @@ def _book_depth(facts, count, beyond, late):
         number = _known(facts, _settled("count", "", days))
         part = np.where(number > 0, count / np.where(number > 0, number, 1), 0)
         total = _known(facts, _settled("sum", "amount", days))
-        weighted = _settled("sum", "late_amount_days", days)
-        if weighted in facts:
-            facts[weighted] = facts[weighted] * (1 - part) + part * late * total
-        if days == LATENESS[-1]:
-            for over, share in beyond.items():
-                leaf = _settled("sum", "amount", days, _over(over))
-                if leaf in facts:
-                    facts[leaf] = facts[leaf] * (1 - part) + part * share * total
+        mixed = {_settled("sum", "late_amount_days", days): late}
+        mixed |= {_settled("sum", "amount", days, _over(over)): share for over, share in beyond.items()} if days == LATENESS[-1] else {}
+        for leaf, added in mixed.items():
+            before = _known(facts, leaf)
+            facts[leaf] = np.where(part > 0, np.nan_to_num(before, nan=0.0) * (1 - part) + part * added * total, before)
 
 
 def _over(days):
@@ -235,19 +232,24 @@ MOVES = (
 )
 
 # Facts that only divide others: the trees see the ratios.
-GAUGES = (line("total_assets"), *(_settled("sum", "amount", days) for days in LATENESS), last("exposures", "limit"))
+GAUGES = (
+    line("total_assets"),
+    *(_settled("sum", "amount", days) for days in LATENESS),
+    *(window("transactions", "count", "balance", days=days) for days in (30, 90, 365)),
+    *(last("exposures", "limit", ago=ago) for ago in (0, 90)),
+)
 
 
 def terms_of(names):
     """How the named columns are made: {column: Term}, of those that a default's own tables declare; a peer's rank is none of them."""
-    declared = declare("default", {"payments": {"kind": "category"}, "statements": {name: "number" for name in _extra_lines(names)}})
+    declared = declare("default", {"payments": {"kind": "category"}, "statements": dict.fromkeys(_extra_lines(names), "number")})
     wanted = set(names)
     return {each.name: each.how for each in declared if each.name in wanted and each.scope == "own" and each.kind == "number"}
 
 
 def peers_of(names):
     """Which columns are ranks of which: {column: the ranked column}."""
-    declared = declare("default", {"statements": {name: "number" for name in _extra_lines(names)}})
+    declared = declare("default", {"statements": dict.fromkeys(_extra_lines(names), "number")})
     wanted = set(names)
     return {each.name: each.how.column for each in declared if each.name in wanted and each.how.op == "peer"}
 

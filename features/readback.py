@@ -1,5 +1,7 @@
 """The facts behind one customer's columns: each feature's term read backwards where that leaves one unknown, and forwards again once a fact has moved."""
 
+from collections import deque
+
 import numpy as np
 
 from features.compute import ARITHMETIC
@@ -34,14 +36,13 @@ def read_back(terms, values, *, gauges=()):
     terms: {column: Term}; values: {column: float}. A feature gives the one fact of its term that is not known yet, so ratios to total assets give a balance
     sheet and the changes over a year the one before. Of `gauges`, facts that only divide others, one that stays unknown is set to 1: the ratios hold as well.
     """
-    facts = {}
-    waiting = [(term, leaves(term), values[name]) for name, term in terms.items() if not np.isnan(values.get(name, np.nan))]
-    _solve_all(waiting, facts)
+    waiting = _Waiting(terms, values)
+    waiting.solve()
     for gauge in gauges:
-        if gauge not in facts:
-            facts[gauge] = np.ones(1)
-            _solve_all(waiting, facts)
-    return facts
+        if gauge not in waiting.facts:
+            waiting.learn(gauge, 1.0)
+            waiting.solve()
+    return waiting.facts
 
 
 def understood(terms, values, facts):
@@ -58,19 +59,35 @@ def _rows(facts):
     return len(next(iter(facts.values()))) if facts else 1
 
 
-def _solve_all(waiting, facts):
-    """Solve whatever has one unknown until nothing is found any more."""
-    found = True
-    while found:
-        found = False
-        for term, parts, value in waiting:
-            unknown = parts - facts.keys()
-            if len(unknown) == 1:
-                leaf = unknown.pop()
-                solved = _solve(term, leaf, value, facts)
+class _Waiting:
+    """Known columns with the facts that each still lacks; one that lacks a single fact may give it."""
+
+    def __init__(self, terms, values):
+        self.facts, self.users = {}, {}
+        self.known = [(term, values[name], leaves(term)) for name, term in terms.items() if not np.isnan(values.get(name, np.nan))]
+        for place, (_, _, lacking) in enumerate(self.known):
+            for leaf in lacking:
+                self.users.setdefault(leaf, []).append(place)
+        self.ready = deque(place for place, each in enumerate(self.known) if len(each[2]) == 1)
+
+    def solve(self):
+        """Solve until nothing is found any more, in the order of the columns."""
+        while self.ready:
+            term, value, lacking = self.known[self.ready.popleft()]
+            if len(lacking) == 1:
+                (leaf,) = lacking
+                solved = _solve(term, leaf, value, self.facts)
                 if solved is not None and np.isfinite(solved):
-                    facts[leaf] = np.array([solved])
-                    found = True
+                    self.learn(leaf, solved)
+
+    def learn(self, leaf, value):
+        """Take a fact as known."""
+        self.facts[leaf] = np.array([value])
+        for place in self.users.get(leaf, ()):
+            lacking = self.known[place][2]
+            lacking.discard(leaf)
+            if len(lacking) == 1:
+                self.ready.append(place)
 
 
 def _solve(term, leaf, value, facts):
@@ -109,11 +126,13 @@ UNDONE = {
 
 
 def _before_growth(term, leaf, value, facts):
-    """What a figure was before it grew by (new - old) / |old|; None where both signs would do."""
+    """What a figure was before it grew by (new - old) / |old|, or / old; None where both signs would do."""
     top, bottom = term.parts
-    if top.op != "minus" or bottom != Term("size", (leaf,)) or top.parts[1] != leaf:
+    if top.op != "minus" or bottom not in (leaf, Term("size", (leaf,))) or top.parts[1] != leaf:
         return None
     new = evaluate(top.parts[0], facts)[0]
     above, below = (new / (1 + sign * value) if 1 + sign * value else np.nan for sign in (1, -1))
+    if bottom == leaf:
+        return above
     fitting = [each for each, fits in ((above, above > 0), (below, below < 0)) if fits]
     return fitting[0] if len(fitting) == 1 else None

@@ -70,7 +70,7 @@ class Reference:
         """The share of customers between two values of a column, ties counted half."""
         values = self._sorted(self.place[column])
         if not len(values):
-            return np.zeros_like(after)
+            return 0.0
         return np.abs(_share(values, after) - _share(values, before))
 
     def rank(self, column, base, industry, values):
@@ -180,12 +180,11 @@ class _Trial:
 
     def options(self):
         """{move's place: doses} of those that alone lower the probability plausibly; the single moves."""
-        tries = [{place: dose} for place, move in enumerate(self.moves) for dose in move.doses]
-        doses, moved, _ = self.tried(tries)
+        tries, moved = self._alone
         useful = self._plausible(moved) & (scoring.raw_scores(self.reference.bundle, moved, threads=self.threads) < self.raw_score)
         found = {}
         for each, row, fits in zip(tries, moved, useful, strict=True):
-            (place, dose), = each.items()
+            ((place, dose),) = each.items()
             column = self.reference.place[self.moves[place].lead]
             if fits and (row[column] - self.row[column]) * self.moves[place].direction > 0:
                 found.setdefault(place, []).append(dose)
@@ -197,15 +196,32 @@ class _Trial:
         for number, each in enumerate(tries):
             for place, dose in each.items():
                 doses[number, place] = dose
+        if not tries:
+            return doses, doses, np.zeros(0, dtype=bool)
         moved = self._moved(doses)
-        if not len(moved):
-            return doses, moved, np.zeros(0, dtype=bool)
         graded = scoring.score(self.reference.bundle, moved, threads=self.threads).grade
         return doses, moved, (graded <= self.target) & self._plausible(moved)
 
     def effort(self, doses):
         """The sum of the moves' own efforts (n,)."""
-        return sum(self._effort_of(place, doses[:, place]) for place in range(len(self.moves)))
+        return sum(np.array([self._efforts[place].get(dose, 0.0) for dose in doses[:, place].tolist()]) for place in range(len(self.moves)))
+
+    @cached_property
+    def _efforts(self):
+        """By move the effort of each of its doses, {dose: share of customers}."""
+        found = [{} for _ in self.moves]
+        for each, row in zip(*self._alone, strict=True):
+            ((place, dose),) = each.items()
+            column = self.moves[place].lead
+            at = self.reference.place[column]
+            found[place][dose] = float(self.reference.passed(column, self.row[at], row[at]))
+        return found
+
+    @cached_property
+    def _alone(self):
+        """Every move on its own in each of its doses, and the moved rows."""
+        tries = [{place: dose} for place, move in enumerate(self.moves) for dose in move.doses]
+        return tries, self.tried(tries)[1]
 
     def steps(self, doses, moved):
         """The chosen moves in words' raw material, in the order of MOVES."""
@@ -216,15 +232,7 @@ class _Trial:
         column = self.moves[place].lead
         ends = (each[self.reference.place[column]] for each in (self.row, moved))
         before, after = (None if np.isnan(end) else float(end) for end in ends)
-        return Step(self.moves[place].name, column, before, after, float(self._effort_of(place, doses[place:place + 1])[0]), changed)
-
-    def _effort_of(self, place, dose):
-        levels, inverse = np.unique(dose, return_inverse=True)
-        alone = np.zeros((len(levels), len(self.moves)))
-        alone[:, place] = levels
-        column = self.moves[place].lead
-        at = self.reference.place[column]
-        return np.where(levels > 0, self.reference.passed(column, self.row[at], self._moved(alone)[:, at]), 0.0)[inverse]
+        return Step(self.moves[place].name, column, before, after, self._efforts[place][float(doses[place])], changed)
 
     def _is_open(self, move):
         known = self.facts.keys() | self.filed.keys() if move.name == "file_statement" else self.facts.keys()
@@ -254,7 +262,7 @@ class _Trial:
         matrix, done = np.repeat(self.row[None], count, axis=0), {}
         for name in self.reference.terms:
             if name in self.understood and self.reference.leaves[name] & touched:
-                self._write(matrix, name, evaluate(self.reference.terms[name], facts, done) if facts else np.zeros(0))
+                self._write(matrix, name, evaluate(self.reference.terms[name], facts, done))
         for name, base in self.reference.peers.items():
             self._write_rank(matrix, name, base)
         return matrix
