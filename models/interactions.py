@@ -19,7 +19,8 @@ def interactions(bundle, matrix, customers, columns, *, curves=4, threads=1, **h
     A pair's effect on a row is twice its Shapley interaction value in log-odds (Lundberg et al. 2020, section 4.3): the part of both contributions that
     neither has without the other. Returns {"rows", "largest_difference" (of the values' sums from the contributions), "pairs": [dict: first, second,
     importance (mean absolute effect), low, high] strongest first, "curves": [dict: first, second, groups: [dict: values of the second (low, high, or level),
-    points: [dict: value of the first, effect, rows]]] of the `curves` strongest}. how: repeats, level and seed of the intervals by drawing customers.
+    points: [dict: bin, value or level of the first, effect, rows]]] of the `curves` strongest}. how: repeats, level and seed of the intervals by drawing
+    customers.
     Raises: RiskError when the values do not add up to the contributions within 1e-6.
     """
     places = [bundle.names.index(name) for name in columns]
@@ -91,14 +92,13 @@ def _answer_splits(model, splits, row):
 
 
 def _curve(bundle, matrix, ends, effect):
+    """Mean effects over parts of the first column, the same for each part of the second; rows where either is missing are left out."""
     first, second = (bundle.manifest.columns[place] for place in ends)
     known = ~np.isnan(matrix[:, ends]).any(axis=1)
-    x, y = (matrix[known, place] for place in ends)
-    groups = []
-    for members, about in _parts(y, second, GROUPS):
-        points = [{**value, "effect": float(effect[known][members][inside].mean()), "rows": int(inside.sum())}
-                  for inside, value in _parts(x[members], first, BINS)]
-        groups.append({**about, "points": points})
+    (x, y), effect = matrix[known][:, ends].T, effect[known]
+    bins = list(enumerate(_parts(x, first, BINS)))
+    groups = [{**about, "points": [{"bin": number, **value, "effect": float(effect[members & inside].mean()), "rows": int((members & inside).sum())}
+                                   for number, (inside, value) in bins if (members & inside).any()]} for members, about in _parts(y, second, GROUPS)]
     return {"first": first.name, "second": second.name, "groups": groups}
 
 
