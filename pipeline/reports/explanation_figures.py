@@ -29,20 +29,22 @@ def figure_name(name, language):
 
 def standalone(figure):
     """A Figure as an SVG document: with its title, legend and note drawn, its own style, and nothing to load."""
-    legend, top = [], MARGIN + LEADING
+    # Bold letters are wider than those that the room is reckoned in.
+    head = [text(MARGIN, MARGIN + 4 + LEADING * place, each, css="value") for place, each in enumerate(_wrapped(figure.title, WIDTH * 0.9))]
+    top = MARGIN + LEADING * len(head) + 4
     for tone, said in figure.legend:
-        legend += [box(MARGIN, top - 9, 10, 10, css=f"t-{tone}"), text(MARGIN + 16, top, shortened(said, WIDTH))]
+        head += [box(MARGIN, top - 2, 10, 10, css=f"t-{tone}"), text(MARGIN + 16, top + 7, shortened(said, WIDTH - 16))]
         top += LEADING
     notes = _wrapped(figure.note, WIDTH)
     # The drawing's own class would size it as a page does.
-    drawn = figure.svg.replace('class="chart"', f'x="{MARGIN}" y="{top}" width="{WIDTH}" height="{_height(figure)}"', 1)
+    drawn = str(figure.svg).replace('class="chart"', f'x="{MARGIN}" y="{top}" width="{WIDTH}" height="{_height(figure)}"', 1)
     under = top + _height(figure) + LEADING
     tail = [text(MARGIN, under + LEADING * place, each, css="soft") for place, each in enumerate(notes)]
     whole, height = WIDTH + 2 * MARGIN, under + LEADING * len(notes)
     rules = "".join((files("pipeline.reports") / "templates" / name).read_text(encoding="utf-8") for name in ("style.css", "dossier.css"))
     return str(element("svg", element("style", Markup(rules)), element("rect", width=whole, height=height, style="fill: #fff"),
-                       text(MARGIN, MARGIN + 4, shortened(figure.title, WIDTH), css="value"), *legend, Markup(drawn), *tail, xmlns="http://www.w3.org/2000/svg",
-                       viewBox=f"0 0 {whole} {height}", style=f"width: {2 * whole}px; max-width: 100%", class_="chart"))
+                       *head, Markup(drawn), *tail, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {whole} {height}",
+                       style=f"width: {2 * whole}px; max-width: 100%", class_="chart"))
 
 
 def _height(figure):
@@ -53,7 +55,8 @@ def _wrapped(said, room):
     """Lines of words that fit; a text without spaces is cut where it is full."""
     lines, current = [], ""
     for part in (said if " " not in said or width_of(said) > LATIN * len(said) * 1.3 else [f"{word} " for word in said.split()]):
-        if width_of(current + part) > room:
+        # A stop or comma hangs at the end of its line, it never begins one.
+        if width_of(current + part) > room and part not in "，。；：、）":
             lines, current = [*lines, current], ""
         current += part
     return [each.strip() for each in [*lines, current] if each.strip()]
@@ -72,17 +75,19 @@ def _share(row, words):
     return words("share.between", share=words.percent(row["share"]), low=words.percent(row["share_low"]), high=words.percent(row["share_high"]))
 
 
-def measured(bars, **about):
-    """Lying bars with whiskers: (label, value, low, high, words), one under the other."""
-    longest = max([high for _, _, _, high, _ in bars], default=0) or 1
-    marks = [mark for place, bar in enumerate(bars) for mark in _bar(*bar, top=36 * place, scale=WIDTH / longest)]
-    return drawing(*marks, height=max(36 * len(bars) - 4, 20), **about)
+def measured(bars, *, apart=False, **about):
+    """Lying bars with whiskers: (label, value, low, high, words), one under the other; long labels stand on a line of their own where `apart`."""
+    longest, step = max([high for _, _, _, high, _ in bars], default=0) or 1, 54 if apart else 36
+    marks = [mark for place, bar in enumerate(bars) for mark in _bar(*bar, top=step * place, scale=WIDTH / longest, lower=step - 36)]
+    return drawing(*marks, height=max(step * len(bars) - 4, 20), **about)
 
 
-def _bar(label, value, low, high, said, *, top, scale):
-    middle, ends = top + 22, (low * scale, high * scale)
-    return (text(0, top + 12, shortened(label, WIDTH - width_of(said) - 24)), text(WIDTH, top + 12, said, anchor="end", css="value"),
-            box(0, top + 18, WIDTH, 8, css="track"), box(0, top + 18, value * scale, 8, css="t-main", hint=f"{label}: {said}"),
+def _bar(label, value, low, high, said, *, top, scale, lower):
+    under = top + lower
+    middle, ends = under + 22, (low * scale, high * scale)
+    room = WIDTH if lower else WIDTH - width_of(said) - 24
+    return (text(0, top + 12, shortened(label, room)), text(WIDTH, under + 12, said, anchor="end", css="value"),
+            box(0, under + 18, WIDTH, 8, css="track"), box(0, under + 18, value * scale, 8, css="t-main", hint=f"{label}: {said}"),
             line(ends[0], middle, ends[1], middle, css="whisker t-base"), *(line(x, middle - 5, x, middle + 5, css="whisker t-base") for x in ends))
 
 
@@ -106,7 +111,7 @@ def _pairs(found, words):
              words("effect.between", effect=words.number(row["importance"], 3), low=words.number(row["low"], 3), high=words.number(row["high"], 3)))
             for row in rows]
     described = ", ".join(f"{label}: {said}" for label, *_, said in bars)
-    return measured(bars, **words.caption("interactions", description=described, rows=words.count(found["rows"])))
+    return measured(bars, apart=True, **words.caption("interactions", description=described, rows=words.count(found["rows"])))
 
 
 def _interaction(curve, words):
@@ -139,4 +144,6 @@ def _value(value, words):
     """A bin's value as a tick: few digits, a level in words."""
     if isinstance(value, str):
         return words.level(value)
-    return words.amount(value) if abs(value) >= 1000 else f"{value:.3g}".replace("-", "−")
+    if abs(value) >= 1000:
+        return words.amount(value)
+    return (f"{value:.3g}" if abs(value) >= 0.001 or not value else f"{value:.4f}").replace("-", "−")
