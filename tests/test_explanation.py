@@ -96,7 +96,7 @@ def test_two_columns_that_are_bad_only_together_are_the_strongest_pair():
     matrix = np.column_stack([*(rng.normal(size=3000) for _ in range(4)), rng.integers(0, 3, 3000).astype(float)])
     target = (rng.uniform(size=3000) < np.where((matrix[:, 0] > 0) & (matrix[:, 3] > 0), 0.8, 0.1)).astype(float)
     grown = train(matrix[:2000], target[:2000], validation=(matrix[2000:], target[2000:]), columns=NAMES, categorical=("industry",), directions={},
-                  settings=Settings(max_trees=60, num_leaves=8))
+                  settings=Settings(max_trees=60, num_leaves=8, colsample=0.8))
     trained = make_bundle(booster_text(grown), small_bundle.bundle().manifest)
     found = interactions(trained, matrix[:200], np.arange(200), list(NAMES), repeats=20)
     strongest = found["pairs"][0]

@@ -1,6 +1,8 @@
 """What would change a grade: facts read back out of columns, moves that keep sums and shares together, and the smallest set that the scoring path confirms."""
 
+import dataclasses
 import functools
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -154,7 +156,7 @@ def bundle():
     logit = -3.2 - 4 * (matrix[:, 1] - 0.3) + 2 * matrix[:, 12] - 0.008 * matrix[:, 15] + 2 * matrix[:, 11]
     target = (np.random.default_rng(1).uniform(size=len(logit)) < 1 / (1 + np.exp(-logit))).astype(float)
     grown = train(matrix[:2000], target[:2000], validation=(matrix[2000:], target[2000:]), columns=NAMES, categorical=("bg_industry",), directions={},
-                  settings=Settings(max_trees=80, num_leaves=8))
+                  settings=Settings(max_trees=80, num_leaves=8, colsample=0.8))
     raw = grown.predict(matrix, raw_score=True, num_threads=1)
     knots = fit(raw, target, method="logistic")
     levels = {"bg_industry": ("retail", "construction", "trade")}
@@ -227,6 +229,32 @@ def test_every_move_of_a_set_is_needed_and_none_worsens_the_probability():
         if len(change.steps) > 1:
             # What one move fewer could do was tried first, in every dose.
             assert what_would_change(reference(), row, most=len(change.steps) - 1).state == "none"
+
+
+def test_the_smallest_set_is_what_trying_every_set_would_choose(monkeypatch):
+    weak = tuple(dataclasses.replace(move, doses=(0.1, 0.2) if len(move.doses) > 1 else move.doses) for move in MOVES)
+    monkeypatch.setattr("models.moves.MOVES", weak)
+    sizes = set()
+    for row in customers(150, seed=9)[:80]:
+        change = what_would_change(reference(), row)
+        if change.state in ("found", "none"):
+            assert [(step.move, step.effort) for step in change.steps] == by_brute_force(row, change)
+            sizes.add(len(change.steps))
+    assert {0, 1, 2} <= sizes
+
+
+def by_brute_force(row, change):
+    """Every set of one, two or three of the moves that help on their own, in every dose: (name, effort) of the best."""
+    place = [grade.name for grade in bundle().manifest.grades].index(change.grade)
+    trial = _Trial(reference(), row, place - 1, raw_scores(bundle(), row[None])[0], 1)
+    options = trial.options()
+    for size in (1, 2, 3):
+        tries = [dict(zip(moves, doses, strict=True)) for moves in combinations(sorted(options), size) for doses in product(*(options[m] for m in moves))]
+        reached = trial.tried(tries)[2] if tries else np.zeros(0, dtype=bool)
+        fitting = [(sum(trial._efforts[m][dose] for m, dose in each.items()), number) for number, each in enumerate(tries) if reached[number]]
+        if fitting:
+            return [(trial.moves[m].name, trial._efforts[m][dose]) for m, dose in tries[min(fitting)[1]].items()]
+    return []
 
 
 def test_values_stay_among_those_of_better_customers_or_where_they_were():
