@@ -10,13 +10,14 @@ from small_bundle import NAMES, bundle, columns
 
 from features.errors import RiskError
 from models import interactions as together
-from models.bundle import make_bundle
+from models.bundle import make_bundle, save_bundle
 from models.classifier import Settings, booster_text, train
 from models.explanation import dependence, importance, means_between
 from models.interactions import interactions
 from models.scoring import contributions, encode
 from pipeline.reports.explanation_figures import explanation_figures, standalone
 from pipeline.reports.text import LANGUAGES, Words
+from pipeline.workspace import workspace
 
 
 def drawn(rng, *, customers=120, rows=4):
@@ -138,3 +139,15 @@ def test_a_column_s_name_is_never_part_of_a_file_s():
 def test_lines_of_parts_without_a_bin_have_no_point_there():
     drawn_line = figures("en")["interaction_1"].svg
     assert drawn_line.count("<circle") == 3
+
+
+@pytest.mark.slow  # MLflow takes seconds
+def test_the_figures_go_to_mlflow_with_the_run(tmp_path):
+    from pipeline.registry import log_bundle
+    save_bundle(bundle(), tmp_path / "bundle")
+    (tmp_path / "explanation/figures").mkdir(parents=True)
+    (tmp_path / "explanation/figures/interactions.en.svg").write_text("<svg/>")
+    with workspace(tmp_path / "project"):
+        log_bundle(bundle().hash, tmp_path / "bundle", source="test", use_case="default", parameters={}, metrics={}, tags={},
+                   artifacts={"explanation": tmp_path / "explanation"})
+    assert len(list((tmp_path / "project/var").rglob("explanation/figures/interactions.en.svg"))) == 1
