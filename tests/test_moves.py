@@ -20,7 +20,8 @@ from models.bundle import Column, Manifest, make_bundle
 from models.calibration import Points, apply, fit, points_knots
 from models.classifier import Settings, booster_text, train
 from models.grades import build_scale
-from models.moves import Reference, _Trial, what_would_change
+from models.move_reference import Reference
+from models.moves import _Trial, what_would_change
 from models.scoring import raw_scores, score
 from pipeline.reports.book import read_book, riskiest
 from pipeline.reports.moves import Advisor, moves_view

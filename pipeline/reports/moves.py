@@ -4,7 +4,8 @@ import numpy as np
 
 from models.bundle import load_bundle
 from models.explanation import sample_rows
-from models.moves import Reference, what_would_change
+from models.move_reference import Reference
+from models.moves import what_would_change
 from models.scoring import encode
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path
