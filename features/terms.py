@@ -8,7 +8,7 @@ from features.tables import FLOWS
 HOUR = 3_600
 
 
-class Condition(msgspec.Struct, frozen=True, array_like=True):
+class Condition(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
     """A filter on one column: `test` is one of == != < <= > >=; a category is compared with its level, anything else with a number.
 
     A missing value passes no test.
@@ -19,7 +19,7 @@ class Condition(msgspec.Struct, frozen=True, array_like=True):
     value: str | int | float
 
 
-class Term(msgspec.Struct, frozen=True, omit_defaults=True):
+class Term(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """One node: `op` applied to `parts`; the other fields are what that op needs (see the functions of this module)."""
 
     op: str

@@ -3,29 +3,41 @@ import numpy as np
 
 from features.errors import RiskError
 from models import scoring
+from models.clusters import cluster_codes, draws
 from models.lightgbm_core import lgb
 
 TOLERANCE = 1e-6
 
 
-def importance(bundle, contributions):
+def importance(bundle, contributions, *, customers=None, repeats=200, level=0.95, seed=0):
     """Mean absolute contribution per column and per business factor, strongest first.
 
     contributions: (rows, columns + 1) in log-odds. Returns {"columns": [dict: column, factor, direction, importance, share], "factors":
     [dict: factor, importance, share]}; share is of the sum over columns. A factor's importance is the mean absolute value of its columns'
     sum per row, which is less than the sum of the columns' own where they pull against each other.
+    With customers (rows,), the ids, each also has low, high, share_low and share_high: the ends of the interval at `level` by drawing customers, each with
+    all of its rows at once, since the rows of one customer say the same thing again.
     """
-    values = contributions[:, :-1]
-    columns = bundle.manifest.columns
-    mean = np.abs(values).mean(axis=0)
-    total = mean.sum() or 1.0
-    rows = [{"column": c.name, "factor": c.factor, "direction": c.direction, "importance": float(m), "share": float(m / total)}
-            for c, m in zip(columns, mean, strict=True)]
+    values, columns = contributions[:, :-1], bundle.manifest.columns
     factors = sorted({c.factor for c in columns})
-    sums = {f: float(np.abs(values[:, [c.factor == f for c in columns]].sum(axis=1)).mean()) for f in factors}
-    whole = sum(sums.values()) or 1.0
-    parts = [{"factor": f, "importance": s, "share": s / whole} for f, s in sums.items()]
-    return {"columns": _strongest(rows), "factors": _strongest(parts)}
+    sums = np.column_stack([values[:, [c.factor == f for c in columns]].sum(axis=1) for f in factors])
+    described = [{"column": c.name, "factor": c.factor, "direction": c.direction} for c in columns]
+    measured = (("columns", described, np.abs(values)), ("factors", [{"factor": f} for f in factors], np.abs(sums)))
+    return {kind: _strongest(_measured(about, sizes, customers, repeats=repeats, level=level, seed=seed)) for kind, about, sizes in measured}
+
+
+def means_between(values, customers, *, repeats=200, level=0.95, seed=0):
+    """The means of columns (rows, k), and the ends of their intervals and of those of their shares, (4, k) as low, high, share low, share high.
+
+    The percentile bootstrap over customers: a draw is of as many customers as there are, with all of their rows, so a mean is a ratio of sums.
+    """
+    code = cluster_codes(customers)
+    count = np.bincount(code)
+    totals = np.column_stack([np.bincount(code, weights=column) for column in values.T])
+    drawn = np.array([each @ totals / (each @ count) for each in draws(len(count), repeats=repeats, rng=np.random.default_rng(seed))])
+    shares = drawn / np.where(drawn.sum(axis=1, keepdims=True) > 0, drawn.sum(axis=1, keepdims=True), 1.0)
+    tails = [0.5 - level / 2, 0.5 + level / 2]
+    return values.mean(axis=0), np.concatenate([np.quantile(drawn, tails, axis=0), np.quantile(shares, tails, axis=0)])
 
 
 def dependence(bundle, contributions, matrix, *, top=10, bins=20):
@@ -62,6 +74,16 @@ def check_against_shap(bundle, matrix, *, threads=1):
 def sample_rows(rows, *, limit, seed=0):
     """Positions of at most `limit` of `rows` rows, drawn by seed, in order."""
     return np.sort(np.random.default_rng(seed).permutation(rows)[:limit])
+
+
+def _measured(described, sizes, customers, **how):
+    mean = sizes.mean(axis=0)
+    whole = mean.sum() or 1.0
+    rows = [about | {"importance": float(m), "share": float(m / whole)} for about, m in zip(described, mean, strict=True)]
+    if customers is None:
+        return rows
+    ends = means_between(sizes, customers, **how)[1].T.tolist()
+    return [row | dict(zip(("low", "high", "share_low", "share_high"), each, strict=True)) for row, each in zip(rows, ends, strict=True)]
 
 
 def _strongest(rows):

@@ -1,5 +1,6 @@
 """Stage dossier: everything a validator asks of the candidate, on one page in every language, from what the stages measured."""
 
+import shutil
 from pathlib import Path
 
 from models.policy import load_policy
@@ -15,12 +16,14 @@ POLICY = Path("policy.yaml")
 
 
 def dossier(use_case):
-    """Write `dossier/`: `index.html` and `index.zh.html`."""
+    """Write `dossier/`: `index.html` and `index.zh.html`, and beside them the `figures/` of explain that they link to."""
     made = read_artefacts(use_case, policy=load_policy(POLICY, use_case), params=load_params(), hashes=data_hashes(use_case))
-    site = Site(made, more=("dossier",))
+    site = Site(made, more=("dossier", "explanation"))
     addresses = {language: index_name(language) for language in LANGUAGES}
     with replacing(case_path(use_case, "dossier")) as folder:
         folder.mkdir(parents=True)
+        # Copied, so that a dossier kept with its bundle keeps what it shows.
+        shutil.copytree(case_path(use_case, "explanation", "figures"), folder / "figures")
         for language in LANGUAGES:
             view = dossier_view(made, site.words[language])
             page = site.page("dossier.html", view, language=language, addresses=addresses, home=None)

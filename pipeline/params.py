@@ -247,6 +247,9 @@ class ExplainParams(_Strict):
 
     rows: Count
     dependence_top: Count
+    repeats: Count
+    interaction_rows: Count
+    interaction_columns: Count
     check_rows: Count
     seed: int
 

@@ -133,7 +133,7 @@ def view(made, language="en"):
 
 
 def words_for(made, language="en"):
-    return Site(made, more=("dossier",)).words[language]
+    return Site(made, more=("dossier", "explanation")).words[language]
 
 
 def keys(shown):
@@ -231,6 +231,24 @@ def test_every_column_is_listed_once_the_strongest_first(run, pages):
     model = artefact(run, "data/default/model/model.json")
     assert sorted(names) == sorted(column["name"] for column in model["columns"])
     assert names[0] == artefact(run, "data/default/explanation/importance.json")["columns"][0]["column"]
+
+
+def test_the_plots_are_linked_and_lie_beside_the_page_in_its_language(run, pages):
+    for language, page in pages.items():
+        linked = re.findall(r'href="(figures/[^"]+)"', page.raw)
+        folder = run / "data/default/dossier"
+        assert sorted(linked) == sorted(f"figures/{path.name}" for path in (folder / "figures").glob(f"*.{language}.svg"))
+        assert {name.split("/")[1].split("_")[0].split(".")[0] for name in linked} == {"importance", "dependence", "interactions", "interaction"}
+        for name in linked:
+            assert (folder / name).read_bytes() == (run / "data/default/explanation" / name).read_bytes()
+
+
+def test_importances_are_shown_with_their_intervals(run, pages):
+    found = artefact(run, "data/default/explanation/importance.json")
+    first = found["factors"][0]
+    assert first["share_low"] <= first["share"] <= first["share_high"]
+    assert f"{first['share']:.1%} ({first['share_low']:.1%} – {first['share_high']:.1%})" in pages["en"].raw
+    assert f"by drawing {found['customers']} customers" in pages["en"].raw
 
 
 def test_the_page_loads_nothing_from_a_network(pages):
@@ -362,7 +380,7 @@ def test_data_is_found_again_by_its_hash(made):
 
 
 def test_every_kind_that_a_stage_may_write_has_words():
-    words = Words("en", more=("dossier",))
+    words = Words("en", more=("dossier", "explanation"))
     named = [*(f"setting.{name}" for name in Settings.__struct_fields__ if name not in ("threads", "refit")), *(f"method.refit.{name}" for name in REFITS),
              *(f"leak.{reason}" for reason in ASKED), *(f"samples.{kind}" for kind in WORDS), *(f"sample.{name}" for name in ORDER),
              *(f"sample.{name}.for" for name in ORDER),
@@ -392,7 +410,7 @@ def test_a_difference_is_level_where_its_interval_holds_nothing(low, high, who):
 
 
 def test_what_is_empty_is_no_part():
-    words = Words("en", more=("dossier",))
+    words = Words("en", more=("dossier", "explanation"))
     assert table(("a",), []) is None
     assert readings([None]) is None
     assert section(words, "limits", None, table(("a",), [])) is None
@@ -473,7 +491,7 @@ def test_the_learning_curve_says_by_what_it_differs_from_the_model(run, pages):
     ("< 8.5", "hour", "below 9:00"), (">= 0.5", "count", "from 1"), ("missing", "days", "not known"), ("special", "category", "rare or never seen"),
     ("branch, zither", "category", "Branch, zither")])
 def test_a_bin_is_said_in_its_unit(label, unit, written):
-    assert _bin(label, unit, Words("en", more=("dossier",))).casefold() == written.casefold()
+    assert _bin(label, unit, Words("en", more=("dossier", "explanation"))).casefold() == written.casefold()
 
 
 def test_reviewers_of_a_source_without_the_columns_of_the_rules_read_the_model_alone(made):

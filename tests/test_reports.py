@@ -335,19 +335,21 @@ def catalogue(name):
     return json.loads((ROOT / "pipeline/reports/templates" / name).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["", "dossier."])
+@pytest.mark.parametrize("name", ["", "dossier.", "explanation.", "moves."])
 def test_both_languages_have_the_same_messages_with_the_same_places(name):
     catalogues = [catalogue(f"{name}{language}.json") for language in LANGUAGES]
     places = [{name: {field for _, field, _, _ in Formatter().parse(words) if field} for name, words in each.items()} for each in catalogues]
     assert places[0] == places[1]
 
 
-def test_no_message_of_the_dossier_hides_one_of_the_reports():
-    assert set(catalogue("en.json")) & set(catalogue("dossier.en.json")) == set()
+@pytest.mark.parametrize("name", ["dossier", "explanation", "moves"])
+def test_no_message_of_a_further_file_hides_one_of_the_reports(name):
+    others = {key for other in ("", "dossier.", "explanation.", "moves.") if other != f"{name}." for key in catalogue(f"{other}en.json")}
+    assert others & set(catalogue(f"{name}.en.json")) == set()
 
 
 def test_every_message_of_the_templates_and_modules_has_words():
-    known_ids = set(catalogue("en.json")) | set(catalogue("dossier.en.json"))
+    known_ids = {key for name in ("", "dossier.", "explanation.", "moves.") for key in catalogue(f"{name}en.json")}
     source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "pipeline/reports").rglob("*")) if path.suffix in (".py", ".html"))
     asked = set(re.findall(r"""\b(?:t|words|self)\(\s*["']([a-z_.]+)["']\s*[,)]""", source)) - {"day"}
     asked |= {f"{stem}{case}" for stem in re.findall(r"""t\('([a-z_.]+\.)' ~ case""", source) for case in ("default", "fraud")}

@@ -26,7 +26,7 @@ class Artefacts:
 
     about: ingest.json; maturity, catalogue, leaks: of development/; observations: a frame of customer_id, as_of, target, status and sample, one row
     per observation; model: model.json of the validated bundle and `bundle` its hash; shipped: model.json of what scores, `shipped_hash` its hash;
-    evaluation: full.json; importance, check: of explanation/; gate, challengers, validation: as their stages wrote them; policy:
+    evaluation: full.json; importance, dependence, interactions, check: of explanation/; gate, challengers, validation: as their stages wrote them; policy:
     `models.policy.Policy`; params: the parameters; hashes: DVC's by path.
     """
 
@@ -45,6 +45,8 @@ class Artefacts:
     shipped_hash: str = ""
     evaluation: dict | None = None
     importance: dict | None = None
+    dependence: list | None = None
+    interactions: dict | None = None
     check: dict | None = None
     gate: dict | None = None
     challengers: dict | None = None
@@ -76,7 +78,8 @@ def read_artefacts(use_case, *, policy, params, hashes):
     model, shipped, development = (case_path(use_case, name) for name in ("model", "shipped", "development"))
     wanted = {"catalogue": development / "catalogue.json", "leaks": development / "leaks.json", "shipped": shipped / MANIFEST_FILE,
               "evaluation": case_path(use_case, "evaluation", "full.json"), "importance": case_path(use_case, "explanation", "importance.json"),
-              "check": case_path(use_case, "explanation", "check.json"), "gate": case_path(use_case, "gate.json"),
+              **{name: case_path(use_case, "explanation", f"{name}.json") for name in ("dependence", "interactions", "check")},
+              "gate": case_path(use_case, "gate.json"),
               "challengers": case_path(use_case, "challengers", "challengers.json"),
               "validation": case_path(use_case, "validation", "validation.json")}
     found = {name: read_json(path) for name, path in wanted.items() if path.exists()}

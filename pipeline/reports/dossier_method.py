@@ -2,10 +2,8 @@
 
 from models.classifier import candidates
 from models.sample import DEVELOPMENT
-from pipeline.reports.charts import Bar, ranked
-from pipeline.reports.dossier_parts import Test, facts, figures, good_of, prose, rate, readings, section, side, span, table
-
-TOP = 12
+from pipeline.reports.dossier_parts import Test, facts, figures, good_of, links, prose, rate, readings, section, side, span, table
+from pipeline.reports.explanation_figures import explanation_figures, figure_name
 
 
 def method(made, words):
@@ -51,12 +49,11 @@ def drivers(made, words):
     """What the model looks at by factor and column, whether this is right to the digit, and whether it keeps its directions."""
     if made.importance is None:
         return None
-    used = {kind: [each for each in made.importance[kind] if each["share"] > 0] for kind in ("factors", "columns")}
-    bars = [Bar(words.named("factor", each["factor"]), each["share"], words.percent(each["share"], 0)) for each in used["factors"]]
-    top = [Bar(words.feature(each["column"]), each["share"], words.percent(each["share"])) for each in used["columns"][:TOP]]
-    drawn = (ranked(bars, **words.caption("factors", description=_said(bars), rows=words.count(made.importance["rows"]))),
-             ranked(top, **words.caption("columns", description=_said(top), count=len(top))))
-    return section(words, "drivers", readings([_directions(made, words), _shap(made, words)]), figures(*drawn), _broken(made, words))
+    drawn = explanation_figures(made.importance, made.dependence or [], made.interactions or {"pairs": [], "curves": []}, words)
+    strength = [figure for name, figure in drawn.items() if name.startswith("importance")]
+    files = [(figure.title, f"figures/{figure_name(name, words.language)}") for name, figure in drawn.items()]
+    return section(words, "drivers", readings([_directions(made, words), _shap(made, words)]), figures(*strength),
+                   links(files, title=words("drivers.files"), note=words("drivers.files.note")), _broken(made, words))
 
 
 def _directions(made, words):
@@ -112,7 +109,3 @@ def _grades(made, words):
              rate(words, grade["probability"])) for start, grade in zip(starts, made.model["grades"], strict=True)]
     head = (words("column.grade"), words("column.meaning"), "#" + words("column.range"), "#" + words("column.pd"))
     return table(head, rows, title=words("scale.grades"))
-
-
-def _said(bars):
-    return ", ".join(f"{bar.label}: {bar.words}" for bar in bars)

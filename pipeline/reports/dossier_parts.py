@@ -67,6 +67,11 @@ def listed(items, *, title="", note=""):
     return Block("listed", tuple(items), title, note) if items else None
 
 
+def links(items, *, title="", note=""):
+    """A list of (label, address beside the page)."""
+    return Block("links", tuple(items), title, note) if items else None
+
+
 def facts(pairs, *, title=""):
     """Labels with their values; a pair without a value is left out."""
     known = tuple(pair for pair in pairs if pair[1] not in (None, ""))
