@@ -198,8 +198,8 @@ def test_a_filter_keeps_what_was_asked_for(browser, tabled):
 
 def keeps_what_is_chosen(page, select, name):
     """Each choice of a list leaves the rows of that value, and no choice is offered that leaves none."""
-    about, rows = select.get_attribute("data-filter"), page.locator("tr[data-grade]")
-    values = [row.get_attribute(f"data-{about}") for row in rows.all()]
+    about = select.get_attribute("data-filter")
+    values = page.locator("tr[data-grade]").evaluate_all("(rows, about) => rows.map((row) => row.dataset[about])", about)
     for choice in select.evaluate("(each) => [...each.options].map((option) => option.value)"):
         select.select_option(choice)
         assert shown(page) == (values.count(choice) if choice else len(values)) > 0, (name, about, choice)
@@ -208,8 +208,7 @@ def keeps_what_is_chosen(page, select, name):
 
 def keeps_what_holds_the_text(page, typed, name):
     """A text leaves the rows that hold it, whatever the case; one that none holds leaves none; without it all are back."""
-    rows = page.locator("tr[data-grade]")
-    texts = rows.all_text_contents()
+    texts = page.locator("tr[data-grade]").all_text_contents()
     part = max(re.findall(r"[^\W_]+", texts[0]), key=len).upper()
     for text, expected in ((part, sum(part.lower() in each.lower() for each in texts)), ("no such customer", 0), ("", len(texts))):
         typed.fill(text)
@@ -218,6 +217,6 @@ def keeps_what_holds_the_text(page, typed, name):
 
 def shown(page):
     """How many rows are seen, which is also what the page says."""
-    count = page.locator("tr[data-grade]:visible").count()
+    count = page.locator("tr[data-grade]").evaluate_all("(rows) => rows.filter((row) => row.checkVisibility()).length")
     assert str(count) in re.findall(r"\d+", page.locator("[data-shown]").inner_text())
     return count
