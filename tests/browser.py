@@ -28,7 +28,7 @@ VIEWS = {
 }
 SERIOUS = ("serious", "critical")
 # A page is pictured in parts of this height: beyond 16,384 pixels Chromium repeats the picture instead of going on.
-PART = 8_000
+PART = 16_000
 
 # What sticks out of the page or of its own box. What scrolls by itself may be wider; so may a drawing's box, whose texts are looked at one by one.
 STICKING_OUT = """() => {
@@ -81,14 +81,20 @@ READ = """() => {
   return texts.map((each) => each.trim()).filter(Boolean);
 }"""
 
+# How much of the page can be pressed or filled in to sort or filter a table.
+WORKED = """() => document.querySelectorAll("th button, [data-filter]").length"""
+
 # What of a sortable table's column is shown, from the top: the value that it is sorted by.
 COLUMN = """([table, column]) => [...document.querySelectorAll("table")][table].querySelectorAll("tbody tr").values().filter((row) => !row.hidden)
   .map((row) => row.cells[column].dataset.v ?? row.cells[column].textContent.trim()).toArray()"""
 
+NOTED = {"sticking_out": STICKING_OUT, "overlapping": OVERLAPPING, "unnamed": UNNAMED, "anchors": ANCHORS, "links": LINKS, "texts": READ, "worked": WORKED}
+
 
 @dataclass(frozen=True)
 class Seen:
-    """One page in one view, with what was noted: each a list of sentences, empty where nothing is wrong; texts is all that is read on it."""
+    """One page in one view, with what was noted: lists of sentences, empty where nothing is wrong, the addresses it links to, all that is read on it, how many
+    controls its tables have, and the sizes of its printed sheets."""
 
     page: str
     view: str
@@ -100,6 +106,7 @@ class Seen:
     anchors: list
     links: list
     texts: list
+    worked: int
     violations: list
     paper: list
 
@@ -124,8 +131,7 @@ def look(browser, path, view, *, named, pictures, audit):
     with opened(browser, path, view, console, requests) as page:
         stem = f"{named.replace('/', '-').removesuffix('.html')}.{view}"
         photograph(page, pictures, stem)
-        noted = {name: page.evaluate(script) for name, script in (
-            ("sticking_out", STICKING_OUT), ("overlapping", OVERLAPPING), ("unnamed", UNNAMED), ("anchors", ANCHORS), ("links", LINKS), ("texts", READ))}
+        noted = {name: page.evaluate(script) for name, script in NOTED.items()}
         violations = accessibility(page) if audit else []
         paper = sheets(page, pictures / f"{stem}.pdf") if view == "print" else []
     return Seen(named, view, console, requests, violations=violations, paper=paper, **noted)
