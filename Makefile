@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup setup-spark run test test-slow lint clean bench-simulated bench-models bench-intake
+.PHONY: help setup setup-spark setup-browser run test test-slow lint clean bench-simulated bench-models bench-intake
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -35,6 +35,16 @@ setup-spark: .venv/.installed-spark ## add the pinned pyspark to .venv (450 MB; 
 	  uv pip install --quiet --python $(BIN)/python --no-build-isolation --require-hashes --no-deps -r requirements-spark.lock ; \
 	else \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes --no-deps -r requirements-spark.lock ; \
+	fi
+	@touch $@
+
+setup-browser: .venv/.installed-browser ## add the pinned playwright and axe-core to .venv (170 MB) for tests that look at pages; Chromium is the system's
+
+.venv/.installed-browser: .venv/.installed requirements-browser.lock
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-browser.lock ; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-browser.lock ; \
 	fi
 	@touch $@
 

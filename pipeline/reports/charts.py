@@ -45,7 +45,8 @@ def ranked(bars, **about):
 
 
 def _lying(bar, top, length):
-    label = shortened(bar.label, WIDTH - width_of(bar.words) - 24)
+    # On paper letters are an eighth larger (style.css).
+    label = shortened(bar.label, (WIDTH - 24) / 1.125 - width_of(bar.words))
     return (text(0, top + 12, label), text(WIDTH, top + 12, bar.words, anchor="end", css="value"),
             box(0, top + 18, WIDTH, 7, css="track"), box(0, top + 18, length, 7, css=f"t-{bar.tone}", hint=f"{bar.label}: {bar.words}"))
 

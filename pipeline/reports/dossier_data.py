@@ -6,7 +6,7 @@ from datetime import date
 from models.sample import IN_SAMPLE, OUT_OF_TIME
 from pipeline.reports.charts import Bar, ranked
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import facts, figures, listed, numbers, prose, section, table
+from pipeline.reports.dossier_parts import facts, figures, listed, numbers, prose, quoted, section, table
 
 # Splits set apart by their own names; in the order in which a reader meets them.
 ORDER = ("development", "validation", "calibration", "embargo", "compromised", OUT_OF_TIME, "unused")
@@ -41,7 +41,7 @@ def _rejects(made, words):
 
 
 def _findings(made, words):
-    rows = [(words.named("table", each["table"]), each["meaning"], words.count(each["rows"]), each["example"]) for each in made.about["findings"]]
+    rows = [(words.named("table", each["table"]), quoted(each["meaning"]), words.count(each["rows"]), each["example"]) for each in made.about["findings"]]
     head = (words("column.table"), words("column.finding"), "#" + words("column.rows"), words("column.example"))
     return table(head, rows, title=words("data.findings"), note=words("data.findings.note"))
 
@@ -98,7 +98,7 @@ def samples(made, words):
     head = (words("column.sample"), words("column.purpose"), *numbers(words, "rows", "customers", "bad", "bad_customers", "rate"),
             words("column.observed"))
     return section(words, "samples", prose(words(f"samples.{made.leaks['judged_by']['kind']}"), words("samples.checked"), _shared(words, rows)),
-                   table(head, lines), listed(made.leaks["notes"], title=words("samples.notes")))
+                   table(head, lines), listed([quoted(each) for each in made.leaks["notes"]], title=words("samples.notes")))
 
 
 def _sample_line(words, name, part):

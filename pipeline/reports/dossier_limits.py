@@ -3,7 +3,7 @@
 from models.sample import IN_SAMPLE, OUT_OF_TIME
 from models.sufficiency import FEW_BAD
 from pipeline.reports.dossier_data import shared_customers
-from pipeline.reports.dossier_parts import listed, proven, section, span, span_percent
+from pipeline.reports.dossier_parts import listed, proven, quoted, section, span, span_percent
 from pipeline.reports.dossier_use import unproven
 from pipeline.reports.dossier_validation import FACTOR, moved_most, rule_words, worse_inputs
 
@@ -16,7 +16,7 @@ def limits(made, words):
                                         _drifted, _inputs, _refitted)
             for limit in find(made, words)]
     told = made.training.get("warnings", []) + (made.leaks["warnings"] if made.leaks else [])
-    return section(words, "limits", listed(said), listed(told, title=words("limits.told"), note=words("limits.told.note")))
+    return section(words, "limits", listed(said), listed([quoted(each) for each in told], title=words("limits.told"), note=words("limits.told.note")))
 
 
 def _simulated(made, words):

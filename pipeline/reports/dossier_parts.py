@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 
 @dataclass(frozen=True)
 class Block:
@@ -60,6 +62,11 @@ def prose(*sentences, title=""):
     """A paragraph of the sentences that are there."""
     said = tuple(sentence for sentence in sentences if sentence)
     return Block("prose", said, title) if said else None
+
+
+def quoted(sentence):
+    """A sentence as an earlier stage wrote it, marked as English in whatever language the page is: screen readers and translators go by that."""
+    return Markup('<span lang="en">{}</span>').format(sentence)
 
 
 def listed(items, *, title="", note=""):

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pipeline.reports.dossier_parts import facts, listed, prose, section, table
+from pipeline.reports.dossier_parts import facts, listed, prose, quoted, section, table
 
 
 def purpose(made, words):
@@ -57,7 +57,7 @@ def verdict(made, words):
     """What the gate decided, check by check; the details are as the gate wrote them, in English."""
     if made.gate is None:
         return None
-    rows = [(words(f"check.{line['check']}"), words("passed") if line["passed"] else words("failed"), line["detail"]) for line in made.gate["reasons"]]
+    rows = [(words(f"check.{line['check']}"), words("passed") if line["passed"] else words("failed"), quoted(line["detail"])) for line in made.gate["reasons"]]
     said = words(f"gate.{made.gate['verdict']}") + (words("gate.first") if made.gate["first"] else "")
     return section(words, "gate", prose(said), table((words("column.check"), words("column.passed"), words("column.detail")), rows))
 
