@@ -55,7 +55,10 @@ PROFITABILITY = {
     "net_income",
     "retained_earnings",
 }
-CASH_FLOW = {"cash", "operating_cash_flow", "investing_cash_flow", "financing_cash_flow", "capex", "dividends"}
+# What is tied up in customers, stock and suppliers is told in days too, and both are one fact.
+CASH_FLOW = {
+    *("cash", "receivables", "inventory", "payables", "operating_cash_flow", "investing_cash_flow", "financing_cash_flow", "capex", "dividends"),
+}
 
 MARGINS = {"gross_margin": "gross_profit", "operating_margin": "ebit", "net_margin": "net_income"}
 
