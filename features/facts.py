@@ -20,40 +20,35 @@ _BACKGROUND = {
 FACTS = {
     "default": {
         # solvency
-        "leverage": (
+        "indebtedness": (
             *("stmt_liabilities", "stmt_equity_ratio", "stmt_equity_to_liabilities", "stmt_debt_to_equity", "stmt_negative_equity"),
+            *("stmt_debt", "stmt_net_debt", "stmt_net_debt_to_ebitda", "stmt_long_term_debt", "stmt_zmijewski_x", "stmt_beneish_lvgi"),
+            *("stmt_equity", "stmt_equity_change"),
         ),
-        "equity_change": (
-            *("stmt_equity", "stmt_equity_change_to_assets", "stmt_owner_flows", "stmt_equity_revision", "stmt_paid_in_capital"),
-        ),
-        "borrowing": (
-            *("stmt_debt", "stmt_net_debt", "stmt_net_debt_to_ebitda", "stmt_short_term_debt", "stmt_short_term_debt_share", "stmt_long_term_debt"),
-        ),
+        "debt_maturity": ("stmt_short_term_debt", "stmt_short_term_debt_share", "stmt_current_liabilities", "stmt_current_liabilities_share"),
+        "owner_funds": ("stmt_owner_flows", "stmt_paid_in_capital"),
         "interest_burden": ("stmt_interest_cover", "stmt_interest_to_debt", "stmt_interest_expense"),
         "liquidity": (
             *("stmt_current_ratio", "stmt_quick_ratio", "stmt_cash_ratio", "stmt_working_capital", "stmt_working_capital_to_revenue"),
-            *("stmt_current_liabilities", "stmt_current_liabilities_share"),
+            "stmt_long_term_funds_to_fixed_assets",
         ),
-        "asset_structure": ("stmt_current_assets", "stmt_fixed_assets", "stmt_depreciation", "stmt_long_term_funds_to_fixed_assets"),
+        "asset_structure": ("stmt_current_assets", "stmt_fixed_assets", "stmt_depreciation", "stmt_beneish_depi"),
         "asset_growth": ("stmt_assets",),
         "size": ("stmt_log_assets", "stmt_log_revenue", "peer_size_rank"),
-        "distress_scores": ("stmt_altman_z_any", "stmt_altman_z_private", "stmt_zmijewski_x"),
+        "distress_scores": ("stmt_altman_z_any", "stmt_altman_z_private"),
         "market_value": ("stmt_market_value", "stmt_market_to_liabilities", "stmt_market_to_equity", "peer_market_value_rank"),
         # profitability
         "profit": (
             *("stmt_operating_margin", "stmt_net_margin", "stmt_ebitda_margin", "stmt_negative_ebitda", "stmt_roe", "stmt_roa", "stmt_net_income"),
-            *("stmt_net_income_to_liabilities", "stmt_ebit", "stmt_pretax_income", "stmt_loss", "stmt_loss_two_years", "stmt_net_income_revision"),
+            *("stmt_net_income_to_liabilities", "stmt_ebit", "stmt_pretax_income", "stmt_loss", "stmt_loss_two_years"),
+            *("stmt_tax", "stmt_tax_rate"),
         ),
-        "gross_margin": ("stmt_gross_margin", "stmt_gross_profit", "stmt_cost_of_sales"),
-        "overheads": ("stmt_operating_expenses", "stmt_operating_expenses_to_revenue"),
-        "tax": ("stmt_tax", "stmt_tax_rate"),
-        "revenue_growth": ("stmt_revenue",),
-        "asset_turnover": ("stmt_asset_turnover",),
+        "gross_margin": ("stmt_gross_margin", "stmt_beneish_gmi"),
+        "overheads": ("stmt_operating_expenses", "stmt_operating_expenses_to_revenue", "stmt_beneish_sgai"),
+        # what is sold, what it costs and what is earned on it move together against the assets; the margin between them is told apart
+        "sales": ("stmt_revenue", "stmt_asset_turnover", "stmt_cost_of_sales", "stmt_gross_profit"),
         "earnings_stability": ("stmt_gross_margin_sd", "stmt_operating_margin_sd", "stmt_net_margin_sd", "stmt_roa_sd"),
-        "accounts_quality": (
-            *("stmt_beneish_dsri", "stmt_beneish_gmi", "stmt_beneish_aqi", "stmt_beneish_depi", "stmt_beneish_sgai", "stmt_beneish_lvgi"),
-            *("stmt_beneish_m", "stmt_piotroski_f"),
-        ),
+        "accounts_quality": ("stmt_beneish_aqi", "stmt_beneish_m", "stmt_piotroski_f"),
         "retained_earnings": ("stmt_retained_earnings",),
         # cash flow
         "operating_cash_flow": (
@@ -61,7 +56,7 @@ FACTS = {
             *("stmt_free_cash_flow", "stmt_cash_drain_two_years"),
         ),
         "cash_reserves": ("stmt_cash", "stmt_cash_cover_months", "stmt_defensive_days"),
-        "receivables": ("stmt_receivables", "stmt_receivable_days"),
+        "receivables": ("stmt_receivables", "stmt_receivable_days", "stmt_beneish_dsri"),
         "inventory": ("stmt_inventory", "stmt_inventory_days"),
         "payables": ("stmt_payables", "stmt_payable_days"),
         "cash_conversion": ("stmt_cash_conversion_days",),
@@ -93,7 +88,7 @@ FACTS = {
             *("inv_overdue_over_0d_share", "inv_overdue_over_30d_share", "inv_overdue_over_60d_share", "inv_overdue_over_90d_share"),
             *("inv_overdue_change_to_billed", "inv_roll_rate_to_30d", "inv_roll_rate_to_60d"),
         ),
-        "open_invoices": ("inv_open", "inv_open_amount", "inv_open_count", "inv_open_to_billed", "inv_largest_open_share", "inv_open_to_limit"),
+        "open_invoices": ("inv_open", "inv_open_amount", "inv_open_count", "inv_open_to_billed", "inv_largest_open_share"),
         "part_payments": ("inv_share_in_parts", "inv_partly_paid_share"),
         "business_volume": (
             *("inv_billed_amount", "inv_count", "inv_settled_count", "inv_billing", "inv_amount", "inv_active_months", "inv_days_since_last"),
@@ -124,10 +119,10 @@ FACTS = {
         **_BACKGROUND,
         "scope": ("bg_outside_scope_share", "bg_outside_scope_count"),
         "filing": ("stmt_age_days", "stmt_filing_days", "stmt_filing_late", "stmt_count", "stmt_missing"),
-        "restatements": ("stmt_restated",),
+        "restatements": ("stmt_restated", "stmt_net_income_revision", "stmt_equity_revision"),
         "audit": ("stmt_audited",),
         "credit_limit": ("exp_log_limit", "exp_limit"),
-        "limit_use": ("exp_exposure_to_limit", "exp_peak_to_limit"),
+        "limit_use": ("exp_exposure_to_limit", "exp_peak_to_limit", "inv_open_to_limit"),
         "collateral": ("exp_collateral_share",),
         "our_exposure": ("exp_exposure", "exp_exposure_to_revenue"),
     },
