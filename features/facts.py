@@ -8,6 +8,8 @@ import re
 
 import msgspec
 
+from features.peers import peer_name
+
 _BACKGROUND = {
     "company_age": ("bg_age_months",),
     "relationship": ("bg_months_as_customer",),
@@ -144,6 +146,15 @@ FACTS = {
         **_BACKGROUND,
     },
 }
+# Columns beside which another says how they stand to the customer's own longer average: their difference from it, or how many times it they are.
+OWN_AVERAGE = {
+    "inv_days_late_mean_90d": ("inv_days_late_trend_90d", "difference"),
+    "inv_share_late_90d": ("inv_share_late_trend_90d", "difference"),
+    "inv_billed_amount_90d": ("inv_billing_trend_90d", "times"),
+    "con_share_on_time_365d": ("con_share_on_time_trend_365d", "difference"),
+    "txn_inflow_90d": ("txn_inflow_trend_90d", "times"),
+    "txn_outflow_90d": ("txn_outflow_trend_90d", "times"),
+}
 _PEER = re.compile(r"peer_(.+)_quantile")
 # What a name may end with beside its window and still tell of the same figure.
 ENDING = re.compile(
@@ -174,3 +185,14 @@ def stems(name):
     while ended := ENDING.fullmatch(name):
         name = ended[1]
         yield name
+
+
+def comparisons(name):
+    """What a column may be compared by: [(kind, the column that says so, what that holds)], the most telling first.
+
+    kind: industry (it holds the quantile), year_before, quarter_before or own_average (it holds the difference from that, or the times of it). Whether
+    there are such columns is not asked.
+    """
+    changes = [("year_before", f"{name}_change_12m", "difference"), ("quarter_before", f"{name}_change_90d", "difference")]
+    own = [("own_average", *OWN_AVERAGE[name])] if name in OWN_AVERAGE else []
+    return [("industry", peer_name(name), "quantile"), *changes, *own]

@@ -19,7 +19,9 @@ from serving.standing import policy_arguments
 
 POLICY = "policy.yaml"
 SIDES = (("adverse", 1), ("favourable", -1))
-REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("contribution", pa.float64()),
+COMPARISON = pa.struct([("kind", pa.string()), ("name", pa.string()), *((name, kind) for each in ("value", "reference")
+                                                                        for name, kind in ((each, pa.float64()), (f"{each}_text", pa.string())))])
+REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("contribution", pa.float64()), ("comparison", COMPARISON),
                     ("features", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64()), ("text", pa.string())])))])
 
 
@@ -61,9 +63,18 @@ def _reasons(bundle, values, matrix):
 
 
 def _plain(reason):
-    shown = [{"name": name, "value": None if isinstance(value, str) else value, "text": value if isinstance(value, str) else None}
-             for name, value, _ in reason.columns]
-    return {"message_id": reason.message_id, "factor": reason.factor, "contribution": reason.contribution, "features": shown}
+    shown = [{"name": name, **_apart("value", value, text="text")} for name, value, _ in reason.columns]
+    return {"message_id": reason.message_id, "factor": reason.factor, "contribution": reason.contribution, "features": shown,
+            "comparison": _plain_comparison(reason.comparison)}
+
+
+def _plain_comparison(found):
+    return {"kind": found.kind, "name": found.name, **_apart("value", found.value), **_apart("reference", found.reference)}
+
+
+def _apart(name, value, *, text=""):
+    """A value in the column of numbers or in that of words."""
+    return {name: None if isinstance(value, str) else value, text or f"{name}_text": value if isinstance(value, str) else None}
 
 
 def _credit(policy, rows, scores, standing):
