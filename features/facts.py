@@ -158,7 +158,7 @@ OWN_AVERAGE = {
 _PEER = re.compile(r"peer_(.+)_quantile")
 # What a name may end with beside its window and still tell of the same figure.
 ENDING = re.compile(
-    r"(.+)_(?:\d+[hdm]|to_assets|change|growth|trend|sd|log|mean|last|share|inflow_share|outflow_share|outflow_to_inflow)"
+    r"(.+?)_(?:\d+[hdm]|to_assets|change|growth|trend|sd|log|mean|last|share|inflow_share|outflow_share|outflow_to_inflow)"
 )
 _FACT_OF = {use_case: {stem: fact for fact, stems in facts.items() for stem in stems} for use_case, facts in FACTS.items()}
 

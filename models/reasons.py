@@ -116,15 +116,23 @@ def _reason(bundle, message_id, places, total, contributions, values):
     strongest = sorted(places, key=contributions.__getitem__, reverse=total > 0)[:SHOWN] if len(places) > 1 else places
     columns = bundle.manifest.columns
     shown = tuple((columns[p].name, shown_value(columns[p], values[p]), contributions[p]) for p in strongest)
-    return Reason(message_id, total, columns[strongest[0]].factor, shown, _comparison(bundle, strongest[0], values))
+    return Reason(message_id, total, columns[strongest[0]].factor, shown, _comparison(bundle, strongest[0], total, contributions, values))
 
 
-def _comparison(bundle, place, values):
-    """The first comparison of a column that the row has the figures for, else with what is typical."""
+def _comparison(bundle, place, total, contributions, values):
+    """The first comparison of a column that the row has the figures for and that says what the reason says, else with what is typical."""
     columns = bundle.manifest.columns
     for kind, subject, other, how in bundle.grouped(_compared)[place]:
         value, says = values[subject], values[other]
-        if value == value and says == says and (how != "times" or says > 0):
+        if value != value or says != says:
+            continue
+        if how == "quantile":
+            # where more is riskier beyond doubt, a customer above the middle is no reason that lowers the risk
+            agrees = columns[subject].direction * (says - 0.5) * total >= 0
+        else:
+            # a change that pushes the other way does not explain the reason
+            agrees = contributions[other] * total > 0 and (how != "times" or says > 0)
+        if agrees:
             return Comparison(kind, columns[subject].name, value, _reference(how, value, says))
     column = columns[place]
     kind = "none" if column.typical is None else "typical"

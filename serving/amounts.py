@@ -13,6 +13,7 @@ SHARES = frozenset({"share", "quantile", "difference of shares"})
 # Units whose values are logarithms of money: by how much to divide what they stand for.
 LOGS = {"log currency units": 1, "log minor units": 100}
 SIGNED_LOGS = {"signed log": 1, "signed log minor units": 100}
+AMOUNTS = frozenset({"minor units", *LOGS, *SIGNED_LOGS})
 WEEKDAYS = (_("weekday.0"), _("weekday.1"), _("weekday.2"), _("weekday.3"), _("weekday.4"), _("weekday.5"), _("weekday.6"))
 # Units that are said beside the number, by whether their words depend on the count; other units are not written.
 COUNTED = {"days": _n("unit.days"), "months": _n("unit.months"), "standard deviations": _n("unit.standard deviations"), "points of 9": _n("unit.points of 9")}
@@ -35,9 +36,9 @@ def format_value(value, unit, *, language):
         return told(WEEKDAYS[int(value) % 7], language=language)
     if unit in SHARES:
         return percent(value, language=language)
-    written = _number(_amount(value, unit), language)
+    written = _number(_amount(value, unit) if unit in AMOUNTS else value)
     before, after = _around(unit, written == "1", language)
-    return f"{before}{written}{after}"
+    return f"{before}{_localised(written, language)}{after}"
 
 
 def percent(value, *, language, digits=1):
@@ -71,13 +72,15 @@ def _exp(value):
     return math.exp(min(value, 700.0))
 
 
-def _number(value, language):
+# Sentences in the next language ask for the same numbers again.
+@lru_cache(maxsize=512)
+def _number(value):
+    """A number in Python's symbols."""
     if 0 < abs(value) < 0.1:
         # two digits that say something: a change of 0.004 is not none
-        small = f"{float(f'{value:.2g}'):.6f}".rstrip("0").rstrip(".") if abs(value) >= 1e-6 else "0"
-        return _localised(small, language)
+        return f"{float(f'{value:.2g}'):.6f}".rstrip("0").rstrip(".") if abs(value) >= 1e-6 else "0"
     rounded = round(float(value), 2)
-    return _localised(f"{rounded:,.0f}" if rounded == int(rounded) or abs(rounded) >= 1000 else f"{rounded:,.2f}", language)
+    return f"{rounded:,.0f}" if rounded == int(rounded) or abs(rounded) >= 1000 else f"{rounded:,.2f}"
 
 
 def _localised(written, language):

@@ -7,9 +7,10 @@ or for the parts of it, and words for the window.
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+
+import msgspec
 
 from features.errors import RiskError
 from serving.amounts import format_value, percent
@@ -97,8 +98,7 @@ def feature_name(name, *, language):
     return words[0].upper() + words[1:]
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """What a reason's sentence says: its message id and factor, whether it raises the risk, and its comparison (kind, name, value and reference as in
     models.reasons.Comparison) with the unit of the figure."""
 
@@ -130,11 +130,13 @@ def _against(said, written, language):
         return _place(round(said.reference * 100), language)
     if said.kind == "none":
         return ""
-    reference = format_value(said.reference, said.unit, language=language)
-    if reference == written:
-        return told(AGAINST[f"{said.kind}.same"], language=language)
-    before, after = _compared(said.kind, language)
-    return f"{before}{reference}{after}"
+    # what is typical is the same for every row
+    reference = (_typical if said.kind == "typical" else format_value)(said.reference, said.unit, language=language)
+    before, after, same = _compared(said.kind, language)
+    return same if reference == written else f"{before}{reference}{after}"
+
+
+_typical = lru_cache(maxsize=4096)(format_value)
 
 
 @lru_cache(maxsize=256)
@@ -147,7 +149,9 @@ def _place(hundredths, language):
 
 @cache
 def _compared(kind, language):
-    return told(AGAINST[kind], language=language).partition("{reference}")[::2]
+    """What stands before and after a reference, and what is said where it is written like the figure."""
+    before, _reference, after = told(AGAINST[kind], language=language).partition("{reference}")
+    return before, after, told(AGAINST[f"{kind}.same"], language=language)
 
 
 @lru_cache(maxsize=16384)
