@@ -114,11 +114,11 @@ class Said(msgspec.Struct, frozen=True):
 
 def reason_sentence(said, *, language):
     """One whole sentence: what raises or lowers the risk, the customer's figure, and what it is held against."""
-    value = said.value
+    value, form = said.value, "number"
     if value is None or value != value:
         form = "missing"
-    else:
-        form = "level" if isinstance(value, str) or said.unit == "flag" else "number"
+    elif isinstance(value, str) or said.unit == "flag":
+        form = "level"
     before, middle, after = _sentence(said.message_id, said.factor, said.adverse, said.name, form, language)
     written = "" if form == "missing" else format_value(value, said.unit, language=language)
     return f"{before}{written}{middle}{_against(said, written, language)}{after}"
