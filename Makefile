@@ -88,6 +88,10 @@ bench-what-if: setup ## simulated portfolios: how often the months that came lie
 bench-serving: setup ## a score with reasons in process, over HTTP and in batches beside LightGBM and mlflow models serve; 20 minutes of load
 	@$(BIN)/python -m benchmarks.serving $(PARTS)
 
+.PHONY: bench-reasons
+bench-reasons: setup ## are reasons the same after a refit, enough, and true of who is declined? 5,000 and 50,000 simulated customers; CUSTOMERS=5000
+	@$(BIN)/python -m benchmarks.reasons $(if $(CUSTOMERS),--customers $(CUSTOMERS))
+
 .PHONY: bench-policies
 bench-policies: setup ## 20 simulated portfolios: a policy chosen on years 1 to 3 against none, a scorecard's and the best in hindsight
 	@$(BIN)/python -m benchmarks.policies

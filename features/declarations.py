@@ -1,13 +1,14 @@
 """All declarations of a use case, in the order of their columns."""
 
 from features import background, contracts, events, extras, fraud, invoices, peers, statements, transactions
+from features.facts import with_reasons
 from features.feature import renamed
 
 
 def declare(use_case, columns):
     """Every feature declared for a use case over tables with these columns, {table: {column: kind}}, whether or not its columns are
     there."""
-    return _default(columns) if use_case == "default" else _fraud(columns)
+    return with_reasons(use_case, _default(columns) if use_case == "default" else _fraud(columns))
 
 
 def _default(columns):

@@ -189,4 +189,5 @@ def _payments():
 
 
 def _limit():
-    return [_declare("inv_open_to_limit", ratio(open_items("open_amount"), last("exposures", "limit")), "ratio", NO_BASE)]
+    used = ratio(open_items("open_amount"), last("exposures", "limit"))
+    return [_declare("inv_open_to_limit", used, "ratio", NO_BASE, factor="background")]

@@ -38,10 +38,14 @@ def declare(columns, declared):
     return [_peer(by_name[name], industry) for name in COMPARED if name in by_name]
 
 
+def peer_name(name):
+    """The column that says where the named one stands in its industry, whether or not there is such a column."""
+    return NAMED.get(name, f"peer_{name.removeprefix('stmt_')}_quantile")
+
+
 def _peer(base, industry):
-    name = NAMED.get(base.name, f"peer_{base.name.removeprefix('stmt_')}_quantile")
     return feature(
-        name,
+        peer_name(base.name),
         peer(base.name, base.how, *industry),
         unit="quantile",
         factor=base.factor,

@@ -44,6 +44,8 @@ KNOWN_AS = {
 }
 SHORT = {"total_assets": "assets", "total_liabilities": "liabilities"}
 DIRECTIONS = {"total_liabilities": 1, "equity": -1, "retained_earnings": -1}
+# The indices that tell of something else than profit.
+BENEISH = {"dsri": "cash_flow", "depi": "solvency", "lvgi": "solvency"}
 PROFITABILITY = {
     "revenue",
     "cost_of_sales",
@@ -55,7 +57,10 @@ PROFITABILITY = {
     "net_income",
     "retained_earnings",
 }
-CASH_FLOW = {"cash", "operating_cash_flow", "investing_cash_flow", "financing_cash_flow", "capex", "dividends"}
+# What is tied up in customers, stock and suppliers is told in days too, and both are one fact.
+CASH_FLOW = {
+    *("cash", "receivables", "inventory", "payables", "operating_cash_flow", "investing_cash_flow", "financing_cash_flow", "capex", "dividends"),
+}
 
 MARGINS = {"gross_margin": "gross_profit", "operating_margin": "ebit", "net_margin": "net_income"}
 
@@ -281,11 +286,11 @@ def _funding():
 
 
 def _beneish():
-    declared = [(f"stmt_beneish_{name}", how, 0) for name, how in COMPONENTS.items()]
+    declared = [_declare(BENEISH.get(name, "profitability"), GAP_YEAR, (f"stmt_beneish_{name}", how, 0), unit="index") for name, how in COMPONENTS.items()]
     known = {**COMPONENTS, "sgi": ratio(line("revenue"), line("revenue", YEAR)), "tata": _accruals()}
     score = plus(constant(WEIGHTS["constant"]), *(times(how, WEIGHTS[name]) for name, how in known.items()))
     return [
-        *_declare("profitability", GAP_YEAR, *declared, unit="index"),
+        *(each for one in declared for each in one),
         *_declare("profitability", GAP_YEAR, ("stmt_beneish_m", score, 0), unit="score"),
     ]
 
@@ -394,10 +399,8 @@ def _late_filing():
 
 def _revisions():
     """What a restatement took from, or added to, the income and equity first reported for the latest period."""
-    return [
-        *_declare("profitability", GAP, ("stmt_net_income_revision_to_assets", ratio(revision("net_income"), line("total_assets")), 0)),
-        *_declare("solvency", GAP, ("stmt_equity_revision_to_assets", ratio(revision("equity"), line("total_assets")), 0)),
-    ]
+    revised = [(f"stmt_{name}_revision_to_assets", ratio(revision(name), line("total_assets")), 0) for name in ("net_income", "equity")]
+    return _declare("background", GAP, *revised)
 
 
 def _factor(name):

@@ -1,21 +1,41 @@
-"""Why a score is what it is: contributions grouped as people speak of them, the strongest on either side."""
+"""Why a score is what it is: contributions grouped by business fact, the strongest on either side, each with what its figure is compared with."""
 import msgspec
 import numpy as np
 
+from features.facts import comparisons
+
 SUB_SCORES = {"financial": ("solvency", "profitability"), "behavioural": ("payment_behaviour", "contracts", "disputes"),
               "cash_flow": ("cash_flow", "transactions"), "background": ()}
+COMPARED_WITH = ("industry", "year_before", "quarter_before", "own_average", "typical", "none")
+# Columns shown behind a reason: a fact may have two dozen, and beyond these each says little that the first did not.
+SHOWN = 5
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """A figure of the customer and what it is held against: the column's name and value, and the reference.
+
+    By kind the reference is the customer's quantile in its industry (0 lowest), the customer's own figure a year or 90 days before or its own longer
+    average, the development median or most frequent level (typical), or None (none).
+    """
+
+    kind: str
+    name: str
+    value: float | str | None
+    reference: float | str | None
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One reason: the message's id, its contribution in log-odds (positive raises the risk), its factor, and the columns behind it.
+    """One reason: the message's id, its contribution in log-odds (positive raises the risk), its factor, the columns behind it, and its comparison.
 
-    `columns` lists (name, value, contribution), strongest first; value is a float, a category's level or None where missing.
+    `columns` lists up to SHOWN (name, value, contribution), those that push the reason's way most first; value is a float, a category's level or None where
+    missing. The comparison is of the first, or of the figure that the first is the quantile or the change of.
     """
 
     message_id: str
     contribution: float
     factor: str
     columns: tuple
+    comparison: Comparison
 
 
 def reasons(bundle, contributions, matrix, *, adverse=4, favourable=2):
@@ -33,6 +53,12 @@ def reasons(bundle, contributions, matrix, *, adverse=4, favourable=2):
     # Lists, since Python reads numbers of its own many times faster than numpy's one by one.
     rows = zip(worst, best, table.tolist(), contributions.tolist(), matrix.tolist(), strict=True)
     return [_row_reasons(bundle, groups, *row) for row in rows]
+
+
+def reason_totals(bundle, contributions):
+    """Contributions summed by reason: its message ids and (rows, reasons) in log-odds; with the base value a row adds up to the raw score within 1e-12."""
+    grouped = bundle.grouped(_by_message)
+    return [message_id for message_id, _ in grouped[0]], _sums(contributions, grouped)
 
 
 def sub_scores(bundle, contributions):
@@ -87,7 +113,48 @@ def _row_reasons(bundle, groups, worst, best, sums, contributions, values):
 
 
 def _reason(bundle, message_id, places, total, contributions, values):
-    strongest = sorted(places, key=lambda place: -abs(contributions[place])) if len(places) > 1 else places
+    strongest = sorted(places, key=contributions.__getitem__, reverse=total > 0)[:SHOWN] if len(places) > 1 else places
     columns = bundle.manifest.columns
     shown = tuple((columns[p].name, shown_value(columns[p], values[p]), contributions[p]) for p in strongest)
-    return Reason(message_id, total, columns[strongest[0]].factor, shown)
+    return Reason(message_id, total, columns[strongest[0]].factor, shown, _comparison(bundle, strongest[0], total, contributions, values))
+
+
+def _comparison(bundle, place, total, contributions, values):
+    """The first comparison of a column that the row has the figures for and that says what the reason says, else with what is typical."""
+    columns = bundle.manifest.columns
+    for kind, subject, other, how in bundle.grouped(_compared)[place]:
+        value, says = values[subject], values[other]
+        if value != value or says != says:
+            continue
+        if how == "quantile":
+            # where more is riskier beyond doubt, a customer above the middle is no reason that lowers the risk
+            agrees = columns[subject].direction * (says - 0.5) * total >= 0
+        else:
+            # a change that pushes the other way does not explain the reason
+            agrees = contributions[other] * total > 0 and (how != "times" or says > 0)
+        if agrees:
+            return Comparison(kind, columns[subject].name, value, _reference(how, value, says))
+    column = columns[place]
+    kind = "none" if column.typical is None else "typical"
+    return Comparison(kind, column.name, shown_value(column, values[place]), column.typical)
+
+
+def _reference(how, value, says):
+    if how == "quantile":
+        return says
+    return value - says if how == "difference" else value / says
+
+
+def _compared(columns):
+    """Of each column its comparisons that the model has both columns of, [(kind, place of the figure, place of what it is compared by, what that holds)].
+
+    Of a quantile or a change the figure is the one it is of, since that is what a reader knows.
+    """
+    places = {column.name: place for place, column in enumerate(columns) if column.levels is None}
+    found = [[] for _ in columns]
+    for name, place in places.items():
+        for kind, other, how in comparisons(name):
+            if other in places:
+                found[place].append((kind, place, places[other], how))
+                found[places[other]].insert(0, (kind, place, places[other], how))
+    return found

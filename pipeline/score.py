@@ -19,7 +19,11 @@ from serving.standing import policy_arguments
 
 POLICY = "policy.yaml"
 SIDES = (("adverse", 1), ("favourable", -1))
-REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("contribution", pa.float64()),
+# Rows explained at a time.
+PART = 5000
+COMPARISON = pa.struct([("kind", pa.string()), ("name", pa.string()), *((name, kind) for each in ("value", "reference")
+                                                                        for name, kind in ((each, pa.float64()), (f"{each}_text", pa.string())))])
+REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("contribution", pa.float64()), ("comparison", COMPARISON),
                     ("features", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64()), ("text", pa.string())])))])
 
 
@@ -38,14 +42,13 @@ def score(use_case):
 def scored(rows, columns, standing, *, bundle, policy, threads):
     """The scores of a book as an Arrow table; `rows` are its observations, `columns` and `standing` its features and what the policy asks for."""
     matrix = encode(columns, bundle)
-    scores, values = score_rows(bundle, matrix, threads=threads), contributions(bundle, matrix, threads=threads)
+    scores = score_rows(bundle, matrix, threads=threads)
     keys = [name for name in ("observation_id", "customer_id", "transaction_id", "as_of") if name in rows]
     table = {name: pa.array(rows[name]) for name in keys}
     table |= {"bundle": [bundle.hash] * len(rows), "policy": [policy.hash] * len(rows), "raw_score": scores.raw_score,
               bundle.manifest.probability_name: scores.probability, **_interval(scores), "points": scores.points,
               "grade": pa.array(scores.grade_names(), pa.string())}
-    table |= {f"sub_{name}": total for name, total in sub_scores(bundle, values).items()}
-    table |= _reasons(bundle, values, matrix)
+    table |= _explained(bundle, matrix, threads=threads)
     decide = _credit if bundle.manifest.use_case == "default" else _fraud
     return pa.table({**table, **decide(policy, rows, scores, standing)})
 
@@ -55,15 +58,36 @@ def _interval(scores):
     return {"pd_low": pa.array(scores.pd_low, from_pandas=True), "pd_high": pa.array(scores.pd_high, from_pandas=True)}
 
 
+def _explained(bundle, matrix, *, threads):
+    """Sub-scores and reasons, some rows at a time: as Python objects those of a million rows at once would want 40 GB."""
+    starts = range(0, len(matrix), PART) or (0,)
+    parts = [_explained_part(bundle, matrix[start : start + PART], threads=threads) for start in starts]
+    return {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
+
+
+def _explained_part(bundle, matrix, *, threads):
+    values = contributions(bundle, matrix, threads=threads)
+    return {f"sub_{name}": pa.array(total) for name, total in sub_scores(bundle, values).items()} | _reasons(bundle, values, matrix)
+
+
 def _reasons(bundle, values, matrix):
     found = reasons(bundle, values, matrix)
     return {side: pa.array([[_plain(reason) for reason in row if reason.contribution * sign > 0] for row in found], pa.list_(REASON)) for side, sign in SIDES}
 
 
 def _plain(reason):
-    shown = [{"name": name, "value": None if isinstance(value, str) else value, "text": value if isinstance(value, str) else None}
-             for name, value, _ in reason.columns]
-    return {"message_id": reason.message_id, "factor": reason.factor, "contribution": reason.contribution, "features": shown}
+    shown = [{"name": name, **_apart("value", value, text="text")} for name, value, _ in reason.columns]
+    return {"message_id": reason.message_id, "factor": reason.factor, "contribution": reason.contribution, "features": shown,
+            "comparison": _plain_comparison(reason.comparison)}
+
+
+def _plain_comparison(found):
+    return {"kind": found.kind, "name": found.name, **_apart("value", found.value), **_apart("reference", found.reference)}
+
+
+def _apart(name, value, *, text=""):
+    """A value in the column of numbers or in that of words."""
+    return {name: None if isinstance(value, str) else value, text or f"{name}_text": value if isinstance(value, str) else None}
 
 
 def _credit(policy, rows, scores, standing):

@@ -1,9 +1,8 @@
 """Answers while no bundle can be loaded: on whom the book knows, its published score, decided anew by the policy of today."""
 
 from models.horizon import horizon_of
-from serving import messages
 from serving.kept import PublicationDamaged
-from serving.scorer import Answer, Reason, Scored, Scorer, freshness_of, with_questions
+from serving.scorer import Answer, Reason, Scored, Scorer, freshness_of, with_questions, worded
 
 SUB_SCORE = "sub_"
 
@@ -62,7 +61,16 @@ class LastGood(Scorer):
     def _published_reason(self, reason, languages):
         values = tuple({"name": each["name"], "value": each["value"] if each["text"] is None else each["text"], "contribution": None}
                        for each in reason["features"])
-        name, value, contribution = values[0]["name"], values[0]["value"], reason["contribution"]
-        said = {"unit": self.catalogue[name].unit, "contribution": contribution}
-        sentence = {language: messages.reason_sentence(name, value, **said, language=language) for language in languages}
-        return Reason(reason["message_id"], reason["factor"], contribution, values, sentence)
+        contribution, comparison = reason["contribution"], _compared(reason.get("comparison"))
+        # a publication of old names its strongest column alone
+        said = comparison or {"kind": "none", "name": values[0]["name"], "value": values[0]["value"], "reference": None}
+        sentence = worded(reason["message_id"], reason["factor"], contribution, said, self.catalogue[said["name"]].unit, languages)
+        return Reason(reason["message_id"], reason["factor"], contribution, values, sentence, comparison)
+
+
+def _compared(kept):
+    """A comparison as an answer has it; in a file numbers and words have columns of their own."""
+    if kept is None:
+        return None
+    value, reference = (kept[f"{name}_text"] if kept[name] is None else kept[name] for name in ("value", "reference"))
+    return {"kind": kept["kind"], "name": kept["name"], "value": value, "reference": reference}

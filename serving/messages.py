@@ -1,25 +1,44 @@
 """The words for what the machine found: messages by id in English and Chinese, values with their units, and one sentence per reason.
 
-The catalogues are serving/messages/<language>.json. A feature is named from the parts of its name, <group>_<measure>_<window>: words for <group>_<measure>,
+Reasons, their facts and units have gettext catalogues (serving.translations); names of features and of what is decided stand in
+serving/messages/<language>.json. A feature is named from the parts of its name, <group>_<measure>_<window>: words for <group>_<measure>,
 or for the parts of it, and words for the window.
 """
 
 import json
-import math
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
-from features.errors import RiskError
+import msgspec
 
-LANGUAGES = ("en", "zh")
+from features.errors import RiskError
+from serving.amounts import format_value, percent
+from serving.translations import LANGUAGES, _, find, told
+
 WINDOW = re.compile(r"(.+)_(\d+)([hdm])")
 YEAR_DAYS = 365
-# Units whose values are written as a percentage of one.
-SHARES = frozenset({"share", "quantile", "difference of shares"})
-# Units whose values are logarithms of money: by how much to divide what they stand for.
-LOGS = {"log currency units": 1, "log minor units": 100}
-SIGNED_LOGS = {"signed log": 1, "signed log minor units": 100}
+# Sentences by whether they tell of a risk that rises and by what there is to say of the figure.
+SENTENCES = {
+    (True, "number"): _("sentence.adverse.number"),
+    (True, "level"): _("sentence.adverse.level"),
+    (True, "missing"): _("sentence.adverse.missing"),
+    (False, "number"): _("sentence.favourable.number"),
+    (False, "level"): _("sentence.favourable.level"),
+    (False, "missing"): _("sentence.favourable.missing"),
+}
+# What a figure is held against, and how that is said where both are written alike.
+AGAINST = {
+    "year_before": _("against.year_before"),
+    "year_before.same": _("against.year_before.same"),
+    "quarter_before": _("against.quarter_before"),
+    "quarter_before.same": _("against.quarter_before.same"),
+    "own_average": _("against.own_average"),
+    "own_average.same": _("against.own_average.same"),
+    "typical": _("against.typical"),
+    "typical.same": _("against.typical.same"),
+}
+ABOVE, BELOW, WINDOWED = _("against.industry.above"), _("against.industry.below"), _("name.windowed")
 
 
 def language_of(accepted, *, default="en"):
@@ -32,12 +51,15 @@ def language_of(accepted, *, default="en"):
 
 
 def text(message_id, *, language, **values):
-    """The message with this id, its {placeholders} filled; a "feature." id is named as by feature_name.
+    """The message with this id, its {placeholders} filled; a "feature." id is named as by feature_name, a "reason." id by its business fact.
 
     Raises RiskError for a language or an id there are no words for.
     """
     if message_id.startswith("feature."):
         return feature_name(message_id.removeprefix("feature."), language=language)
+    if message_id.startswith("reason."):
+        fact = told(message_id, language=language)
+        return fact[0].upper() + fact[1:]
     words = _catalogue(language)["messages"].get(message_id)
     if words is None:
         raise RiskError(f"The message '{message_id}' has no wording in serving/messages/{language}.json; add one.")
@@ -46,8 +68,10 @@ def text(message_id, *, language, **values):
 
 def has_text(message_id, *, language):
     """Whether the catalogue has words for this message, or of its own for this feature ("feature.<name>")."""
+    if message_id.startswith("reason."):
+        return find(message_id, language=language) is not None
     catalogue = _catalogue(language)
-    stem, _ = _split_window(message_id.removeprefix("feature."), catalogue)
+    stem, _when = _split_window(message_id.removeprefix("feature."), catalogue)
     return message_id in catalogue["messages"] or (message_id.startswith("feature.") and stem in catalogue["stems"])
 
 
@@ -74,59 +98,83 @@ def feature_name(name, *, language):
     return words[0].upper() + words[1:]
 
 
-def format_value(value, unit, *, language):
-    """A feature's value as read by a person: None and NaN as not known, categories as they are, numbers with their unit.
+class Said(msgspec.Struct, frozen=True):
+    """What a reason's sentence says: its message id and factor, whether it raises the risk, and its comparison (kind, name, value and reference as in
+    models.reasons.Comparison) with the unit of the figure."""
 
-    unit: of the feature's declaration. Shares are written in per cent, money in whole currency units, logarithms as the amounts they stand for.
-    """
-    messages = _catalogue(language)["messages"]
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return messages["value.missing"]
-    if isinstance(value, str):
-        return messages["value.unseen"] if value == "unseen" else value
-    if unit == "flag":
-        return messages["value.yes" if value else "value.no"]
-    if unit.startswith("weekday"):
-        return messages[f"weekday.{int(value) % 7}"]
-    if unit in SHARES:
-        return f"{value * 100:,.1f}%"
-    return messages.get(f"unit.{unit}", "{value}").format(value=_number(_amount(value, unit)))
+    message_id: str
+    factor: str
+    adverse: bool
+    kind: str
+    name: str
+    value: object
+    reference: object
+    unit: str
 
 
-def reason_sentence(name, value, *, unit, contribution, language):
-    """One sentence that names a feature, its value and whether it raises (contribution > 0, log-odds of the bad outcome) or lowers the risk."""
-    before, after = _around_value(name, contribution > 0, language)
-    return f"{before}{format_value(value, unit, language=language)}{after}"
+def reason_sentence(said, *, language):
+    """One whole sentence: what raises or lowers the risk, the customer's figure, and what it is held against."""
+    value, form = said.value, "number"
+    if value is None or value != value:
+        form = "missing"
+    elif isinstance(value, str) or said.unit == "flag":
+        form = "level"
+    before, middle, after = _sentence(said.message_id, said.factor, said.adverse, said.name, form, language)
+    written = "" if form == "missing" else format_value(value, said.unit, language=language)
+    return f"{before}{written}{middle}{_against(said, written, language)}{after}"
+
+
+def _against(said, written, language):
+    """What the figure is held against."""
+    if said.kind == "industry":
+        return _place(round(said.reference * 100), language)
+    if said.kind == "none":
+        return ""
+    # what is typical is the same for every row
+    reference = (_typical if said.kind == "typical" else format_value)(said.reference, said.unit, language=language)
+    before, after, same = _compared(said.kind, language)
+    return same if reference == written else f"{before}{reference}{after}"
+
+
+_typical = lru_cache(maxsize=4096)(format_value)
+
+
+@lru_cache(maxsize=256)
+def _place(hundredths, language):
+    """A quantile in its industry in words. The quantiles are estimates, so that nobody is above or below all."""
+    above = hundredths >= 50
+    share = percent(min(hundredths if above else 100 - hundredths, 99) / 100, language=language, digits=0)
+    return told(ABOVE if above else BELOW, language=language).format(share=share)
 
 
 @cache
-def _around_value(name, adverse, language):
-    """What stands before and after the value in a reason's sentence: the same for every row, and a batch asks for it thousands of times."""
-    message_id, value = "reason.adverse" if adverse else "reason.favourable", "\0"
-    return text(message_id, language=language, name=feature_name(name, language=language), value=value).split(value)
+def _compared(kind, language):
+    """What stands before and after a reference, and what is said where it is written like the figure."""
+    before, _reference, after = told(AGAINST[kind], language=language).partition("{reference}")
+    return before, after, told(AGAINST[f"{kind}.same"], language=language)
 
 
-def _amount(value, unit):
-    if unit == "minor units":
-        return value / 100
-    if unit in LOGS:
-        return _exp(value) / LOGS[unit]
-    if unit in SIGNED_LOGS:
-        return math.copysign(_exp(abs(value)) - 1, value) / SIGNED_LOGS[unit]
-    return value
+@lru_cache(maxsize=16384)
+def _sentence(message_id, factor, adverse, name, form, language):
+    """What stands before the value, before the comparison and at the end: the same for every row, and a batch asks for it thousands of times."""
+    # A figure that belongs to no fact is named in the sentence already: what it tells of is its factor.
+    fact = _spoken(text(f"factor.{factor}", language=language)) if message_id.startswith("feature.") else told(message_id, language=language)
+    mark, words = "\0", told(SENTENCES[adverse, form], language=language)
+    parts = words.format(fact=fact, name=_name_within(name, language), value=mark, comparison=mark).split(mark)
+    return parts if len(parts) == 3 else (parts[0], "", parts[1])
 
 
-def _exp(value):
-    # A logarithm beyond this is no amount of money; exp would overflow.
-    return math.exp(min(value, 700.0))
+def _spoken(words):
+    """Words that stand alone as they are within a sentence."""
+    return words[0].lower() + words[1:]
 
 
-def _number(value):
-    if 0 < abs(value) < 0.1:
-        # two digits that say something: a change of 0.004 is not none
-        return f"{float(f'{value:.2g}'):.6f}".rstrip("0").rstrip(".") if abs(value) >= 1e-6 else "0"
-    rounded = round(float(value), 2)
-    return f"{rounded:,.0f}" if rounded == int(rounded) or abs(rounded) >= 1000 else f"{rounded:,.2f}"
+def _name_within(name, language):
+    """What a feature is called within a sentence, its window in brackets where the language does so."""
+    catalogue = _catalogue(language)
+    stem, when = (name, "") if name in catalogue["stems"] else _split_window(name, catalogue)
+    words = _stem_words(stem, catalogue)
+    return told(WINDOWED, language=language).format(measure=words, when=when.removeprefix(",").strip()) if when else words
 
 
 @cache

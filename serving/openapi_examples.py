@@ -73,11 +73,15 @@ ANSWER = {
     "sub_scores": {"financial": -0.41, "behavioural": 0.22, "cash_flow": 0.05, "background": -0.1},
     "reasons": [
         {
-            "message_id": "feature.inv_days_late_mean_90d",
+            "message_id": "reason.late_payment",
             "factor": "payment_behaviour",
             "contribution": 0.31,
             "values": [{"name": "inv_days_late_mean_90d", "value": 11.0, "contribution": 0.31}],
-            "sentence": {"en": "Average days late, last 90 days: 11 days, which raises the risk.", "zh": "近90天平均逾期天数：11天，推高风险。"},
+            "sentence": {
+                "en": "The risk is raised by late payment: average days late (last 90 days) came to 11 days, against 4 days for a typical customer.",
+                "zh": "付款逾期情况推高风险：近90天平均逾期天数为11天，而典型客户为4天。",
+            },
+            "comparison": {"kind": "typical", "name": "inv_days_late_mean_90d", "value": 11.0, "reference": 4.0},
         }
     ],
     "decision": {

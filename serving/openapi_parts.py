@@ -3,7 +3,7 @@
 from features.tables import TABLES
 from models.policy import ACTIONS, FRAUD_ACTIONS
 from models.policy_file import ROUTES
-from models.reasons import SUB_SCORES
+from models.reasons import COMPARED_WITH, SUB_SCORES
 from serving.inbound import ACCEPTED, MAX_ROWS, STANDING
 from serving.messages import LANGUAGES
 from serving.values import MAX_MONEY, MAX_NUMBER, MAX_TEXT
@@ -79,6 +79,17 @@ COMPONENTS = {
             "contribution": NUMBER | {"description": "In log-odds; above 0 it raises the risk."},
             "values": listed(whole({"name": TEXT, "value": {"type": ["number", "string", "null"]}, "contribution": or_null(NUMBER)})),
             "sentence": BY_LANGUAGE,
+            "comparison": or_null(
+                whole(
+                    {
+                        "kind": {"enum": [*COMPARED_WITH], "description": "What the reference is: docs/reasons.md."},
+                        "name": TEXT,
+                        "value": {"type": ["number", "string", "null"]},
+                        "reference": {"type": ["number", "string", "null"]},
+                    },
+                    description="The customer's figure and what it is held against; null on an answer from a publication that has none.",
+                )
+            ),
         }
     ),
     "Decision": whole(

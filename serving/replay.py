@@ -1,5 +1,6 @@
 """A recorded decision rebuilt from what it was made of: its features and question, the bundle, policy and context of then, whatever answers today."""
 
+import re
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -18,7 +19,7 @@ from serving.store import Decision
 # Parts of an answer that are words for what stands beside them: they follow the message catalogue of the day.
 WORDS = frozenset({"sentence", "words"})
 # Objects of an answer whose members are fields: one that an answer of today has more says nothing about the old one.
-FIELDS = ("", "/decision")
+FIELDS = re.compile(r"|/decision|/reasons/\d+")
 
 
 @dataclass(frozen=True)
@@ -181,4 +182,4 @@ def _of_words(difference):
 
 
 def _gained(difference):
-    return difference.then is msgspec.UNSET and difference.path.rpartition("/")[0] in FIELDS
+    return difference.then is msgspec.UNSET and FIELDS.fullmatch(difference.path.rpartition("/")[0]) is not None

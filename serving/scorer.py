@@ -77,13 +77,15 @@ class Unreadable(RiskError):
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One reason: contribution in log-odds (above 0 raises the risk), the columns behind it, strongest first, and a sentence per language."""
+    """One reason: contribution in log-odds (above 0 raises the risk), the columns behind it, strongest first, what the customer's figure is held against
+    (kind, name, value and reference of models.reasons.Comparison, None where a publication of old has none), and a sentence per language."""
 
     message_id: str
     factor: str
     contribution: float
     values: tuple
     sentence: dict
+    comparison: dict | None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,13 +306,11 @@ class Scorer:
             yield Scored(answer, values[place], standings[place], question, takes, languages=each.languages)
 
     def _reason(self, reason, languages):
-        name, value, _ = reason.columns[0]
-        unit = self._columns[name].unit
-        sentence = {
-            language: messages.reason_sentence(name, value, unit=unit, contribution=reason.contribution, language=language) for language in languages
-        }
+        compared = reason.comparison
         values = tuple({"name": name, "value": value, "contribution": contribution} for name, value, contribution in reason.columns)
-        return Reason(reason.message_id, reason.factor, reason.contribution, values, sentence)
+        comparison = {"kind": compared.kind, "name": compared.name, "value": compared.value, "reference": compared.reference}
+        sentence = worded(reason.message_id, reason.factor, reason.contribution, comparison, self._columns[compared.name].unit, languages)
+        return Reason(reason.message_id, reason.factor, reason.contribution, values, sentence, comparison)
 
     def _decisions(self, grades, probabilities, standings, asked):
         """The decision on each, in plain values with its words, and what it takes of its day."""
@@ -344,6 +344,12 @@ class Scorer:
             return found
         tables = {there: [table for table in self._tables if (table in present) == there] for there in (True, False)}
         return found | {"tables": tables[True], "absent": tables[False]}
+
+
+def worded(message_id, factor, contribution, comparison, unit, languages):
+    """A reason's sentence in each language."""
+    said = messages.Said(message_id, factor, contribution > 0, unit=unit, **comparison)
+    return {language: messages.reason_sentence(said, language=language) for language in languages}
 
 
 def with_questions(asked, questions):

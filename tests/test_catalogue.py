@@ -193,7 +193,7 @@ def test_what_a_feature_needs_follows_from_how_it_is_computed():
 @pytest.mark.parametrize("use_case", ["default", "fraud"])
 def test_every_feature_says_what_a_reader_needs(use_case):
     for each in build_catalogue(use_case, EVERYTHING).features:
-        assert each.message_id == f"feature.{each.name}"
+        assert each.message_id.startswith("reason."), each.name
         assert each.direction in (-1, 0, 1), each.name
         assert each.unit, each.name
         assert each.missing.startswith(("Missing", "Never")), each.name

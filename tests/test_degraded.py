@@ -86,12 +86,26 @@ def test_a_known_customer_gets_its_published_score_with_date_and_flag(var):
     with client_of(var) as client:
         answer = client.get("/v1/customers/C1", params={"requested_amount": 100_000}).json()
     assert {name: answer[name] for name in SCORE} == {name: whole[name] for name in SCORE}
-    assert [(r["message_id"], r["contribution"], r["sentence"]) for r in answer["reasons"]] == [
-        (r["message_id"], r["contribution"], r["sentence"]) for r in whole["reasons"]]
+    told = ("message_id", "contribution", "sentence", "comparison")
+    assert [[reason[name] for name in told] for reason in answer["reasons"]] == [[reason[name] for name in told] for reason in whole["reasons"]]
     assert (answer["as_of"], len(answer["faults"])) == (BOOK_AS_OF, 2)
     assert REFUSED_BUNDLE in answer["faults"][0]
     assert answer["faults"][1] == f"No bundle answers: the score told is the one published with the book of {BOOK_AS_OF}."
     assert history(var)[0].id == answer["decision_id"]
+
+
+def test_a_book_published_before_comparisons_still_words_its_reasons(tmp_path):
+    (row,) = scored_rows()
+    for side in ("adverse", "favourable"):
+        for reason in row.score[side]:
+            del reason["comparison"]
+    published(tmp_path, rows=[row], catalogue=catalogue("default").only(NAMES["default"]).to_dict())
+    ruin(tmp_path)
+    with client_of(tmp_path) as client:
+        reasons = client.get("/v1/customers/C1").json()["reasons"]
+    assert {reason["comparison"] for reason in reasons} == {None}
+    assert not [reason for reason in reasons if "typical" in reason["sentence"]["en"]]
+    assert all(reason["sentence"]["zh"].endswith("。") for reason in reasons)
 
 
 def test_a_known_transaction_gets_its_published_score(tmp_path):

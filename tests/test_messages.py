@@ -11,7 +11,7 @@ from features.tables import TABLES
 from models.policy import ACTIONS, FRAUD_ACTIONS, LIMIT_BOUNDS
 from models.policy_file import LETTERS, ROUTES
 from models.reasons import SUB_SCORES
-from serving.messages import LANGUAGES, feature_name, format_value, has_text, label, language_of, policy_reason, reason_sentence, text
+from serving.messages import LANGUAGES, Said, feature_name, format_value, has_text, label, language_of, policy_reason, reason_sentence, text
 
 COLUMNS = {name: {column.name: column.kind for column in table.columns} for name, table in TABLES.items()}
 EXTRAS = {"series": {"market:business_climate": "number", "industry:industry_index": "number"}}
@@ -112,17 +112,71 @@ def test_a_value_is_written_with_its_unit(value, unit, english, chinese):
     assert (format_value(value, unit, language="en"), format_value(value, unit, language="zh")) == (english, chinese)
 
 
+def said(kind, value, reference, *, fact="reason.late_payment", adverse=True, name="inv_days_late_mean_90d", unit="days"):
+    return Said(fact, "payment_behaviour", adverse, kind, name, value, reference, unit)
+
+
 @pytest.mark.parametrize(
-    ("contribution", "language", "sentence"),
+    ("what", "english", "chinese"),
     [
-        (0.3, "en", "Average days late, last 90 days: 11.50 days, which raises the risk."),
-        (-0.3, "en", "Average days late, last 90 days: 11.50 days, which lowers the risk."),
-        (0.3, "zh", "近90天平均逾期天数：11.50天，推高风险。"),
-        (-0.3, "zh", "近90天平均逾期天数：11.50天，降低风险。"),
+        (
+            said("typical", 11.5, 4.0),
+            "The risk is raised by late payment: average days late (last 90 days) came to 11.50 days, against 4 days for a typical customer.",
+            "付款逾期情况推高风险：近90天平均逾期天数为11.50天，而典型客户为4天。",
+        ),
+        (
+            said("own_average", 1.0, 11.5, adverse=False),
+            "The risk is lowered by late payment: average days late (last 90 days) came to 1 day, against 11.50 days on the customer's own longer average.",
+            "付款逾期情况降低风险：近90天平均逾期天数为1天，而该客户自身的较长期平均水平为11.50天。",
+        ),
+        (
+            said("industry", -0.02, 0.0, fact="reason.profit", name="stmt_roa", unit="ratio"),
+            "The risk is raised by profit: return on assets came to -0.02, lower than for 99% of the industry.",
+            "盈利推高风险：总资产收益率为-0.02，低于99%的同行业客户。",
+        ),
+        (
+            said("industry", 0.12, 0.834, fact="reason.profit", name="stmt_roa", unit="ratio", adverse=False),
+            "The risk is lowered by profit: return on assets came to 0.12, higher than for 83% of the industry.",
+            "盈利降低风险：总资产收益率为0.12，高于83%的同行业客户。",
+        ),
+        (
+            said("year_before", 1200.5, 1200.5, fact="reason.liquidity", name="stmt_current_ratio", unit="ratio"),
+            "The risk is raised by liquidity: current ratio came to 1,200, as a year before.",
+            "流动性推高风险：流动比率为1,200，与一年前持平。",
+        ),
+        (
+            said("typical", None, 0.5, fact="feature.stmt_goodwill", name="stmt_goodwill_to_assets", unit="ratio"),
+            "The risk is raised by payment behaviour: of goodwill (statements) to total assets nothing is known, against 0.50 for a typical customer.",
+            "付款行为推高风险：「goodwill」（财务报表）占总资产比无数据，而典型客户为0.50。",
+        ),
+        (
+            said("typical", "建筑", "零售", fact="reason.industry", name="bg_industry", unit="category"),
+            "The risk is raised by the industry: under “industry” the record says “建筑”, against 零售 for a typical customer.",
+            "所属行业推高风险：“行业”一项为“建筑”，而典型客户为零售。",
+        ),
+        (
+            said("none", 1.0, None, fact="reason.profit", name="stmt_loss", unit="flag"),
+            "The risk is raised by profit: under “loss in the last twelve months” the record says “yes”.",
+            "盈利推高风险：“最近十二个月亏损”一项为“是”。",
+        ),
     ],
 )
-def test_a_reason_is_a_sentence(contribution, language, sentence):
-    assert reason_sentence("inv_days_late_mean_90d", 11.5, unit="days", contribution=contribution, language=language) == sentence
+def test_a_reason_is_a_sentence(what, english, chinese):
+    assert (reason_sentence(what, language="en"), reason_sentence(what, language="zh")) == (english, chinese)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("use_case", USE_CASES)
+def test_every_feature_has_a_reason_in_words(use_case, language):
+    for each in CATALOGUES[use_case].features:
+        assert has_text(each.message_id, language=language), each.name
+        assert text(each.message_id, language=language)
+        value = "建筑" if each.kind == "category" else 1.0
+        for adverse, kind, reference in ((True, "typical", value), (False, "typical", value), (True, "none", None), (True, "industry", 0.2)):
+            for shown in (value, None):
+                what = Said(each.message_id, each.factor, adverse, kind, each.name, shown, reference, each.unit)
+                sentence = reason_sentence(what, language=language)
+                assert not set("{}_\0") & set(sentence), sentence
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Reasons, sub-scores and the global explanation: sums that add up, grouping, order, and agreement with shap."""
+import msgspec
 import numpy as np
 import pytest
 from small_bundle import bundle, columns
 
+from models.bundle import Bundle, Column
 from models.explanation import check_against_shap, dependence, importance, sample_rows
-from models.reasons import reasons, shown_value, sub_scores
+from models.reasons import SHOWN, Comparison, reason_totals, reasons, shown_value, sub_scores
 from models.scoring import contributions, encode, raw_scores
 
 
@@ -43,6 +45,53 @@ def test_one_row_has_the_reasons_it_has_in_a_batch():
     matrix, parts = explained()
     batch = reasons(bundle(), parts, matrix)
     assert all(reasons(bundle(), parts[i:i + 1], matrix[i:i + 1])[0] == batch[i] for i in range(60))
+
+
+def told_of(described, values, parts):
+    """The reasons of one row of columns, each (name, message id and what else its Column has)."""
+    columns = tuple(Column(**{"factor": "solvency", **about, "name": name}) for name, about in described.items())
+    made = Bundle(msgspec.structs.replace(bundle().manifest, columns=columns), None, "")
+    (found,) = reasons(made, np.array([[*parts, -3.0]]), np.array([values], dtype=float))
+    return found
+
+
+PROFIT = {"message_id": "reason.profit", "typical": 0.05}
+ROA = {"stmt_roa": PROFIT, "stmt_roa_change_12m": PROFIT, "peer_roa_quantile": PROFIT}
+
+
+@pytest.mark.parametrize(
+    ("described", "values", "parts", "expected"),
+    [
+        (ROA, (0.02, -0.03, 0.2), (0.5, 0.1, 0.1), ("industry", "stmt_roa", 0.02, 0.2)),
+        # the quantile is the strongest: the figure it is of is named
+        (ROA, (0.02, -0.03, 0.2), (0.1, 0.1, 0.5), ("industry", "stmt_roa", 0.02, 0.2)),
+        (ROA, (0.02, -0.03, np.nan), (0.5, 0.1, 0.0), ("year_before", "stmt_roa", 0.02, 0.05)),
+        (ROA, (0.02, -0.03, np.nan), (0.1, 0.5, 0.0), ("year_before", "stmt_roa", 0.02, 0.05)),
+        # a change that pushes the other way explains nothing
+        (ROA, (0.02, 0.03, np.nan), (0.5, -0.1, 0.0), ("typical", "stmt_roa", 0.02, 0.05)),
+        (ROA, (np.nan, np.nan, np.nan), (0.5, 0.1, 0.0), ("typical", "stmt_roa", None, 0.05)),
+        (ROA | {"stmt_roa": PROFIT | {"direction": -1}}, (0.2, np.nan, 0.9), (0.5, 0.0, 0.0), ("typical", "stmt_roa", 0.2, 0.05)),
+        ({"txn_inflow_90d": PROFIT, "txn_inflow_trend_90d": PROFIT}, (50.0, 0.5), (0.5, 0.1), ("own_average", "txn_inflow_90d", 50.0, 100.0)),
+        ({"txn_inflow_90d": PROFIT, "txn_inflow_trend_90d": PROFIT}, (0.0, 0.0), (0.5, 0.1), ("typical", "txn_inflow_90d", 0.0, 0.05)),
+        ({"inv_overdue_share": {"message_id": "reason.overdue"}}, (0.5,), (0.5,), ("none", "inv_overdue_share", 0.5, None)),
+    ],
+)
+def test_a_figure_is_held_against_the_most_telling_reference_there_is(described, values, parts, expected):
+    assert told_of(described, values, parts)[0].comparison == Comparison(*expected[:3], pytest.approx(expected[3]) if expected[3] else expected[3])
+
+
+def test_the_columns_shown_are_those_that_push_the_reason_s_way_most():
+    described = {f"c{place}": {"message_id": "reason.profit"} for place in range(SHOWN + 2)}
+    (found,) = told_of(described, [1.0] * len(described), (-0.5, 0.3, 0.1, 0.4, 0.2, 0.6, 0.15))
+    assert [name for name, _, _ in found.columns] == ["c5", "c3", "c1", "c4", "c6"]
+    assert found.contribution == pytest.approx(1.25)
+
+
+def test_all_reasons_and_the_base_value_add_up_to_the_raw_score():
+    matrix, parts = explained()
+    names, totals = reason_totals(bundle(), parts)
+    assert len(names) == len(set(names)) == totals.shape[1]
+    assert np.abs(totals.sum(axis=1) + parts[:, -1] - raw_scores(bundle(), matrix)).max() < 1e-12
 
 
 def test_sub_scores_and_the_base_value_add_up_to_the_raw_score():

@@ -153,16 +153,24 @@ def test_an_answer_that_cannot_come_of_its_features_differs_by_path(var):
     assert (found.identical, found.differences[0].then) == (False, "A+")
 
 
-def forged(var, **changes):
-    """A decision in the ledger, whole in itself, whose answer is not what its features give."""
+def forged(var, *, reasons_lack=(), **changes):
+    """A decision in the ledger, whole in itself, whose answer is not what its features give, or lacks fields of its reasons."""
     with client_of(var) as client:
         client.post("/v1/score", json={"customer_id": "C1", "records": records()})
     with store_of(var) as store:
         (decision,) = store.history()
         payload = decision.payload
         payload["answer"] |= {"decision_id": "forged"} | changes
+        payload["answer"]["reasons"] = [{name: value for name, value in reason.items() if name not in reasons_lack} for reason in payload["answer"]["reasons"]]
         kept = {name: getattr(decision, name) for name in ("use_case", "source", "customer_id", "bundle", "policy", "context")}
         return store.record_decision(Entry(**kept, payload=payload, decision_id="forged")).id
+
+
+def test_a_decision_from_before_comparisons_replays(var):
+    found = replayed(var, forged(var, reasons_lack=("comparison",)))
+    assert found.identical
+    assert found.gained[0] == "/reasons/0/comparison"
+    assert all(path.endswith("/comparison") for path in found.gained)
 
 
 def test_words_of_another_day_are_no_difference_but_are_counted(var, monkeypatch):

@@ -55,10 +55,12 @@ def test_sub_scores_and_the_base_add_up_to_the_raw_score():
 
 def test_reasons_carry_value_and_a_sentence_in_both_languages():
     found = {reason.message_id: reason for reason in scorer().score_records(records(), question()).answer.reasons}
-    late = found["feature.inv_days_late_mean_90d"]
-    assert late.values[0]["value"] == 10.0
-    assert late.sentence["en"].startswith("Average days late, last 90 days: 10 days, which ")
-    assert late.sentence["zh"].startswith("近90天平均逾期天数：10天，")
+    late = found["reason.late_payment"]
+    assert late.values[0]["value"] == late.comparison["value"] == 10.0
+    assert late.sentence["en"].startswith("The risk is ")
+    assert "ed by late payment: average days late (last 90 days) came to 10 days" in late.sentence["en"]
+    assert late.sentence["zh"].startswith("付款逾期情况")
+    assert "风险：近90天平均逾期天数为10天" in late.sentence["zh"]
 
 
 def test_standing_by_hand():

@@ -4,7 +4,7 @@ import json
 import math
 from importlib.resources import files
 
-from serving.messages import feature_name, format_value, has_text, policy_reason, reason_sentence, text
+from serving.messages import Said, feature_name, format_value, has_text, policy_reason, reason_sentence, text
 
 LANGUAGES = ("en", "zh")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -66,15 +66,14 @@ class Words:
 
     def reason(self, reason, columns):
         """One reason as a sentence, with the value and what is typical; `columns`: the bundle's description of its columns by name."""
-        strongest = reason["features"][0]
-        about = columns.get(strongest["name"], {})
-        value = strongest["value"] if strongest["text"] is None else self.level(strongest["text"])
-        unit, typical = about.get("unit", ""), about.get("typical")
-        typical = self.level(typical) if isinstance(typical, str) else typical
-        sentence = reason_sentence(strongest["name"], value, unit=unit, contribution=reason["contribution"], language=self.language)
-        if typical is None or value is None or typical == value:
-            return sentence
-        return sentence + self("reason.typical", value=format_value(typical, unit, language=self.language))
+        about = reason.get("comparison") or _uncompared(reason, columns)
+        value, reference = (self._level(about[name], about[f"{name}_text"]) for name in ("value", "reference"))
+        unit = columns.get(about["name"], {}).get("unit", "")
+        said = Said(reason["message_id"], reason["factor"], reason["contribution"] > 0, about["kind"], about["name"], value, reference, unit)
+        return reason_sentence(said, language=self.language)
+
+    def _level(self, number, level):
+        return number if level is None else self.level(level)
 
     def value(self, value, unit):
         """A feature's value in its unit; a category in words, a missing one as not known."""
@@ -151,6 +150,15 @@ class Words:
         if unit == "days":
             return self.number(value, 0)
         return self.number(value, 2 if not _missing(value) and abs(value) < 10 else 1)
+
+
+def _uncompared(reason, columns):
+    """What a reason of scores without comparisons is held against: what is typical of its strongest column."""
+    strongest = reason["features"][0]
+    typical = columns.get(strongest["name"], {}).get("typical")
+    number, level = (None, typical) if isinstance(typical, str) else (typical, None)
+    return {"kind": "none" if typical is None else "typical", "name": strongest["name"], "value": strongest["value"], "value_text": strongest["text"],
+            "reference": number, "reference_text": level}
 
 
 def _texts(name):
