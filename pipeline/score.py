@@ -26,7 +26,7 @@ REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("cont
 
 
 def score(use_case):
-    """Write `scores.parquet`, one row per row of the book: score, grade, sub-scores, reasons and decision; beside it `earlier.parquet` (pipeline/earlier.py)."""
+    """Write `scores.parquet`, one row per row of the book: score, grade, sub-scores, reasons, decision; beside it `earlier.parquet` (pipeline/earlier.py)."""
     params = load_params()
     force, policy = in_force(params.source.name, use_case), load_policy(POLICY, use_case)
     book = case_path(use_case, "book")

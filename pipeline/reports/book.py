@@ -22,8 +22,8 @@ class Book:
     """One use case as the pages see it.
 
     arrays: {column: array}, one place per row of the book, with customer_id, as_of, raw_score, probability, grade, route (for fraud the action), and exposure
-    or amount in minor units (NaN missing); earlier: {column: array} of earlier.parquet (pipeline/earlier.py), a place per customer, none where nobody was
-    scored before; about: ingest.json; model: model.json of the bundle that scored; evaluation: full.json; importance: importance.json; challengers:
+    with limit, or amount, in minor units (NaN missing); earlier: {column: array} of earlier.parquet (pipeline/earlier.py), a place per customer, none where
+    nobody was scored before; about: ingest.json; model: model.json of the bundle that scored; evaluation: full.json; importance: importance.json; challengers:
     challengers.json.
     """
 
@@ -76,8 +76,8 @@ def read_book(use_case):
     kept = bundle_path(first["bundle"])
     model = read_json((kept if kept.is_dir() else case_path(use_case, "shipped")) / "model.json")
     return Book(
-        use_case=use_case, arrays=_arrays(scores, own, use_case, model["probability_name"]), earlier=_earlier(use_case), as_of=first["as_of"], bundle=first["bundle"],
-        policy_hash=first["policy"], about=read_json(INGEST), model=model,
+        use_case=use_case, arrays=_arrays(scores, own, use_case, model["probability_name"]), earlier=_earlier(use_case),
+        as_of=first["as_of"], bundle=first["bundle"], policy_hash=first["policy"], about=read_json(INGEST), model=model,
         evaluation=read_json(case_path(use_case, "evaluation", "full.json")),
         importance=read_json(case_path(use_case, "explanation", "importance.json")),
         challengers=read_json(case_path(use_case, "challengers", "challengers.json")))
@@ -153,7 +153,8 @@ def _asked(scores, query):
 def _arrays(scores, own, use_case, probability):
     """The columns that the portfolio is summed over, in order of observation_id; an exposure and an amount are floats, in minor units."""
     fraud = use_case == "fraud"
-    own_columns = "s.action AS route, abs(amount)::DOUBLE AS amount, channel" if fraud else "s.route, s.exposure::DOUBLE AS exposure"
+    credit = 's.route, s.exposure::DOUBLE AS exposure, s."limit"::DOUBLE AS "limit"'
+    own_columns = "s.action AS route, abs(amount)::DOUBLE AS amount, channel" if fraud else credit
     # A source may lack the channel: the empty row set gives every column a name.
     lacking = "SELECT NULL::VARCHAR AS observation_id, NULL::BIGINT AS amount, NULL::VARCHAR AS channel WHERE false"
     joined = f"LEFT JOIN (FROM read_parquet('{own}') UNION ALL BY NAME {lacking}) o USING (observation_id)" if fraud else ""

@@ -7,7 +7,7 @@ import numpy as np
 from models.policy import FRAUD_ACTIONS, ROUTES
 from pipeline.reports import performance
 from pipeline.reports.charts import Bar, calibration, columns, histogram, ranked
-from pipeline.reports.portfolio_moves import earlier_of, migration_view, moves_of
+from pipeline.reports.portfolio_moves import MOST, earlier_of, migration_view, moves_of
 from pipeline.reports.portfolio_risk import concentration, largest, loss_figures
 from pipeline.reports.text import tone_of
 
@@ -35,9 +35,9 @@ def portfolio_view(book, rows, *, policy, fields, names, links, words, beside=No
     listed = [_listed(row, book, fields, names, links, policy, words) | _moved(row, book, before.get(row["customer_id"])) for row in rows]
     return {
         "title": words(f"title.{case}"), "currency": policy.currency, "tiles": tiles(book, policy, words), "weighted": _weighted(book),
-        "figures": [_grades(book, words), _probabilities(book, words), *_channels(book, words)], "calibration": _calibration(book, words),
-        "workload": _workload(book, words), "performance": _performance(book, words), "drivers": [_factors(book, words), _columns(book, words)],
-        **(_risk_view(book, fields, names, links, policy, beside, words) if case == "default" else {}), "rows": listed,
+        "figures": [grades_figure(book, words), _probabilities(book, words), *_channels(book, words)], "calibration": _calibration(book, words),
+        "workload": _workload(book, words), "performance": health_view(book, words), "drivers": [_factors(book, words), _columns(book, words)],
+        **(risk_view(book, fields, names, links, policy, beside, words) if case == "default" else {}), "rows": listed,
         "choices": _choices(listed, words, case), "in_force_on": in_force_on,
     }
 
@@ -54,15 +54,15 @@ def loss_rate(policy):
     return policy.default.limits.loss_given_default
 
 
-def _risk_view(book, fields, names, links, policy, beside, words):
-    """Losses, concentrations and moves of a book of customers; whoever has no row in `beside` is shown without a reason."""
+def risk_view(book, fields, names, links, policy, beside, words, *, most=MOST):
+    """Losses, concentrations and the `most` who moved in each direction of a book of customers; whoever has no row in `beside` is shown without a reason."""
     def person(customer):
         return {"id": customer, "name": names.get(customer), "link": links.get(customer)}
 
     rate = loss_rate(policy)
     moves = [each | person(each["customer_id"]) | {"tone": tone_of(each["grade"]), "tone_before": tone_of(each["before"]),
                                                    "reason": _reason((beside or {}).get(each["customer_id"]), each["worse"], book, words)}
-             for each in moves_of(book)]
+             for each in moves_of(book, most=most)]
     top = [each | person(each["customer_id"]) | {"tone": tone_of(each["grade"])} for each in largest(book, rate)]
     return {"losses": loss_figures(book, fields, rate, words), "concentration": concentration(book, fields, words), "largest": top,
             "migration": migration_view(book, words), "moves": moves}
@@ -110,7 +110,8 @@ def _weighted(book):
     return bool(np.nan_to_num(book.arrays[WEIGHT[book.use_case]]).any())
 
 
-def _grades(book, words):
+def grades_figure(book, words):
+    """How many rows of the book have which grade."""
     count = {grade["name"]: int((book.arrays["grade"] == grade["name"]).sum()) for grade in book.grades}
     bars = [Bar(name, rows, words.count(rows), tone_of(name), words.percent(rows / len(book))) for name, rows in count.items()]
     return columns(bars, **words.caption(f"grades.{book.use_case}", description=_said(bars), note="figure.grades.note"))
@@ -177,7 +178,8 @@ def _sums(group, probability):
     return sorted(lines, key=lambda line: (-line[1], line[0]))
 
 
-def _performance(book, words):
+def health_view(book, words):
+    """How well the model proved, as `performance_part` of the templates shows it."""
     evaluation, case = book.evaluation, book.use_case
     lines = [(words(f"performance.{name}"), words.number(value, 3), f"{words.number(low, 3)} – {words.number(high, 3)}",
               words(f"performance.{name}.note")) for name, value, low, high in performance.headline(evaluation)]

@@ -86,7 +86,8 @@ def concentration(book, fields, words):
 
 def _index(kind, amounts, words):
     index = herfindahl(amounts)
-    return words(f"tile.herfindahl.{kind}"), words.number(index, 4 if index < 0.01 else 3), words("tile.herfindahl.note", equal=words.number(1 / index, 0 if index < 0.1 else 1))
+    note = words("tile.herfindahl.note", equal=words.number(1 / index, 0 if index < 0.1 else 1))
+    return words(f"tile.herfindahl.{kind}"), words.number(index, 4 if index < 0.01 else 3), note
 
 
 def largest(book, rate):
