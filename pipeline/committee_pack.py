@@ -114,12 +114,12 @@ def write_pack(month, path):
 
 
 def month_facts(store, source, first, now, policy, *, book_day):
-    """The Month from its first day to `now`, the moment up to which the ledgers are read (naive UTC); book_day: the day of the book."""
+    """The Month from its first day to `now`, the moment up to which the ledgers are read (naive UTC, inclusive); book_day: the day of the book."""
     rules, day = load_life_cycle(LIFE_CYCLE), now.date()
     reviews, overrides = Reviews(store, source=source).listed(as_of=day), [each for each in Overrides(store, source=source).all() if each.made_on <= day]
     cases, moves = _cases(LifeCycleLedger(store, source).moves_until(now), first)
     decided = [each for each in Committee(store, source=source).listed(as_of=day) if not each.closed_at or each.closed_at.date() >= first]
-    asked = [each for each in HumanReviews(store).all() if each.source == source and each.opened_at < now and not (each.answered_at and each.answered_at < now)]
+    asked = [each for each in HumanReviews(store).all() if each.source == source and each.opened_at <= now and not (each.answered_at and each.answered_at <= now)]
     over_limit = [each.owner for each in rules.spec.triggers if each.fact == "exposure_to_limit"]
     written = {"gate": "gate.json", "retrain": "retrain.json", "drift": "monitoring/drift.json", "quality": "monitoring/quality.json"}
     return Month(
@@ -150,9 +150,9 @@ def _steps(runs, now):
     """The next steps of playbooks that were running at `now`; those after them wait for it."""
     found = []
     for run in runs:
-        if run.started_at >= now:
+        if run.started_at > now:
             continue
-        done = {step: moment for step, moment in run.done.items() if moment < now}
+        done = {step: moment for step, moment in run.done.items() if moment <= now}
         waiting = next((each for each in standings(run.steps, run.started_at, done, now) if each.done_at is None), None)
         if waiting is not None:
             found.append(PlaybookStep(run.playbook, run.customer_id, waiting.name, waiting.department, waiting.due_at, waiting.late))

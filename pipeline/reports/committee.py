@@ -5,7 +5,7 @@ from pipeline.reports.portfolio import grades_figure, health_view, loss_rate, ri
 from pipeline.reports.portfolio_moves import moves_of
 from pipeline.reports.portfolio_risk import customers_of, largest
 
-MOST, LISTED = 10, 20
+MOST, LISTED = 10, 15
 # States in which the owner department has something to do.
 WATCHED = ("onboarding", "watch", "restrict", "run_down", "re_entry")
 STRICTEST = ("run_down", "restrict", "watch", "re_entry", "onboarding")

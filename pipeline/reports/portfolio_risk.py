@@ -59,7 +59,7 @@ def _figure(book, kind, group, rate, words, names=None):
     unit = "money" if weighted else "count"
     legend = [(FIRST, words(f"pair.{unit}.first")), (SECOND, words(f"pair.{unit}.second"))]
     said = "; ".join(words("pair.said", label=pair.label, first=pair.words[0], second=pair.words[1], note=pair.note) for pair in pairs)
-    return paired(pairs, **words.caption(f"loss.{kind}", description=said, legend=legend, note=f"figure.loss.note.{unit}"))
+    return paired(pairs, **words.caption(f"loss.{unit}.{kind}", description=said, legend=legend, note=f"figure.loss.note.{unit}"))
 
 
 def _shortened(lines, words):
