@@ -119,7 +119,7 @@ def month_facts(store, source, first, now, policy, *, book_day):
     reviews, overrides = Reviews(store, source=source).listed(as_of=day), [each for each in Overrides(store, source=source).all() if each.made_on <= day]
     cases, moves = _cases(LifeCycleLedger(store, source).moves_until(now), first)
     decided = [each for each in Committee(store, source=source).listed(as_of=day) if not each.closed_at or each.closed_at.date() >= first]
-    asked = [each for each in HumanReviews(store).all() if each.source == source and each.opened_at <= now and not (each.answered_at and each.answered_at <= now)]
+    asked = [each for each in HumanReviews(store).all() if each.source == source and each.opened_at <= now < (each.answered_at or datetime.max)]
     over_limit = [each.owner for each in rules.spec.triggers if each.fact == "exposure_to_limit"]
     written = {"gate": "gate.json", "retrain": "retrain.json", "drift": "monitoring/drift.json", "quality": "monitoring/quality.json"}
     return Month(

@@ -162,8 +162,8 @@ class LifeCycleLedger:
             return [_transition(row) for row in connection.execute(query).mappings()]
 
     def moves_until(self, moment):
-        """Yield every transition made up to a moment (naive UTC, inclusive), oldest first, with its customer: (customer_id, Transition without note and evidence); those
-        of erased customers are left out."""
+        """Yield every transition made up to a moment (naive UTC, inclusive), oldest first: (customer_id, Transition without note and evidence); those of erased
+        customers are left out."""
         columns = [transitions.c[name] for name in ("customer_id", *Transition.__dataclass_fields__) if name not in ("note", "evidence")]
         condition = (transitions.c.source == self._source) & (transitions.c.made_at <= moment) & transitions.c.customer_id.is_not(None)
         query = sa.select(*columns).where(condition).order_by(transitions.c.sequence).execution_options(yield_per=ledger.CHUNK)

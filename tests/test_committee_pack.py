@@ -130,11 +130,11 @@ def test_a_past_months_pack_knows_nothing_of_what_followed(store, clock):
     made = decide(store)
     watch(store)
     clock.now = datetime(2024, 8, 10, 9)
-    Committee(store, source=SOURCE).close(made.id, outcome="done", note="later", actor="ben")
+    Committee(store, source=SOURCE).close(made.id, outcome="done", note="returned in full", actor="ben")
     decide(store, "In August", due_on=date(2024, 9, 1))
     watch(store, "C3")
     july = pages()["en"]
-    assert "later" not in july
+    assert "returned in full" not in july
     assert "In August" not in july
     assert "overdue" in section(july, "Earlier decisions and their state")
     assert "onboarding → restricted: 1" in july
