@@ -73,20 +73,26 @@ def list_overrides(*, customer, everything, as_of, as_json):
 
 def report_overrides(*, as_json):
     """How often overrides were right, as lines or JSON: see `models.override_outcomes.hit_rates`."""
+    with _opened() as overrides:
+        made = overrides.all()
+    judged, found, rules, today = judged_overrides(made)
+    if as_json:
+        return json.dumps({"outcomes_known_to": today, "horizon_days": rules.horizon_days, "overrides": judged["status"].value_counts().to_dict(),
+                           "hit_rates": found}, ensure_ascii=False, indent=2)
+    return "\n".join([f"outcomes known to {today}, horizon {rules.horizon_days} days, {len(made):,} overrides ever made", *map(_rate_line, found)])
+
+
+def judged_overrides(made):
+    """What became of overrides: (rows of `models.override_outcomes.judge_overrides`, hit rates, the observation rules, the day outcomes are known to)."""
     # Imported here because scipy takes its time, which adding or showing an override need not pay.
     from models.override_outcomes import COLUMNS, hit_rates, judge_overrides
 
-    with _opened() as overrides:
-        rows = _rows(overrides.all(), COLUMNS)
+    rows = _rows(made, COLUMNS)
     rules, today = load_params().observe.default, read_json(INGEST)["today"]
     complete_to = end_of(today)
     judged = judge_overrides(rows, known_outcomes(USE_CASE, rules, known_by=complete_to), horizon_days=rules.horizon_days,
                              reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to)
-    found = hit_rates(judged, _comparable(set(rows["customer_id"])))
-    if as_json:
-        return json.dumps({"outcomes_known_to": today, "horizon_days": rules.horizon_days, "overrides": judged["status"].value_counts().to_dict(),
-                           "hit_rates": found}, ensure_ascii=False, indent=2)
-    return "\n".join([f"outcomes known to {today}, horizon {rules.horizon_days} days, {len(rows):,} overrides ever made", *map(_rate_line, found)])
+    return judged, hit_rates(judged, _comparable(set(rows["customer_id"]))), rules, today
 
 
 def in_force_of(customer):

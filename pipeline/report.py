@@ -6,11 +6,11 @@ from models.policy import load_policy
 from pipeline.datasets import TABLES, case_path, replacing
 from pipeline.params import load_params
 from pipeline.progress import progress
-from pipeline.reports.book import given_values, read_book, riskiest
+from pipeline.reports.book import given_values, read_book, riskiest, rows_of
 from pipeline.reports.officer import officer_view, read_facts
 from pipeline.reports.pages import Site, index_name, report_link, report_name
-from pipeline.reports.portfolio import LISTED, portfolio_view
-from pipeline.reports.records import industries, industry_medians, names, open_tables
+from pipeline.reports.portfolio import LISTED, beside_of, portfolio_view
+from pipeline.reports.records import industries, industry_medians, names, open_tables, regions
 from pipeline.reports.text import LANGUAGES
 from pipeline.stage import run_stage
 
@@ -31,7 +31,7 @@ def write_pages(target, use_case, *, decided=lambda row: row, decided_on=None):
     book = read_book(use_case)
     connection = open_tables(TABLES, as_of=book.as_of, threads=params.ingest.threads)
     reported = 0 if use_case == "fraud" else len(book) if params.report.customers < 0 else min(params.report.customers, len(book))
-    site = Site(book)
+    site = Site(book, more=("portfolio",))
     with replacing(target) as folder:
         folder.mkdir(parents=True)
         _write_index(folder, site, connection, reported, decided, decided_on)
@@ -41,14 +41,15 @@ def write_pages(target, use_case, *, decided=lambda row: row, decided_on=None):
 
 
 def _write_index(folder, site, connection, reported, decided, decided_on):
-    rows = [decided(row) for row in next(riskiest(site.book, LISTED))]
-    linked = {row["customer_id"] for row in rows} & _reported(site.book, reported)
-    policy, by_customer = load_policy(POLICY, site.book.use_case).spec, industries(connection) if site.book.use_case == "default" else {}
-    known = names(connection, {row["customer_id"] for row in rows})
+    book, rows = site.book, [decided(row) for row in next(riskiest(site.book, LISTED))]
+    policy = load_policy(POLICY, book.use_case).spec
+    named = {row["customer_id"] for row in rows} | beside_of(book, policy)
+    beside, linked, known = rows_of(book, named), named & _reported(book, reported), names(connection, named)
+    fields = {"industry": industries(connection), "region": regions(connection)} if book.use_case == "default" else {}
     addresses = {language: index_name(language) for language in LANGUAGES}
     for language in LANGUAGES:
         links = {customer: report_link(customer, language) for customer in linked}
-        view = portfolio_view(site.book, rows, policy=policy, industries=by_customer, names=known, links=links, words=site.words[language],
+        view = portfolio_view(book, rows, policy=policy, fields=fields, names=known, links=links, words=site.words[language], beside=beside,
                               in_force_on=decided_on)
         _write(folder / index_name(language), site.page("portfolio.html", view, language=language, addresses=addresses, home=None))
 

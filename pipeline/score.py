@@ -10,8 +10,10 @@ from models.reasons import reasons, sub_scores
 from models.scoring import contributions, encode
 from models.scoring import score as score_rows
 from pipeline.columns import read_columns
-from pipeline.datasets import case_path, replacing
+from pipeline.datasets import INGEST, case_path, read_json, replacing
+from pipeline.earlier import write_earlier
 from pipeline.frames import read_frame
+from pipeline.horizon import observe_rules
 from pipeline.in_force import in_force
 from pipeline.params import load_params
 from pipeline.stage import run_stage
@@ -28,13 +30,14 @@ REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("cont
 
 
 def score(use_case):
-    """Write `scores.parquet`, one row per row of the book: score, grade, sub-scores, reasons and decision."""
+    """Write `scores.parquet`, one row per row of the book: score, grade, sub-scores, reasons, decision; beside it `earlier.parquet` (pipeline/earlier.py)."""
     params = load_params()
     force, policy = in_force(params.source.name, use_case), load_policy(POLICY, use_case)
     book = case_path(use_case, "book")
-    rows = read_frame(book / "observations.parquet")
-    table = scored(rows, read_columns(book / "features.parquet"), read_columns(book / "standing.parquet"), bundle=load_bundle(force.folder), policy=policy,
+    rows, bundle = read_frame(book / "observations.parquet"), load_bundle(force.folder)
+    table = scored(rows, read_columns(book / "features.parquet"), read_columns(book / "standing.parquet"), bundle=bundle, policy=policy,
                    threads=params.train.threads)
+    write_earlier(use_case, rows, bundle=bundle, rules=observe_rules(params, use_case, read_json(INGEST)), threads=params.train.threads)
     with replacing(case_path(use_case, "scores.parquet")) as path:
         pq.write_table(table, path, compression="zstd")
 

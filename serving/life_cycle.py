@@ -161,6 +161,16 @@ class LifeCycleLedger:
         with self._store.database.reading() as connection:
             return [_transition(row) for row in connection.execute(query).mappings()]
 
+    def moves_until(self, moment):
+        """Yield every transition made up to a moment (naive UTC, inclusive), oldest first: (customer_id, Transition without note and evidence); those of erased
+        customers are left out."""
+        columns = [transitions.c[name] for name in ("customer_id", *Transition.__dataclass_fields__) if name not in ("note", "evidence")]
+        condition = (transitions.c.source == self._source) & (transitions.c.made_at <= moment) & transitions.c.customer_id.is_not(None)
+        query = sa.select(*columns).where(condition).order_by(transitions.c.sequence).execution_options(yield_per=ledger.CHUNK)
+        with self._store.database.reading() as connection:
+            for customer, *values in connection.execute(query):
+                yield customer, Transition(*values, note=None, evidence=None)
+
     def record(self, rules, moves, starts=()):
         """Append moves and start playbooks, all or none, and keep the states in step.
 

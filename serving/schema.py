@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Date, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
-REVISION = "0007"
+REVISION = "0008"
 
 metadata = MetaData()
 
@@ -219,6 +219,22 @@ alerts = _chained(
     Index("alerts_by_decision", "decision_id"),
 )
 
+# What the committee decided: kind `decided` says which department's owner does it by when, `closed` how it ended (outcome). The text stands in the payload; a
+# decision that names nobody has no customer_id and keeps its payload.
+committee_decisions = _chained(
+    "committee_decisions",
+    Column("decision_id", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("department", String(16), nullable=False),
+    Column("owner", Text(), nullable=False),
+    Column("due_on", Date(), nullable=False),
+    Column("actor", Text(), nullable=False),
+    Column("outcome", String(16)),
+    *_sealed(),
+    Index("committee_decisions_by_customer", "customer_id", "sequence"),
+)
+
 policies = Table(
     "policies",
     metadata,
@@ -261,5 +277,6 @@ heads = Table(
 
 CHAINS = {
     table.name: table
-    for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews, report_access, human_reviews, incoming_records, alerts)
+    for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews, report_access, human_reviews, incoming_records, alerts,
+                  committee_decisions)
 }

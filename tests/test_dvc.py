@@ -52,7 +52,9 @@ def test_the_champion_is_moved_by_no_stage():
 def test_templates_and_wording_of_the_reports_are_deps():
     templates = {str(file.relative_to(ROOT)) for file in (ROOT / "pipeline" / "reports" / "templates").iterdir()}
     stages = {stage: set(declared(stage)["deps"]) for stage in ("report", "dossier")}
-    assert templates - set().union(*stages.values()) == set()
+    # The committee's pack is made by a command when a person asks for it, not by a stage.
+    of_no_stage = {name for name in templates if Path(name).name.startswith("committee.")}
+    assert templates - set().union(*stages.values()) == of_no_stage
     both = {f"{folder}/{language}.json" for folder in ("serving/messages", "pipeline/reports/templates") for language in ("en", "zh")}
     for deps in stages.values():
         # What a page extends, includes or asks for words is a dep of its stage.

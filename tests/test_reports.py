@@ -102,10 +102,21 @@ def tables(customer_id="C1", **changes):
             "events": [event(customer_id, occurred_at="2024-02-01")], "exposures": [exposure(customer_id)]}
 
 
-def put(scores, given, *, use_case="default", simulated=True, has=USED):
-    """Lay out what the stage reads; has: the tables that the source gives."""
+def write_earlier(use_case, before):
+    """before: {customer_id: grade, or (grade, raw_score), or (grade, raw_score, True) of one who defaulted since}."""
+    rows = [(customer, *(each if isinstance(each, tuple) else (each,))) for customer, each in before.items()]
+    rows = [(customer, grade, *rest, *(-2.0, False)[len(rest):]) for customer, grade, *rest in rows]
+    columns = {"customer_id": ([row[0] for row in rows], pa.string()), "as_of": ([day("2024-03-31")] * len(rows), pa.timestamp("us")),
+               "raw_score": ([row[2] for row in rows], pa.float64()), "probability": ([1 / (1 + np.exp(-row[2])) for row in rows], pa.float64()),
+               "grade": ([row[1] for row in rows], pa.string()), "defaulted": ([row[3] for row in rows], pa.bool_())}
+    pq.write_table(pa.table({name: pa.array(values, kind) for name, (values, kind) in columns.items()}), f"data/{use_case}/earlier.parquet")
+
+
+def put(scores, given, *, use_case="default", simulated=True, has=USED, before=()):
+    """Lay out what the stage reads; has: the tables that the source gives; before: see `write_earlier`."""
     write_tables("data/tables", given)
     write_scores(use_case, scores)
+    write_earlier(use_case, dict(before))
     write_model(use_case)
     Path("data/ingest.json").write_text(json.dumps({"source": "made_up", "simulated": simulated, "description": "made up", "tables": dict.fromkeys(has)}))
 
@@ -335,21 +346,26 @@ def catalogue(name):
     return json.loads((ROOT / "pipeline/reports/templates" / name).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["", "dossier.", "explanation.", "moves."])
+# Files of words beside those of all pages, as pages load them together.
+TOGETHER = (("dossier", "explanation"), ("portfolio", "committee"), ("moves",))
+MORE = tuple(name for names in TOGETHER for name in names)
+
+
+@pytest.mark.parametrize("name", ["", *(f"{each}." for each in MORE)])
 def test_both_languages_have_the_same_messages_with_the_same_places(name):
     catalogues = [catalogue(f"{name}{language}.json") for language in LANGUAGES]
     places = [{name: {field for _, field, _, _ in Formatter().parse(words) if field} for name, words in each.items()} for each in catalogues]
     assert places[0] == places[1]
 
 
-@pytest.mark.parametrize("name", ["dossier", "explanation", "moves"])
-def test_no_message_of_a_further_file_hides_one_of_the_reports(name):
-    others = {key for other in ("", "dossier.", "explanation.", "moves.") if other != f"{name}." for key in catalogue(f"{other}en.json")}
-    assert others & set(catalogue(f"{name}.en.json")) == set()
+@pytest.mark.parametrize("names", TOGETHER)
+def test_no_message_of_a_page_hides_another(names):
+    own = [set(catalogue(f"{name}en.json")) for name in ("", *(f"{each}." for each in names))]
+    assert len(set().union(*own)) == sum(map(len, own))
 
 
 def test_every_message_of_the_templates_and_modules_has_words():
-    known_ids = {key for name in ("", "dossier.", "explanation.", "moves.") for key in catalogue(f"{name}en.json")}
+    known_ids = {key for name in ("", *(f"{each}." for each in MORE)) for key in catalogue(f"{name}en.json")}
     source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "pipeline/reports").rglob("*")) if path.suffix in (".py", ".html"))
     asked = set(re.findall(r"""\b(?:t|words|self)\(\s*["']([a-z_.]+)["']\s*[,)]""", source)) - {"day"}
     asked |= {f"{stem}{case}" for stem in re.findall(r"""t\('([a-z_.]+\.)' ~ case""", source) for case in ("default", "fraud")}

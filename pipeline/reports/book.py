@@ -21,13 +21,15 @@ _OWN = "^(occurred_at|amount|currency|kind|channel|counterparty_id)$"
 class Book:
     """One use case as the pages see it.
 
-    arrays: {column: array}, one place per row of the book, with probability, grade, route (for fraud the action), and exposure or
-    amount in minor units (NaN missing); about: ingest.json; model: model.json of the bundle that scored; evaluation: full.json; importance:
-    importance.json; challengers: challengers.json.
+    arrays: {column: array}, one place per row of the book, with customer_id, as_of, raw_score, probability, grade, route (for fraud the action), and exposure
+    with limit, or amount, in minor units (NaN missing); earlier: {column: array} of earlier.parquet (pipeline/earlier.py), a place per customer, none where
+    nobody was scored before; about: ingest.json; model: model.json of the bundle that scored; evaluation: full.json; importance: importance.json; challengers:
+    challengers.json.
     """
 
     use_case: str
     arrays: dict
+    earlier: dict
     as_of: object
     bundle: str
     policy_hash: str
@@ -74,8 +76,8 @@ def read_book(use_case):
     kept = bundle_path(first["bundle"])
     model = read_json((kept if kept.is_dir() else case_path(use_case, "shipped")) / "model.json")
     return Book(
-        use_case=use_case, arrays=_arrays(scores, own, use_case, model["probability_name"]), as_of=first["as_of"], bundle=first["bundle"],
-        policy_hash=first["policy"], about=read_json(INGEST), model=model,
+        use_case=use_case, arrays=_arrays(scores, own, use_case, model["probability_name"]), earlier=_earlier(use_case),
+        as_of=first["as_of"], bundle=first["bundle"], policy_hash=first["policy"], about=read_json(INGEST), model=model,
         evaluation=read_json(case_path(use_case, "evaluation", "full.json")),
         importance=read_json(case_path(use_case, "explanation", "importance.json")),
         challengers=read_json(case_path(use_case, "challengers", "challengers.json")))
@@ -101,6 +103,18 @@ def riskiest(book, limit, *, size=1000, one_each=False):
         yield [dict(zip(names, row, strict=True)) | {"rank": rank + place} for place, row in enumerate(rows)]
         rank += len(rows)
     connection.close()
+
+
+def rows_of(book, customers):
+    """The latest row of some customers, {customer_id: dict}, columns as in `riskiest` without the rank."""
+    scores, connection = case_path(book.use_case, "scores.parquet"), duckdb.connect()
+    found = connection.execute(f"""
+        SELECT *, "{book.model['probability_name']}" AS probability FROM read_parquet('{scores}') WHERE list_contains(?, customer_id)
+        QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, observation_id DESC) = 1""", [list(customers)])
+    names = [column[0] for column in found.description]
+    rows = {row["customer_id"]: row for row in (dict(zip(names, values, strict=True)) for values in found.fetchall())}
+    connection.close()
+    return rows
 
 
 def given_values(book, rows):
@@ -139,13 +153,21 @@ def _asked(scores, query):
 def _arrays(scores, own, use_case, probability):
     """The columns that the portfolio is summed over, in order of observation_id; an exposure and an amount are floats, in minor units."""
     fraud = use_case == "fraud"
-    own_columns = "s.action AS route, abs(amount)::DOUBLE AS amount, channel" if fraud else "s.route, s.exposure::DOUBLE AS exposure"
+    credit = 's.route, s.exposure::DOUBLE AS exposure, s."limit"::DOUBLE AS "limit"'
+    own_columns = "s.action AS route, abs(amount)::DOUBLE AS amount, channel" if fraud else credit
     # A source may lack the channel: the empty row set gives every column a name.
     lacking = "SELECT NULL::VARCHAR AS observation_id, NULL::BIGINT AS amount, NULL::VARCHAR AS channel WHERE false"
     joined = f"LEFT JOIN (FROM read_parquet('{own}') UNION ALL BY NAME {lacking}) o USING (observation_id)" if fraud else ""
-    found = _asked(scores, f"""SELECT s.customer_id, s."{probability}" AS probability, s.grade, {own_columns}
+    found = _asked(scores, f"""SELECT s.customer_id, s.as_of, s.raw_score, s."{probability}" AS probability, s.grade, {own_columns}
                                    FROM read_parquet('{scores}') s {joined} ORDER BY observation_id""").fetchnumpy()
     return {name: _filled(values) for name, values in found.items()}
+
+
+def _earlier(use_case):
+    file = case_path(use_case, "earlier.parquet")
+    if not file.exists():
+        raise RiskError(f"{file} is missing: run `risk run`.")
+    return {name: _filled(values) for name, values in _asked(file, f"FROM read_parquet('{file}') ORDER BY customer_id").fetchnumpy().items()}
 
 
 def _filled(values):

@@ -7,6 +7,8 @@ import numpy as np
 from models.policy import FRAUD_ACTIONS, ROUTES
 from pipeline.reports import performance
 from pipeline.reports.charts import Bar, calibration, columns, histogram, ranked
+from pipeline.reports.portfolio_moves import MOST, earlier_of, migration_view, moves_of
+from pipeline.reports.portfolio_risk import concentration, largest, loss_figures
 from pipeline.reports.text import tone_of
 
 # Six bins a decade: bins of one width on a logarithmic axis.
@@ -17,28 +19,73 @@ GROUPS, COLUMNS = 8, 10
 REVIEW_SHARE = 0.05
 # What the route column of the book holds: who signs for a customer, what happens to a transaction.
 DECIDED = {"default": "route", "fraud": "action"}
-GROUPED = {"default": "industry", "fraud": "channel"}
 WEIGHT = {"default": "exposure", "fraud": "amount"}
-REASONS_LISTED = {"default": 1, "fraud": 2}
+REASONS_LISTED = 2
 
 
-def portfolio_view(book, rows, *, policy, industries, names, links, words, in_force_on=None):
+def portfolio_view(book, rows, *, policy, fields, names, links, words, beside=None, in_force_on=None):
     """Everything the portfolio page shows, in one language.
 
-    rows: the riskiest of the book, from the top; policy: the Spec in force; industries: {customer_id: industry}; names: {customer_id: name}; links:
-    {customer_id: address of its report} for those that have one; in_force_on: the day on which the rows' decisions are in force, None for the policy's.
+    rows: the riskiest of the book, from the top; policy: the Spec in force; fields: {"industry": {customer_id: name}, "region": …}; names: {customer_id: name};
+    links: {customer_id: address of its report} for those that have one; beside: {customer_id: row} of the customers `beside_of` names; in_force_on: the day on
+    which the rows' decisions are in force, None for the policy's.
     """
     case = book.use_case
-    routes = sorted({row["route"] for row in rows if row["route"] is not None})
+    before = earlier_of(book)
+    listed = [_listed(row, book, fields, names, links, policy, words) | _moved(row, book, before.get(row["customer_id"])) for row in rows]
     return {
-        "title": words(f"title.{case}"), "currency": policy.currency, "tiles": tiles(book, policy, words),
-        "figures": [_grades(book, words), _probabilities(book, words), _calibration(book, words), *_groups(book, industries, words)],
-        "workload": _workload(book, words), "performance": _performance(book, words),
-        "drivers": [_factors(book, words), _columns(book, words)],
-        "rows": [_listed(row, book, names, links, words) for row in rows], "grades": sorted({row["grade"][:1] for row in rows}),
-        "weighted": _weighted(book), "routes": [(name, words.named(DECIDED[case], name)) for name in routes],
-        "in_force_on": in_force_on,
+        "title": words(f"title.{case}"), "currency": policy.currency, "tiles": tiles(book, policy, words), "weighted": _weighted(book),
+        "figures": [grades_figure(book, words), _probabilities(book, words), *_channels(book, words)], "calibration": _calibration(book, words),
+        "workload": _workload(book, words), "performance": health_view(book, words), "drivers": [_factors(book, words), _columns(book, words)],
+        **(risk_view(book, fields, names, links, policy, beside, words) if case == "default" else {}), "rows": listed,
+        "choices": _choices(listed, words, case), "in_force_on": in_force_on,
     }
+
+
+def beside_of(book, policy):
+    """Ids of the customers that the page names beside the riskiest: those who moved most, and the largest exposures."""
+    if book.use_case != "default":
+        return set()
+    return {each["customer_id"] for each in (*moves_of(book), *largest(book, loss_rate(policy)))}
+
+
+def loss_rate(policy):
+    """What is lost of a default, by the policy."""
+    return policy.default.limits.loss_given_default
+
+
+def risk_view(book, fields, names, links, policy, beside, words, *, most=MOST):
+    """Losses, concentrations and the `most` who moved in each direction of a book of customers; whoever has no row in `beside` is shown without a reason."""
+    def person(customer):
+        return {"id": customer, "name": names.get(customer), "link": links.get(customer)}
+
+    rate = loss_rate(policy)
+    moves = [each | person(each["customer_id"]) | {"tone": tone_of(each["grade"]), "tone_before": tone_of(each["before"]),
+                                                   "reason": _reason((beside or {}).get(each["customer_id"]), each["worse"], book, words)}
+             for each in moves_of(book, most=most)]
+    top = [each | person(each["customer_id"]) | {"tone": tone_of(each["grade"])} for each in largest(book, rate)]
+    return {"losses": loss_figures(book, fields, rate, words), "concentration": concentration(book, fields, words), "largest": top,
+            "migration": migration_view(book, words), "moves": moves}
+
+
+def _reason(row, worse, book, words):
+    """The strongest reason today on the side to which a customer moved."""
+    found = (row or {}).get("adverse" if worse else "favourable")
+    return words.reason(found[0], book.columns) if found else ""
+
+
+def _choices(listed, words, case):
+    """What the list can be filtered by: (name of the filter, label, [(value, words)]), those with more than one value."""
+    def pairs(name, said):
+        return sorted({each[name]: said(each) for each in listed if each[name]}.items(), key=lambda pair: pair[1])
+
+    letters = [(letter, letter) for letter in sorted({each["letter"] for each in listed})]
+    moved = [(side, words(f"filter.moved.{side}")) for side in ("worse", "same", "better", "new")]
+    kinds = [("grade", words("column.grade"), letters), ("route", words(f"column.route.{case}"), pairs("route_id", lambda each: each["route"])),
+             ("industry", words("column.industry"), pairs("industry_id", lambda each: each["industry"])),
+             ("region", words("column.region"), pairs("region_id", lambda each: each["region"])),
+             ("moved", words("column.moved"), [pair for pair in moved if pair[0] in {each["moved"] for each in listed}])]
+    return [kind for kind in kinds if len(kind[2]) > 1]
 
 
 def tiles(book, policy, words):
@@ -63,7 +110,8 @@ def _weighted(book):
     return bool(np.nan_to_num(book.arrays[WEIGHT[book.use_case]]).any())
 
 
-def _grades(book, words):
+def grades_figure(book, words):
+    """How many rows of the book have which grade."""
     count = {grade["name"]: int((book.arrays["grade"] == grade["name"]).sum()) for grade in book.grades}
     bars = [Bar(name, rows, words.count(rows), tone_of(name), words.percent(rows / len(book))) for name, rows in count.items()]
     return columns(bars, **words.caption(f"grades.{book.use_case}", description=_said(bars), note="figure.grades.note"))
@@ -110,19 +158,17 @@ def _columns(book, words):
     return ranked(bars, **words.caption("columns", description=_said(bars), count=len(bars)))
 
 
-def _groups(book, industries, words):
-    """What is expected by industry, for fraud by channel, the largest first and the rest together; nothing where neither is known."""
-    kind = GROUPED[book.use_case]
-    given = book.arrays["channel"] if kind == "channel" else [industries.get(customer) for customer in book.arrays["customer_id"]]
-    if not any(given):
+def _channels(book, words):
+    """What is expected by channel of a fraud book, the largest first and the rest together; nothing where none is known."""
+    if book.use_case != "fraud" or not any(book.arrays["channel"]):
         return []
-    sums = _sums(np.array([name or "" for name in given], dtype=object), book.arrays["probability"])
-    lines = [(words.named(kind, name or None), expected, rows) for name, expected, rows in sums[:GROUPS]]
+    sums = _sums(np.array([name or "" for name in book.arrays["channel"]], dtype=object), book.arrays["probability"])
+    lines = [(words.named("channel", name or None), expected, rows) for name, expected, rows in sums[:GROUPS]]
     rest = sums[GROUPS:]
     lines += [(words("group.rest", count=len(rest)), sum(line[1] for line in rest), sum(line[2] for line in rest))] if rest else []
     bars = [Bar(label, expected, words("group.words", expected=words.expected(expected), rate=words.probability(expected / rows)))
             for label, expected, rows in lines]
-    return [ranked(bars, **words.caption(f"groups.{book.use_case}", description=_said(bars)))]
+    return [ranked(bars, **words.caption("groups.fraud", description=_said(bars)))]
 
 
 def _sums(group, probability):
@@ -132,7 +178,8 @@ def _sums(group, probability):
     return sorted(lines, key=lambda line: (-line[1], line[0]))
 
 
-def _performance(book, words):
+def health_view(book, words):
+    """How well the model proved, as `performance_part` of the templates shows it."""
     evaluation, case = book.evaluation, book.use_case
     lines = [(words(f"performance.{name}"), words.number(value, 3), f"{words.number(low, 3)} – {words.number(high, 3)}",
               words(f"performance.{name}.note")) for name, value, low, high in performance.headline(evaluation)]
@@ -191,10 +238,26 @@ def _reviewed(evaluation, words):
     return lines
 
 
-def _listed(row, book, names, links, words):
-    reasons = [words.reason(reason, book.columns) for reason in (row["adverse"] or ())[: REASONS_LISTED[book.use_case]]]
-    return {"row": row, "name": names.get(row["customer_id"]), "link": links.get(row["customer_id"]), "tone": tone_of(row["grade"]),
-            "reasons": reasons, "route": words.named(DECIDED[book.use_case], row["route"]), "marks": _marks(row, words)}
+def _listed(row, book, fields, names, links, policy, words):
+    customer, case = row["customer_id"], book.use_case
+    found = {"row": row, "name": names.get(customer), "link": links.get(customer), "tone": tone_of(row["grade"]), "letter": row["grade"][:1],
+             "reasons": [words.reason(reason, book.columns) for reason in (row["adverse"] or ())[:REASONS_LISTED]], "route_id": row["route"],
+             "route": words.named(DECIDED[case], row["route"]), "marks": _marks(row, words)}
+    exposure = row.get("exposure")
+    found |= {"loss": None if exposure is None or case == "fraud" else loss_rate(policy) * row["probability"] * exposure}
+    for name in ("industry", "region"):
+        known = fields.get(name, {}).get(customer)
+        found |= {f"{name}_id": known, name: words.named(name, known) if known else ""}
+    return found
+
+
+def _moved(row, book, before):
+    """The grade before and to which side it moved: worse, same, better, or new where there was none; None where nobody was scored before."""
+    if before is None:
+        return {"moved": "new" if len(book.earlier["customer_id"]) else None, "before": None}
+    order = {grade["name"]: place for place, grade in enumerate(book.grades)}
+    step = order[row["grade"]] - order[before[0]]
+    return {"moved": "worse" if step > 0 else "better" if step < 0 else "same", "before": before[0]}
 
 
 def _marks(row, words):

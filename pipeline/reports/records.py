@@ -68,6 +68,12 @@ def industries(connection):
     return dict(connection.execute(query).fetchall())
 
 
+def regions(connection):
+    """The region of every customer as last known, as `industries`."""
+    query = "SELECT customer_id, arg_max_null(region, known_at) FROM all_customers GROUP BY customer_id"
+    return dict(connection.execute(query).fetchall())
+
+
 def names(connection, customers):
     """The name of some customers as last known: {customer_id: name or None}."""
     query = "SELECT customer_id, arg_max_null(name, known_at) FROM all_customers WHERE list_contains(?, customer_id) GROUP BY customer_id"

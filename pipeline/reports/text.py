@@ -139,6 +139,10 @@ class Words:
             return f"{moment.year}年{moment.month}月{moment.day}日"
         return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
+    def month_name(self, moment):
+        """A month in words."""
+        return f"{moment.year}年{moment.month}月" if self.language == "zh" else f"{_MONTHS[moment.month - 1]} {moment.year}"
+
     def month(self, moment):
         """A month of a chart's axis."""
         return f"{moment.year}-{moment.month:02d}" if self.language == "zh" else f"{_MONTHS[moment.month - 1]} {moment.year % 100:02d}"
