@@ -3,11 +3,12 @@
 Every chart is a Figure; `about` is its caption, as `svg.drawing` takes it.
 """
 
-from pipeline.reports.svg import WIDTH, box, drawing, element, line, linear, shortened, text, ticks
+from pipeline.reports.svg import WIDTH, box, drawing, element, line, linear, mark, shortened, text, ticks
 
 LEFT, BOTTOM = 52, 26
 # Of a sparkline, which stands in a table's cell.
 WIDE, HIGH = 84, 24
+STRIP = 120
 
 
 def stacked(months, parts, *, axis, month_words, height=190, **about):
@@ -80,7 +81,7 @@ def _dot(point, hint):
 def timeline(lanes, months, *, month_words, **about):
     """What happened when: a lane per kind, a mark per event.
 
-    lanes: (label, [(place in months as a float, radius, tone, hint)]); months: first days of the whole span, in order.
+    lanes: (label, [(place in months as a float, shape, size, tone, hint)]), shapes as `svg.mark` has them; months: first days of the whole span, in order.
     """
     left, height = 132, 30 * len(lanes) + BOTTOM + 4
     room = (WIDTH - left - 8) / max(len(months), 1)
@@ -88,12 +89,8 @@ def timeline(lanes, months, *, month_words, **about):
     for number, (label, events) in enumerate(lanes):
         y = 18 + 30 * number
         marks += [text(0, y + 4, shortened(label, left - 12)), line(left, y, WIDTH, y, css="grid")]
-        marks += [_event(left + room * place, y, radius, tone, hint) for place, radius, tone, hint in events]
+        marks += [mark(shape, left + room * place, y, size, css=f"event t-{tone}", hint=hint) for place, shape, size, tone, hint in events]
     return drawing(*marks, height=height, **about)
-
-
-def _event(x, y, radius, tone, hint):
-    return element("circle", element("title", hint), cx=x, cy=y, r=radius, class_=f"event t-{tone}")
 
 
 def sparkline(values, **about):
@@ -106,6 +103,31 @@ def sparkline(values, **about):
     if points and points[-1]:
         marks.append(element("circle", cx=points[-1][0], cy=points[-1][1], r=3, class_="t-main"))
     return drawing(*marks, width=WIDE, height=HIGH, **about)
+
+
+def quantiles(cuts, value, **about):
+    """Where a value stands among others: their outer and inner quantiles as a line and a box with the middle, the value as a diamond.
+
+    cuts: five ascending quantiles; a value beyond the outer ones is drawn at the edge, as an open triangle that points there.
+    """
+    room, middle = 6, HIGH / 2
+    span = cuts[4] - cuts[0]
+    scale = linear(cuts[0] - 0.12 * span, cuts[4] + 0.12 * span, room, STRIP - room)
+    at = [scale(cut) for cut in cuts] if span else [STRIP / 2 + 12 * step for step in (-2, -1, 0, 1, 2)]
+    marks = [line(at[0], middle, at[4], middle, css="axis"), box(at[1], middle - 6, at[3] - at[1], 12, css="t-band"),
+             line(at[2], middle - 8, at[2], middle + 8, css="expected")]
+    return drawing(*marks, *_standing(cuts, value, scale if span else None, middle, room), width=STRIP, height=HIGH, **about)
+
+
+def _standing(cuts, value, scale, middle, room):
+    if value is None:
+        return []
+    place = STRIP / 2 if scale is None else scale(value)
+    if value < cuts[0] and place < room:
+        return [mark("left", room, middle, 5.0, css="own")]
+    if value > cuts[4] and place > STRIP - room:
+        return [mark("right", STRIP - room, middle, 5.0, css="own")]
+    return [mark("diamond", min(max(place, room), STRIP - room), middle, 5.0, css="own")]
 
 
 def _path(points):

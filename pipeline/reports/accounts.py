@@ -1,0 +1,71 @@
+"""The statements of a customer as a table: amounts and ratios over its last years, each beside its own trend and its industry's quantiles."""
+
+from pipeline.reports import records
+from pipeline.reports.trends import quantiles, sparkline
+
+# How a value stands among its industry's quantiles, from the weakest.
+STANDINGS = ("weakest_tenth", "weakest_quarter", "weaker_half", "stronger_half", "strongest_quarter", "strongest_tenth")
+
+
+def statement_table(rows, peers, words):
+    """The lines and ratios of the last statements as table rows, beside the quantiles of the industry; None without a statement.
+
+    rows: as `records.statements` gives them, oldest first; peers: one industry of `records.industry_quantiles`, or empty.
+    """
+    if not rows:
+        return None
+    there = {name for name in rows[0] if any(row[name] is not None for row in rows)}
+    amounts = [_line(words(f"line.{name}"), name, rows, words.amount, words) | {"change": _grown(_ends(rows, name), words), "median": None, "place": None, "strip": None}
+               for name in records.AMOUNTS if name in there]
+    ratios = [_ratio(rows, peers, words, name=name, unit=unit, better=better) for name, _, _, unit, better in records.RATIOS if name in there]
+    return {"last": rows[-1], "periods": [words.date(row["period_end"]) for row in rows], "amounts": amounts, "ratios": ratios,
+            "peers": peers.get("customers", 0), "years": rows[-1]["period_end"].year - rows[0]["period_end"].year}
+
+
+def _ratio(rows, peers, words, *, name, unit, better):
+    line = _line(words(f"ratio.{name}"), name, rows, lambda value: words.measure(value, unit), words)
+    return line | {"change": _moved(_ends(rows, name), unit, better, words), **_among(name, rows[-1][name], peers.get(name), unit=unit, better=better, label=line["label"], words=words)}
+
+
+def _among(name, own, cuts, *, unit, better, label, words):
+    """The industry's middle, where the value stands in it, and both as a drawing."""
+    if cuts is None:
+        return {"median": None, "place": None, "strip": None}
+    written = [words.measure(cut, unit) for cut in cuts]
+    place = None if own is None else STANDINGS[_standing(own, cuts, better)]
+    described = words("figure.among.text", low=written[0], first=written[1], middle=written[2], third=written[3], high=written[4],
+                      value=words.measure(own, unit))
+    key = f"q-{name}"
+    return {"median": written[2], "place": place, "strip": quantiles(cuts, own, key=key, title=label, description=described).svg}
+
+
+def _standing(own, cuts, better):
+    """Place among STANDINGS: how many of the cuts at 10, 25, 50, 75 and 90 % it is better than."""
+    return sum((own - cut) * better > 0 for cut in cuts)
+
+
+def _ends(rows, name):
+    """The first and the last value, None unless both are there and of two years."""
+    return (rows[0][name], rows[-1][name]) if len(rows) > 1 and None not in (rows[0][name], rows[-1][name]) else None
+
+
+def _grown(ends, words):
+    """Growth of an amount, where it began above zero."""
+    if ends is None or ends[0] <= 0:
+        return None
+    share = ends[1] / ends[0] - 1
+    return {"words": ("+" if share > 0 else "") + words.percent(share, 0), "stronger": None}
+
+
+def _moved(ends, unit, better, words):
+    if ends is None:
+        return None
+    step = ends[1] - ends[0]
+    said = words("change.points", value=words.signed(100 * step, 1)) if unit == "share" else words.signed(step, 0 if unit == "days" else 2)
+    return {"words": said, "stronger": None if step == 0 else step * better > 0}
+
+
+def _line(label, name, rows, written, words):
+    described = words("figure.spark.text", first=rows[0]["period_end"].year, last=rows[-1]["period_end"].year)
+    drawn = sparkline([row[name] for row in rows], key=f"s-{name}", title=label, description=described)
+    return {"label": label, "values": [written(row[name]) for row in rows], "spark": drawn.svg}

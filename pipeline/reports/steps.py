@@ -1,0 +1,49 @@
+"""How parts in log-odds lead from one score to another, as a chart and in points: the average customer to this one, or this one then to now."""
+
+import numpy as np
+
+from pipeline.reports.charts import PROBABILITIES, waterfall
+
+
+def points_at(book, raw_score):
+    """Points of a raw score by the bundle's curve."""
+    knots = book.model["points_knots"]
+    return float(np.interp(raw_score, knots["x"], knots["y"]))
+
+
+def probability_at(book, raw_score):
+    """Probability of a raw score by the bundle's curve."""
+    knots = book.model["knots"]
+    return float(np.interp(raw_score, knots["x"], knots["y"]))
+
+
+def in_points(book, start, parts):
+    """What each part changes the points by, one after the other from the raw score `start`: they add up to the difference of the ends' points."""
+    ends = start + np.cumsum([0.0, *parts])
+    points = [points_at(book, end) for end in ends]
+    return [after - before for before, after in zip(points, points[1:], strict=False)]
+
+
+def falling(book, parts, *, start, end, name, words):
+    """A waterfall Figure "figure.<name>"; parts: [(label, log-odds)]; start and end: (label, raw score), the axis in probabilities, the parts in points."""
+    changes = in_points(book, start[1], [value for _, value in parts])
+    steps = [(label, value, words.points(points)) for (label, value), points in zip(parts, changes, strict=True)]
+    ends = [(label, raw, words.probability(probability_at(book, raw))) for label, raw in (start, end)]
+    described = words(f"figure.{name}.text", start=ends[0][2], parts=", ".join(f"{label} {said}" for label, _, said in steps), end=ends[1][2])
+    legend = [(tone, words(f"waterfall.{tone}")) for tone in ("adverse", "favourable")]
+    axis = [(_raw(book, each), words.tick(each)) for each in PROBABILITIES]
+    return waterfall(steps, start=ends[0], end=ends[1], axis=axis, **words.caption(name, description=described, legend=legend))
+
+
+def by_factor(factors, words, *, least=0.005):
+    """Factors in log-odds as parts, strongest first; those below `least` are one part, so that what adds up is all there."""
+    ordered = sorted(factors.items(), key=lambda item: -abs(item[1]))
+    shown = [(words.named("factor", factor), value) for factor, value in ordered if abs(value) >= least]
+    rest = sum(value for _, value in ordered if abs(value) < least)
+    return shown if abs(rest) < 1e-9 else [*shown, (words("waterfall.rest"), rest)]
+
+
+def _raw(book, probability):
+    """The raw score of a probability; infinite beyond the ends of the curve, so that no tick is drawn there."""
+    knots = book.model["knots"]
+    return float(np.interp(probability, knots["y"], knots["x"], left=-np.inf, right=np.inf))
