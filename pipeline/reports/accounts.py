@@ -3,6 +3,8 @@
 from pipeline.reports import records
 from pipeline.reports.trends import quantiles, sparkline
 
+# A trend over more years than these is another firm's.
+TREND_YEARS = 3
 # How a value stands among its industry's quantiles, from the weakest.
 STANDINGS = ("weakest_tenth", "weakest_quarter", "weaker_half", "stronger_half", "strongest_quarter", "strongest_tenth")
 
@@ -14,6 +16,7 @@ def statement_table(rows, peers, words):
     """
     if not rows:
         return None
+    rows = [row for row in rows if rows[-1]["period_end"].year - row["period_end"].year <= TREND_YEARS]
     there = {name for name in rows[0] if any(row[name] is not None for row in rows)}
     amounts = [_line(words(f"line.{name}"), name, rows, words.amount, words) | {"change": _grown(_ends(rows, name), words), "median": None, "place": None, "strip": None}
                for name in records.AMOUNTS if name in there]
@@ -67,5 +70,6 @@ def _moved(ends, unit, better, words):
 
 def _line(label, name, rows, written, words):
     described = words("figure.spark.text", first=rows[0]["period_end"].year, last=rows[-1]["period_end"].year)
-    drawn = sparkline([row[name] for row in rows], key=f"s-{name}", title=label, description=described)
+    by_year = {row["period_end"].year: row[name] for row in rows}
+    drawn = sparkline([by_year.get(year) for year in range(rows[0]["period_end"].year, rows[-1]["period_end"].year + 1)], key=f"s-{name}", title=label, description=described)
     return {"label": label, "values": [written(row[name]) for row in rows], "spark": drawn.svg}

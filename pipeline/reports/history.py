@@ -27,8 +27,15 @@ def payment_figures(rows, months, words):
     legend = [(tone, name) for tone, name, values in parts if any(values)]
     about = words.caption("days_late", description=_listed(months, late, words.number, words))
     paid = words.caption("paid", description=_shares(parts, words), legend=legend, currency=rows[-1]["currency"] or "")
-    return [curve(months, late, axis=lambda value: f"{value:g}", month_words=words.month, **about),
+    return [curve(months, late, axis=lambda value: words.number(value, 0), month_words=words.month, highest=_highest(late), **about),
             stacked(months, parts, axis=words.money, month_words=words.month, **paid)]
+
+
+def _highest(values):
+    """Where the axis of days late ends when one forgotten invoice would flatten all other months: three times the third quartile, at least 90 days."""
+    known = sorted(value for value in values if value is not None)
+    edge = max(3 * known[3 * (len(known) - 1) // 4], 90)
+    return edge if known[-1] > edge else None
 
 
 def cash_figures(rows, months, words):

@@ -111,7 +111,7 @@ def _made_from(book, words):
     learned = training.get("last_as_of")
     return [(words("version.bundle"), book.bundle[:12]), *([(words("version.validated"), book.validated[:12])] if book.validated != book.bundle else []),
             *([(words("version.learned"), words.date(date.fromisoformat(learned[:10])))] if learned else []),
-            (words("version.policy"), book.policy_hash[:12]), (words("version.source"), book.about["source"]), (words("version.as_of"), words.date(book.as_of))]
+            (words("version.policy"), book.policy_hash[:12]), (words("version.source"), words.named("source_name", book.about["source"])), (words("version.as_of"), words.date(book.as_of))]
 
 
 def _frequency(probability, words):

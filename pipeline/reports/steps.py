@@ -36,11 +36,11 @@ def falling(book, parts, *, start, end, name, words):
 
 
 def by_factor(factors, words, *, least=0.005):
-    """Factors in log-odds as parts, strongest first; those below `least` are one part, so that what adds up is all there."""
-    ordered = sorted(factors.items(), key=lambda item: -abs(item[1]))
-    shown = [(words.named("factor", factor), value) for factor, value in ordered if abs(value) >= least]
-    rest = sum(value for _, value in ordered if abs(value) < least)
-    return shown if abs(rest) < 1e-9 else [*shown, (words("waterfall.rest"), rest)]
+    """Factors in log-odds as parts, strongest first; what is too small to see, below `least`, goes with the strongest, so that the parts still add up."""
+    ordered = sorted(((words.named("factor", factor), value) for factor, value in factors.items()), key=lambda part: -abs(part[1]))
+    shown = [part for part in ordered if abs(part[1]) >= least] or ordered[:1]
+    rest = sum(value for _, value in ordered[len(shown):])
+    return [(label, value + rest if place == 0 else value) for place, (label, value) in enumerate(shown)]
 
 
 def _raw(book, probability):

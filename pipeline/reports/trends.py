@@ -45,8 +45,10 @@ def flows(months, inflow, outflow, *, axis, month_words, words, height=200, **ab
     room = (WIDTH - LEFT) / max(len(months), 1)
     marks = _value_axis(low, high, scale, axis) + _month_axis(months, room, height, month_words)
     for place, month in enumerate(months):
-        hints = [f"{month_words(month)}, {word}: {axis(value)}" for word, value in zip(words, _three(inflow, outflow, place), strict=True)]
-        marks += _flow(inflow[place], outflow[place], LEFT + room * (place + 0.14), room * 0.72, scale, hints)
+        # A month without any booking has no net of zero either.
+        if inflow[place] or outflow[place]:
+            hints = [f"{month_words(month)}, {word}: {axis(value)}" for word, value in zip(words, _three(inflow, outflow, place), strict=True)]
+            marks += _flow(inflow[place], outflow[place], LEFT + room * (place + 0.14), room * 0.72, scale, hints)
     return drawing(*marks, line(LEFT, scale(0), WIDTH, scale(0), css="axis"), height=height, **about)
 
 
@@ -60,22 +62,27 @@ def _flow(inflow, outflow, left, width, scale, hints):
             box(left, scale(0), width, scale(-outflow) - scale(0), css="t-out", hint=hints[1]), net]
 
 
-def curve(months, values, *, axis, month_words, height=130, **about):
-    """One line over months; None breaks it."""
-    known = [value for value in values if value is not None]
+def curve(months, values, *, axis, month_words, highest=None, height=130, **about):
+    """One line over months; None breaks it. What lies above `highest` stands at the upper edge, as a triangle with its value."""
+    known = [value if highest is None else min(value, highest) for value in values if value is not None]
     low, high = min([0, *known]), max([0, *known])
-    scale = linear(low, high if high > low else low + 1, height - BOTTOM, 10)
+    scale = linear(low, high if high > low else low + 1, height - BOTTOM, 18 if highest is not None and high == highest else 10)
     room = (WIDTH - LEFT) / max(len(months), 1)
-    points = [None if value is None else (LEFT + room * (place + 0.5), scale(value)) for place, value in enumerate(values)]
+    points = [None if value is None else (LEFT + room * (place + 0.5), scale(value if highest is None else min(value, highest)))
+              for place, value in enumerate(values)]
     marks = _value_axis(low, high, scale, axis) + _month_axis(months, room, height, month_words)
     marks.append(element("path", d=_path(points), class_="curve"))
-    shown = [(point, month, value) for point, month, value in zip(points, months, values, strict=True) if point is not None]
-    marks += [_dot(point, f"{month_words(month)}: {axis(value)}") for point, month, value in shown]
+    for point, month, value in zip(points, months, values, strict=True):
+        if point is not None:
+            marks += _point(point, f"{month_words(month)}: {axis(value)}", axis(value) if highest is not None and value > highest else None)
     return drawing(*marks, height=height, **about)
 
 
-def _dot(point, hint):
-    return element("circle", element("title", hint), cx=point[0], cy=point[1], r=2.8, class_="t-main")
+def _point(point, hint, beyond):
+    """A value's dot, or beyond the axis its triangle with what it is."""
+    if beyond is None:
+        return [mark("circle", *point, 2.8, css="t-main", hint=hint)]
+    return [mark("up", *point, 5.0, css="own", hint=hint), text(point[0], point[1] - 7, beyond, anchor="middle", css="soft")]
 
 
 def timeline(lanes, months, *, month_words, **about):
@@ -94,13 +101,13 @@ def timeline(lanes, months, *, month_words, **about):
 
 
 def sparkline(values, **about):
-    """A line of a few values without axes, its last point marked; None breaks it."""
+    """A line of a few values without axes, its last point marked; a None in between is passed over."""
     known = [value for value in values if value is not None]
     scale = linear(min(known, default=0), max(known, default=1), HIGH - 5, 5)
     step = (WIDE - 12) / max(len(values) - 1, 1)
-    points = [None if value is None else (6 + step * place, scale(value)) for place, value in enumerate(values)]
-    marks = [element("path", d=_path(points), class_="curve")]
-    if points and points[-1]:
+    points = [(6 + step * place, scale(value)) for place, value in enumerate(values) if value is not None]
+    marks = [element("path", d=_path(points), class_="curve")] if len(points) > 1 else []
+    if values and values[-1] is not None:
         marks.append(element("circle", cx=points[-1][0], cy=points[-1][1], r=3, class_="t-main"))
     return drawing(*marks, width=WIDE, height=HIGH, **about)
 
