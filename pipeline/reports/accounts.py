@@ -1,5 +1,7 @@
 """The statements of a customer as a table: amounts and ratios over its last years, each beside its own trend and its industry's quantiles."""
 
+from typing import NamedTuple
+
 from pipeline.reports import records
 from pipeline.reports.trends import quantiles, sparkline
 
@@ -18,28 +20,39 @@ def statement_table(rows, peers, words):
         return None
     rows = [row for row in rows if rows[-1]["period_end"].year - row["period_end"].year <= TREND_YEARS]
     there = {name for name in rows[0] if any(row[name] is not None for row in rows)}
-    amounts = [_line(words(f"line.{name}"), name, rows, words.amount, words) | {"change": _grown(_ends(rows, name), words), "median": None, "place": None, "strip": None}
-               for name in records.AMOUNTS if name in there]
-    ratios = [_ratio(rows, peers, words, name=name, unit=unit, better=better) for name, _, _, unit, better in records.RATIOS if name in there]
+    amounts = [_amount(name, rows, words) for name in records.AMOUNTS if name in there]
+    ratios = [_ratio(_Ratio(name, unit, better), rows, peers.get(name), words) for name, _, _, unit, better in records.RATIOS if name in there]
     return {"last": rows[-1], "periods": [words.date(row["period_end"]) for row in rows], "amounts": amounts, "ratios": ratios,
             "peers": peers.get("customers", 0), "years": rows[-1]["period_end"].year - rows[0]["period_end"].year}
 
 
-def _ratio(rows, peers, words, *, name, unit, better):
-    line = _line(words(f"ratio.{name}"), name, rows, lambda value: words.measure(value, unit), words)
-    return line | {"change": _moved(_ends(rows, name), unit, better, words), **_among(name, rows[-1][name], peers.get(name), unit=unit, better=better, label=line["label"], words=words)}
+class _Ratio(NamedTuple):
+    """A ratio's name, unit and direction, +1 where more is better."""
+
+    name: str
+    unit: str
+    better: int
 
 
-def _among(name, own, cuts, *, unit, better, label, words):
+def _amount(name, rows, words):
+    change = _grown(_ends(rows, name), words)
+    return _line(words(f"line.{name}"), name, rows, words.amount, words) | {"change": change, "median": None, "place": None, "strip": None}
+
+
+def _ratio(ratio, rows, cuts, words):
+    line = _line(words(f"ratio.{ratio.name}"), ratio.name, rows, lambda value: words.measure(value, ratio.unit), words)
+    return line | {"change": _moved(_ends(rows, ratio.name), ratio, words), **_among(ratio, rows[-1][ratio.name], cuts, line["label"], words)}
+
+
+def _among(ratio, own, cuts, label, words):
     """The industry's middle, where the value stands in it, and both as a drawing."""
     if cuts is None:
         return {"median": None, "place": None, "strip": None}
-    written = [words.measure(cut, unit) for cut in cuts]
-    place = None if own is None else STANDINGS[_standing(own, cuts, better)]
-    described = words("figure.among.text", low=written[0], first=written[1], middle=written[2], third=written[3], high=written[4],
-                      value=words.measure(own, unit))
-    key = f"q-{name}"
-    return {"median": written[2], "place": place, "strip": quantiles(cuts, own, key=key, title=label, description=described).svg}
+    low, first, middle, third, high = (words.measure(cut, ratio.unit) for cut in cuts)
+    place = None if own is None else STANDINGS[_standing(own, cuts, ratio.better)]
+    said = words.measure(own, ratio.unit)
+    described = words("figure.among.text", low=low, first=first, middle=middle, third=third, high=high, value=said)
+    return {"median": middle, "place": place, "strip": quantiles(cuts, own, key=f"q-{ratio.name}", title=label, description=described).svg}
 
 
 def _standing(own, cuts, better):
@@ -60,16 +73,18 @@ def _grown(ends, words):
     return {"words": ("+" if share > 0 else "") + words.percent(share, 0), "stronger": None}
 
 
-def _moved(ends, unit, better, words):
+def _moved(ends, ratio, words):
     if ends is None:
         return None
     step = ends[1] - ends[0]
-    said = words("change.points", value=words.signed(100 * step, 1)) if unit == "share" else words.signed(step, 0 if unit == "days" else 2)
-    return {"words": said, "stronger": None if step == 0 else step * better > 0}
+    shares = ratio.unit == "share"
+    said = words("change.points", value=words.signed(100 * step, 1)) if shares else words.signed(step, 0 if ratio.unit == "days" else 2)
+    return {"words": said, "stronger": None if step == 0 else step * ratio.better > 0}
 
 
 def _line(label, name, rows, written, words):
-    described = words("figure.spark.text", first=rows[0]["period_end"].year, last=rows[-1]["period_end"].year)
+    first, last = (rows[place]["period_end"].year for place in (0, -1))
     by_year = {row["period_end"].year: row[name] for row in rows}
-    drawn = sparkline([by_year.get(year) for year in range(rows[0]["period_end"].year, rows[-1]["period_end"].year + 1)], key=f"s-{name}", title=label, description=described)
+    drawn = sparkline([by_year.get(year) for year in range(first, last + 1)], key=f"s-{name}", title=label,
+                      description=words("figure.spark.text", first=first, last=last))
     return {"label": label, "values": [written(row[name]) for row in rows], "spark": drawn.svg}

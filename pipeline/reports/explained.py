@@ -169,8 +169,8 @@ def _missing(book, rows, bundle, matrix, tables_of):
 
     A hot deck (Andridge and Little 2010) without matching: the donors' figures are as unlike as customers are, so the ends are on the careful side.
     """
-    catalogue = Catalogue.from_dict(read_json(case_path(book.use_case, "book", "catalogue.json"))).only(bundle.names)
-    needs = {each.name: set(each.needs) for each in catalogue.features}
+    catalogue = Catalogue.from_dict(read_json(case_path(book.use_case, "book", "catalogue.json")))
+    needs = {each.name: set(each.needs) for each in catalogue.features if each.name in set(bundle.names)}
     told = [table for table in TOLD if table in book.tables and any(table in tables for tables in needs.values())]
     lacking = {}
     for place, row in enumerate(rows):
@@ -179,7 +179,7 @@ def _missing(book, rows, bundle, matrix, tables_of):
             lacking.setdefault(tables, []).append(place)
     found = {}
     for tables, places in lacking.items():
-        own = [place for place, name in enumerate(bundle.names) if needs[name] & set(tables)]
+        own = [place for place, name in enumerate(bundle.names) if needs.get(name, set()) & set(tables)]
         donors = _donors(book, tables_of, tables, bundle)
         if own and len(donors):
             found |= _spread(bundle, [rows[place] for place in places], matrix[places], (own, donors), tables)

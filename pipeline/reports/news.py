@@ -13,8 +13,9 @@ EACH_KIND = 3
 
 def arrivals(connection):
     """Rows of each table that became known since: {customer_id: [dict of table, rows]}, only tables with such rows."""
-    parts = " UNION ALL ".join(f"""SELECT customer_id, '{name}' AS "table", {place} AS place, count(*) AS rows FROM {name} WHERE known_at > since GROUP BY ALL"""
-                               for place, name in enumerate(USED))
+    parts = " UNION ALL ".join(f"""
+        SELECT customer_id, '{name}' AS "table", {place} AS place, count(*) AS rows FROM {name} WHERE known_at > since GROUP BY ALL"""
+        for place, name in enumerate(USED))
     return by_customer(rows_of(connection, f"SELECT * FROM ({parts}) ORDER BY customer_id, place"))
 
 

@@ -14,8 +14,8 @@ SECTIONS = ("profiles", "statements", "payments_by_month", "overdue", "cash_by_m
             "freshness")
 EVENTS_LISTED = 12
 # What each part of the page is made of; a part without any of its tables in the source is left out.
-PARTS = {"statements": {"statements"}, "payments": {"invoices", "payments", "contracts"}, "cash": {"transactions"}, "timeline": {"statements", "events", "invoices"},
-         "freshness": set(records.USED)}
+PARTS = {"statements": {"statements"}, "payments": {"invoices", "payments", "contracts"}, "cash": {"transactions"},
+         "timeline": {"statements", "events", "invoices"}, "freshness": set(records.USED)}
 
 
 def read_facts(connection, rows, explained):
@@ -107,11 +107,11 @@ def _sufficiency(row, explained, words):
 
 def _made_from(book, words):
     """What the page was made from: (label, value) pairs."""
-    training = book.model["training"]
-    learned = training.get("last_as_of")
-    return [(words("version.bundle"), book.bundle[:12]), *([(words("version.validated"), book.validated[:12])] if book.validated != book.bundle else []),
-            *([(words("version.learned"), words.date(date.fromisoformat(learned[:10])))] if learned else []),
-            (words("version.policy"), book.policy_hash[:12]), (words("version.source"), words.named("source_name", book.about["source"])), (words("version.as_of"), words.date(book.as_of))]
+    learned, source = book.model["training"].get("last_as_of"), words.named("source_name", book.about["source"])
+    values = {"bundle": book.bundle[:12], "validated": book.validated[:12] if book.validated != book.bundle else None,
+              "learned": words.date(date.fromisoformat(learned[:10])) if learned else None, "policy": book.policy_hash[:12], "source": source,
+              "as_of": words.date(book.as_of)}
+    return [(words(f"version.{name}"), value) for name, value in values.items() if value]
 
 
 def _frequency(probability, words):

@@ -138,8 +138,8 @@ SETTLED = """
 def payments_by_month(connection):
     """What fell due in each of the last 24 months and when it was paid: {customer_id: [dict]}.
 
-    month, late_invoices and worst_days (of one invoice), currency, and in minor units: on_time, late (1 to 30 days), very_late (over 30 days), open; days_late is weighted by amount, an early
-    payment counts as 0 and an open invoice as late as it is at as_of.
+    month, late_invoices, worst_days (of one invoice), currency; in minor units: on_time, late (1 to 30 days), very_late (over 30 days), open; days_late is
+    weighted by amount, an early payment counts as 0 and an open invoice as late as it is at as_of.
     """
     return by_customer(rows_of(connection, SETTLED + f"""
         SELECT customer_id, date_trunc('month', due_at)::DATE AS month,

@@ -51,7 +51,8 @@ def _values(book, change, words):
 
 
 def _news(told, words):
-    return [_fact(row, words) for row in told[:NEWS_LISTED]] + ([words("since.more", count=words.count(len(told) - NEWS_LISTED))] if len(told) > NEWS_LISTED else [])
+    more = [words("since.more", count=words.count(len(told) - NEWS_LISTED))] if len(told) > NEWS_LISTED else []
+    return [_fact(row, words) for row in told[:NEWS_LISTED]] + more
 
 
 def _fact(row, words):
@@ -60,10 +61,11 @@ def _fact(row, words):
     if kind == "filed":
         return words("news.filed", period=words.date(row["period_end"]), **day)
     if kind == "event":
-        named = words.named("event", row["event"])
-        return words("news.event", event=named, **day) if row["amount"] is None else words("news.event.amount", event=named, amount=words.money(row["amount"]), **day)
+        with_amount = {} if row["amount"] is None else {"amount": words.money(row["amount"])}
+        return words("news.event.amount" if with_amount else "news.event", event=words.named("event", row["event"]), **with_amount, **day)
     if kind in ("late", "overdue"):
-        return words(f"news.{kind}", invoices=words.count(row["invoices"]), amount=words.money(row["amount"], row["currency"]), days=words.days(row["days"]))
+        amount = words.money(row["amount"], row["currency"])
+        return words(f"news.{kind}", invoices=words.count(row["invoices"]), amount=amount, days=words.days(row["days"]))
     if kind == "contract":
         return words("news.contract", status=words.named("status", row["status"]), contracts=words.count(row["contracts"]))
     if kind == "exposure":
