@@ -76,9 +76,11 @@ def _grown(ends, words):
 def _moved(ends, ratio, words):
     if ends is None:
         return None
-    step = ends[1] - ends[0]
     shares = ratio.unit == "share"
-    said = words("change.points", value=words.signed(100 * step, 1)) if shares else words.signed(step, 0 if ratio.unit == "days" else 2)
+    digits = {"share": 1, "days": 0}.get(ratio.unit, 2)
+    # A step that is written as 0 is neither better nor worse.
+    step = round((ends[1] - ends[0]) * (100 if shares else 1), digits) + 0.0
+    said = words("change.points", value=words.signed(step, digits)) if shares else words.signed(step, digits)
     return {"words": said, "stronger": None if step == 0 else step * ratio.better > 0}
 
 
