@@ -66,9 +66,12 @@ def _ends(rows, name):
 
 
 def _grown(ends, words):
-    """Growth of an amount, where it began above zero."""
-    if ends is None or ends[0] <= 0:
+    """Growth of an amount in per cent where it is above zero at both ends, else whether it crossed zero."""
+    if ends is None or ends[0] == 0:
         return None
+    if min(ends) <= 0:
+        crossed = {(True, False): "change.to_loss", (False, True): "change.to_profit"}.get((ends[0] > 0, ends[1] > 0))
+        return crossed and {"words": words(crossed), "stronger": None}
     share = ends[1] / ends[0] - 1
     return {"words": ("+" if share > 0 else "") + words.percent(share, 0), "stronger": None}
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.catalogue import Catalogue
+from features.errors import RiskError
 from models.bundle import load_bundle
 from models.calibration import sigmoid
 from models.reasons import shown_value
@@ -95,9 +96,13 @@ def read_explained(book, rows, *, reviewed=None, tables_of=None):
 
 
 def _matrix(path, observations, bundle):
-    """The encoded features of some observations, in their order."""
+    """The encoded features of some observations, in their order. Raises: RiskError where one is not there."""
     there = pq.read_table(path, columns=["observation_id"])["observation_id"].combine_chunks()
-    places = pc.index_in(pa.array(observations, there.type), there).to_numpy()
+    places = pc.index_in(pa.array(observations, there.type), there)
+    if places.null_count:
+        first = next(name for name, place in zip(observations, places.to_pylist(), strict=True) if place is None)
+        raise RiskError(f"{first} is not in {path}: run `risk run`, which writes the features and the scores of one book.")
+    places = places.to_numpy()
     return encode(read_columns(path, bundle.names, rows=places), bundle)
 
 

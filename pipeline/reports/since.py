@@ -2,7 +2,7 @@
 
 from pipeline.reports.steps import by_factor, falling, in_points
 
-LISTED = 6
+LISTED = 8
 NEWS_LISTED = 10
 
 
