@@ -25,12 +25,13 @@ from pipeline.train import train
 
 # A filing's year and, in dart_korea, the weeks to the delisting.
 ABOUT_A_YEAR = timedelta(days=430)
-SAID = {"en": ("What changed since", "Among its industry", "How much is known", "how to object"), "zh": ("以来的变化", "在同业中的位置", "信息是否充分", "申诉途径")}
+SAID = {"en": ("What changed since", "Among its industry", "How much is known", "how to object"),
+        "zh": ("以来的变化", "在同业中的位置", "信息是否充分", "申诉途径")}
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", [pytest.param("american_bankruptcy", marks=needs("american_bankruptcy")), pytest.param("dart_korea", marks=needs("dart_korea"))])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs(name)) for name in ("american_bankruptcy", "dart_korea")])
 def test_two_that_failed_a_year_later_are_among_the_reports(name, tmp_path):
     with stages(name, tmp_path):
         ingest()
