@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from builders import customer, day, event, observation
-from report_world import decided, put, reason, run, score, tables, write_model
+from report_world import decided, put, reason, run, score, tables, write_features, write_model
 
 from features.errors import RiskError
 from pipeline import report as stage
@@ -126,11 +126,11 @@ def publication(**scores):
     return SimpleNamespace(find=rows.get, hash="ef" * 32)
 
 
-def in_force(published):
+def in_force(published, *, any_in_force=True, reviewed=None):
     run()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "load_params", lambda: SimpleNamespace(report=SimpleNamespace(customers=40), ingest=SimpleNamespace(threads=1)))
-        publish_pages("made_up", published, today=day("2024-07-01"), any_in_force=True)
+        publish_pages("made_up", published, today=day("2024-07-01"), any_in_force=any_in_force, reviewed=reviewed)
     return {str(path.relative_to("var/reports/made_up-default")): path.read_text(encoding="utf-8") for path in Path("var/reports").rglob("*.html")}
 
 
@@ -161,6 +161,14 @@ def test_a_state_of_ordinary_business_is_shown_and_leaves_the_policys_word():
     assert "Life cycle: active since 28 Jun 2024, with finance." in pages["customers/C1.en.html"]
     assert "The policy alone" not in pages["customers/C1.en.html"]
     assert '<span class="id">active</span>' not in pages["index.html"]
+
+
+def test_a_review_alone_makes_pages_that_tell_what_changed_since():
+    put([decided(score("C1"))], tables())
+    write_features("data/default/development", [("C1@2024-03-31", "C1", day("2024-03-31"), 50.0, 2.5, "retail")])
+    pages = in_force(publication(C1={}), any_in_force=False, reviewed={"C1": day("2024-04-15").date()})
+    assert "Compared with the last observation up to the review of 15 Apr 2024." in pages["customers/C1.en.html"]
+    assert "与 2024年4月15日 复核之前的最近一次观察相比。" in pages["customers/C1.zh.html"]
 
 
 def test_pages_of_another_book_than_the_published_are_refused():

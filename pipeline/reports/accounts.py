@@ -72,7 +72,7 @@ def _grown(ends, words):
     if min(ends) <= 0:
         crossed = {(True, False): "change.to_loss", (False, True): "change.to_profit"}.get((ends[0] > 0, ends[1] > 0))
         return crossed and {"words": words(crossed), "stronger": None}
-    share = ends[1] / ends[0] - 1
+    share = round(ends[1] / ends[0] - 1, 2) + 0.0
     return {"words": ("+" if share > 0 else "") + words.percent(share, 0), "stronger": None}
 
 

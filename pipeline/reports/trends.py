@@ -63,26 +63,23 @@ def _flow(inflow, outflow, left, width, scale, hints):
 
 
 def curve(months, values, *, axis, month_words, highest=None, height=130, **about):
-    """One line over months; None breaks it. What lies above `highest` stands at the upper edge, as a triangle with its value."""
-    known = [value if highest is None else min(value, highest) for value in values if value is not None]
+    """One line over months; None breaks it. What lies above `highest` stands at the upper edge as a triangle, the greatest with its value."""
+    top = float("inf") if highest is None else highest
+    drawn = [None if value is None else min(value, top) for value in values]
+    known = [value for value in drawn if value is not None]
     low, high = min([0, *known]), max([0, *known])
-    scale = linear(low, high if high > low else low + 1, height - BOTTOM, 18 if highest is not None and high == highest else 10)
+    scale = linear(low, high if high > low else low + 1, height - BOTTOM, 18 if high == highest else 10)
     room = (WIDTH - LEFT) / max(len(months), 1)
-    points = [None if value is None else (LEFT + room * (place + 0.5), scale(value if highest is None else min(value, highest)))
-              for place, value in enumerate(values)]
+    points = [None if value is None else (LEFT + room * (place + 0.5), scale(value)) for place, value in enumerate(drawn)]
     marks = _value_axis(low, high, scale, axis) + _month_axis(months, room, height, month_words)
     marks.append(element("path", d=_path(points), class_="curve"))
-    for point, month, value in zip(points, months, values, strict=True):
-        if point is not None:
-            marks += _point(point, f"{month_words(month)}: {axis(value)}", axis(value) if highest is not None and value > highest else None)
+    told = [(value, point, f"{month_words(month)}: {axis(value)}") for point, month, value in zip(points, months, values, strict=True) if point is not None]
+    for value, point, hint in told:
+        marks.append(mark("up", *point, 5.0, css="own", hint=hint) if value > top else mark("circle", *point, 2.8, css="t-main", hint=hint))
+    if told and max(told)[0] > top:
+        value, (x, y), _ = max(told)
+        marks.append(text(x, y - 7, axis(value), anchor="middle", css="soft"))
     return drawing(*marks, height=height, **about)
-
-
-def _point(point, hint, beyond):
-    """A value's dot, or beyond the axis its triangle with what it is."""
-    if beyond is None:
-        return [mark("circle", *point, 2.8, css="t-main", hint=hint)]
-    return [mark("up", *point, 5.0, css="own", hint=hint), text(point[0], point[1] - 7, beyond, anchor="middle", css="soft")]
 
 
 def timeline(lanes, months, *, month_words, **about):
