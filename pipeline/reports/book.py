@@ -62,6 +62,12 @@ class Book:
         return frozenset(self.about["tables"])
 
     @cached_property
+    def curves(self):
+        """The bundle's curves as arrays on raw scores: (x, probabilities, points)."""
+        knots, points = self.model["knots"], self.model["points_knots"]
+        return np.array(knots["x"]), np.array(knots["y"]), np.array(points["y"])
+
+    @cached_property
     def columns(self):
         """What the bundle says of each column: {name: dict with factor, unit, typical, message_id}."""
         return {column["name"]: column for column in self.model["columns"]}

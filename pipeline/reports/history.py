@@ -97,9 +97,9 @@ def _late(row, months, words):
 
 
 def _listed(months, values, written, words):
-    return ", ".join(f"{words.month(month)}: {written(value)}" for month, value in zip(months, values, strict=True) if value is not None)
+    return words("list.between").join(f"{words.month(month)}: {written(value)}" for month, value in zip(months, values, strict=True) if value is not None)
 
 
 def _shares(parts, words):
     whole = sum(sum(values) for _, _, values in parts) or 1
-    return ", ".join(f"{name} {words.percent(sum(values) / whole)}" for _, name, values in parts)
+    return words("list.between").join(f"{name} {words.percent(sum(values) / whole)}" for _, name, values in parts)

@@ -6,22 +6,20 @@ from pipeline.reports.charts import PROBABILITIES, waterfall
 
 
 def points_at(book, raw_score):
-    """Points of a raw score by the bundle's curve."""
-    knots = book.model["points_knots"]
-    return float(np.interp(raw_score, knots["x"], knots["y"]))
+    """Points of a raw score, or of an array of them, by the bundle's curve."""
+    x, _, points = book.curves
+    return np.interp(raw_score, x, points)
 
 
 def probability_at(book, raw_score):
     """Probability of a raw score by the bundle's curve."""
-    knots = book.model["knots"]
-    return float(np.interp(raw_score, knots["x"], knots["y"]))
+    x, probabilities, _ = book.curves
+    return float(np.interp(raw_score, x, probabilities))
 
 
 def in_points(book, start, parts):
     """What each part changes the points by, one after the other from the raw score `start`: they add up to the difference of the ends' points."""
-    ends = start + np.cumsum([0.0, *parts])
-    points = [points_at(book, end) for end in ends]
-    return [after - before for before, after in zip(points, points[1:], strict=False)]
+    return np.diff(points_at(book, start + np.cumsum([0.0, *parts]))).tolist()
 
 
 def falling(book, parts, *, start, end, name, words):
@@ -29,9 +27,9 @@ def falling(book, parts, *, start, end, name, words):
     changes = in_points(book, start[1], [value for _, value in parts])
     steps = [(label, value, words.points(points)) for (label, value), points in zip(parts, changes, strict=True)]
     ends = [(label, raw, words.probability(probability_at(book, raw))) for label, raw in (start, end)]
-    described = words(f"figure.{name}.text", start=ends[0][2], parts=", ".join(f"{label} {said}" for label, _, said in steps), end=ends[1][2])
+    described = words(f"figure.{name}.text", start=ends[0][2], parts=words("list.between").join(f"{label} {said}" for label, _, said in steps), end=ends[1][2])
     legend = [(tone, words(f"waterfall.{tone}")) for tone in ("adverse", "favourable")]
-    axis = [(_raw(book, each), words.tick(each)) for each in PROBABILITIES]
+    axis = [(raw, words.tick(each)) for raw, each in zip(_raw(book, PROBABILITIES), PROBABILITIES, strict=True)]
     return waterfall(steps, start=ends[0], end=ends[1], axis=axis, **words.caption(name, description=described, legend=legend))
 
 
@@ -43,7 +41,7 @@ def by_factor(factors, words, *, least=0.005):
     return [(label, value + rest if place == 0 else value) for place, (label, value) in enumerate(shown)]
 
 
-def _raw(book, probability):
-    """The raw score of a probability; infinite beyond the ends of the curve, so that no tick is drawn there."""
-    knots = book.model["knots"]
-    return float(np.interp(probability, knots["y"], knots["x"], left=-np.inf, right=np.inf))
+def _raw(book, probabilities):
+    """The raw scores of probabilities; infinite beyond the ends of the curve, so that no tick is drawn there."""
+    x, y, _ = book.curves
+    return np.interp(probabilities, y, x, left=-np.inf, right=np.inf).tolist()
