@@ -5,6 +5,7 @@ from datetime import date
 from pipeline.reports import history, news, records
 from pipeline.reports.accounts import statement_table
 from pipeline.reports.charts import grade_scale
+from pipeline.reports.explained import TOLD
 from pipeline.reports.since import since_view
 from pipeline.reports.steps import by_factor, falling, points_at
 from pipeline.reports.text import tone_of
@@ -44,7 +45,7 @@ def officer_view(book, row, facts, peers, words, *, explained, given=None):
         "causes": [words.cause(code) for code in row["decision_reasons"] or ()], "in_force": _in_force(row, facts, words), "exposure": facts["exposures"],
         "statements": statement_table(facts["statements"], peers.get(profile.get("industry")) or {}, words),
         "overdue": facts["overdue"], "contracts": facts["contracts"], **_histories(row, facts, words), **_freshness(row, facts, book.tables),
-        "sufficiency": _sufficiency(row, explained, words), "made_from": _made_from(book, words),
+        "sufficiency": _sufficiency(explained, book.tables, words), "made_from": _made_from(book, words),
         "appeal": [words("appeal.right"), words("appeal.how", path=PATH, days=words.days(DUE_DAYS)), words("appeal.override")],
         "parts": {name for name, tables in PARTS.items() if tables & book.tables}, "given": _given(book, given or {}, words),
     }
@@ -92,16 +93,17 @@ def _freshness(row, facts, tables):
     return {"freshness": lines, "silent": [name for name in records.USED if name in tables - {line["table"] for line in lines}]}
 
 
-def _sufficiency(row, explained, words):
+def _sufficiency(explained, tables, words):
     """How much is known of the customer, and by how much the interval is wider for what is not, as sentences."""
     share = explained.known / explained.columns
     said = [words("sufficiency.columns", known=words.count(explained.known), columns=words.count(explained.columns), share=words.percent(share, 0))]
-    missing = explained.missing
+    missing, between = explained.missing, words("list.between")
     if missing is None:
-        return [*said, words("sufficiency.nothing_missing")]
-    tables = words("list.between").join(words.named("table", table) for table in missing.tables)
+        asked = between.join(words.named("table", table) for table in TOLD if table in tables)
+        return [*said, words("sufficiency.nothing_missing", tables=asked)] if asked else said
+    absent = between.join(words.named("table", table) for table in missing.tables)
     ends = {"low": words.probability(missing.low), "high": words.probability(missing.high)}
-    said.append(words("sufficiency.missing", tables=tables, **ends))
+    said.append(words("sufficiency.missing", tables=absent, **ends))
     return said if missing.wider is None else [*said, words("sufficiency.wider", wider=words.number(missing.wider, 1))]
 
 
