@@ -96,6 +96,10 @@ bench-reasons: setup ## are reasons the same after a refit, enough, and true of 
 bench-policies: setup ## 20 simulated portfolios: a policy chosen on years 1 to 3 against none, a scorecard's and the best in hindsight
 	@$(BIN)/python -m benchmarks.policies
 
+.PHONY: bench-reports
+bench-reports: setup ## 1,000 officer reports of a simulated book, both languages: seconds, memory, bytes
+	@$(BIN)/python -m benchmarks.reports
+
 bench-models: setup ## every shipped source against the reference script on the same rows: one table
 	@$(BIN)/python -m benchmarks.models
 

@@ -73,7 +73,7 @@ def publish(use_case):
         said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
     with closing(Published.open(VAR, source, use_case)) as published:
         if applied is not None:
-            publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force)
+            publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force, reviewed=applied.reviewed)
         _publish_reports(pages_folder(source, use_case), published, scores["customer_id"])
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 
@@ -85,6 +85,7 @@ class _InForce:
     def __init__(self, store, source, policy, rules):
         self._policy, self._reviews, overrides = policy, Reviews(store, source=source), Overrides(store, source=source)
         self.day = overrides.today()
+        self.reviewed = self._reviews.last_done()
         self._in_force, self._terms, self._used, self._bound = overrides.all_in_force(self.day), [], 0, 0
         self._held = {each.customer_id: held_of(each, rules.new_credit) for each in LifeCycleLedger(store, source).standings()}
 

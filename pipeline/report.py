@@ -7,10 +7,12 @@ from pipeline.datasets import TABLES, case_path, replacing
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.reports.book import given_values, read_book, riskiest, rows_of
+from pipeline.reports.explained import read_explained
+from pipeline.reports.moves import Advisor, moves_view
 from pipeline.reports.officer import officer_view, read_facts
 from pipeline.reports.pages import Site, index_name, report_link, report_name
 from pipeline.reports.portfolio import LISTED, beside_of, portfolio_view
-from pipeline.reports.records import industries, industry_medians, names, open_tables, regions
+from pipeline.reports.records import industries, industry_quantiles, names, open_tables, regions, tables_of
 from pipeline.reports.text import LANGUAGES
 from pipeline.stage import run_stage
 
@@ -22,21 +24,22 @@ def report(use_case):
     write_pages(case_path(use_case, "reports"), use_case)
 
 
-def write_pages(target, use_case, *, decided=lambda row: row, decided_on=None):
+def write_pages(target, use_case, *, decided=lambda row: row, decided_on=None, reviewed=None):
     """Put the pages of a use case into the folder `target`.
 
-    decided: from a row of the scores to the row with the decision in force, where pages show that and not the policy's; decided_on: its day, else None.
+    decided: from a row of the scores to the row with the decision in force, where pages show that and not the policy's; decided_on: its day, else None;
+    reviewed: {customer_id: day of the last review}, since when a report tells what changed.
     """
     params = load_params()
     book = read_book(use_case)
     connection = open_tables(TABLES, as_of=book.as_of, threads=params.ingest.threads)
     reported = 0 if use_case == "fraud" else len(book) if params.report.customers < 0 else min(params.report.customers, len(book))
-    site = Site(book, more=("portfolio",))
+    site = Site(book, more=("moves", "officer", "portfolio"))
     with replacing(target) as folder:
         folder.mkdir(parents=True)
         _write_index(folder, site, connection, reported, decided, decided_on)
         if reported:
-            _write_reports(folder / "customers", site, connection, reported, decided)
+            _write_reports(folder / "customers", site, connection, reported, decided, reviewed)
     connection.close()
 
 
@@ -59,22 +62,25 @@ def _reported(book, reported):
     return {row["customer_id"] for rows in riskiest(book, reported, one_each=True) for row in rows}
 
 
-def _write_reports(folder, site, connection, reported, decided):
+def _write_reports(folder, site, connection, reported, decided, reviewed):
     folder.mkdir()
-    medians = industry_medians(connection, as_of=site.book.as_of)
+    peers, known, advisor = industry_quantiles(connection, as_of=site.book.as_of), tables_of(connection), Advisor(site.book)
     bar = progress(reported, what="report", unit="customer")
     for rows in riskiest(site.book, reported, one_each=True):
-        facts, given = read_facts(connection, rows), given_values(site.book, rows)
+        explained = read_explained(site.book, rows, reviewed=reviewed, tables_of=known)
+        facts, given, changes = read_facts(connection, rows, explained), given_values(site.book, rows), advisor.changes(rows)
         for row in rows:
-            _write_report(folder, site, decided(row), facts[row["customer_id"]], medians, given.get(row["observation_id"]))
+            customer, key = row["customer_id"], row["observation_id"]
+            _write_report(folder, site, decided(row), facts[customer], peers, explained[customer], given.get(key), changes[key])
             bar.update(1)
     bar.close()
 
 
-def _write_report(folder, site, row, facts, medians, given):
+def _write_report(folder, site, row, facts, peers, explained, given, change):
     addresses = {language: report_link(row["customer_id"], language, folder="") for language in LANGUAGES}
     for language in LANGUAGES:
-        view = officer_view(site.book, row, facts, medians, site.words[language], given=given)
+        words = site.words[language]
+        view = officer_view(site.book, row, facts, peers, words, explained=explained, given=given) | {"moves": moves_view(change, site.book.columns, words)}
         page = site.page("officer.html", view, language=language, addresses=addresses, home=f"../{index_name(language)}")
         _write(folder / report_name(row["customer_id"], language), page)
 

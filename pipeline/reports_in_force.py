@@ -1,6 +1,6 @@
 """The report pages as published: with the overrides and life cycle states in force. The stage's own pages must follow from files alone and show the policy's.
 
-They lie at `pipeline.state.pages_path` and are there only while an override or a state is.
+They lie at `pipeline.state.pages_path` and are there only while an override or a state is, or a review, since which a report then tells what changed.
 """
 
 from features.errors import RiskError
@@ -13,16 +13,16 @@ CHANGED = ("action", "route", "limit", "payment_terms_days", "term_months", "dep
 USE_CASE = "default"
 
 
-def publish_pages(source, published, *, today, any_in_force):
-    """Write the pages by the decisions of a publication (serving.published.Published), or take them away where nothing but the policy decides, or the stage
-    wrote none.
+def publish_pages(source, published, *, today, any_in_force, reviewed=None):
+    """Write the pages by the decisions of a publication (serving.published.Published), or take them away where nothing but the policy decides and nobody was
+    reviewed, or the stage wrote none.
 
-    today: the day on which they are in force; any_in_force: whether there is an override or a state at all.
+    today: the day on which they are in force; any_in_force: whether there is an override or a state at all; reviewed: {customer_id: day of the last review}.
     """
-    if not (any_in_force and case_path(USE_CASE, "reports").exists()):
+    if not ((any_in_force or reviewed) and case_path(USE_CASE, "reports").exists()):
         remove(pages_path(source, USE_CASE))
         return
-    write_pages(pages_path(source, USE_CASE), USE_CASE, decided=lambda row: decided_row(row, published), decided_on=today)
+    write_pages(pages_path(source, USE_CASE), USE_CASE, decided=lambda row: decided_row(row, published), decided_on=today, reviewed=reviewed)
 
 
 def decided_row(row, published):

@@ -117,6 +117,12 @@ class Reviews:
             found = _reviews(self._rows(connection, reviews.c.customer_id == customer_id), now.date())
         return found[-2], following
 
+    def last_done(self):
+        """The day of each customer's last review, {customer_id: date}; customers without one and erased ones left out."""
+        query = self._query(reviews.c.customer_id.is_not(None) & (reviews.c.kind == DONE), [reviews.c.customer_id, sa.func.max(reviews.c.on_day)])
+        with self._store.database.reading() as connection:
+            return dict(connection.execute(query.group_by(reviews.c.customer_id).order_by(None)).all())
+
     def listed(self, *, as_of=None, customer_id=None):
         """Every Review as it stood at the end of a day (today unless given; a later day looks ahead), by customer and in time; erased customers left out."""
         day = as_of or self.today()

@@ -11,8 +11,8 @@ import pytest
 from builders import customer, write_tables
 from click.testing import CliRunner
 from databases import Clock
+from report_world import put
 from test_portfolio_page import book_of
-from test_reports import put
 
 from features.errors import RiskError
 from models.life_cycle import load_life_cycle

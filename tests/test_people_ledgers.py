@@ -180,6 +180,15 @@ def test_a_review_done_in_time_plans_the_next_by_the_grade_in_force(reviews, clo
     assert store.verify() == []
 
 
+def test_the_last_review_of_each_is_told(reviews, clock):
+    reviews.plan(["C1", "C2"], ["D", "D"], [30, 30])
+    assert reviews.last_done() == {}
+    for _ in range(2):
+        clock.forward(10)
+        reviews.done("C1", reviewer="anna", approver="ben", note="read")
+    assert reviews.last_done() == {"C1": date(2026, 4, 20)}
+
+
 def test_a_missed_review_stays_on_record_after_it_was_caught_up(reviews, clock):
     reviews.plan(["C1"], ["D"], [30])
     clock.forward(35)

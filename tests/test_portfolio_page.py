@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from builders import customer, observation
-from test_reports import AS_OF, decided, put, run, score, tables
+from report_world import AS_OF, decided, put, run, score, tables
 
 from pipeline.reports.book import read_book
 from pipeline.reports.portfolio_charts import Pair, paired
@@ -69,7 +69,7 @@ def test_movers_name_before_and_now_and_the_strongest_reason():
     assert (move["customer_id"], move["worse"], move["before"], move["grade"], round(move["was"], 4), move["probability"]) == ("C2", True, "B", "E", 0.018, 0.5)
     page = run()["index.html"]
     table = re.search(r'<table class="sortable list" id="moves">(.*?)</table>', page, re.S)[1]
-    for told in ("Beta", "▲ riskier", "1.8%", "50.0%", "Average days late, last 180 days: 12 days"):
+    for told in ("Beta", "▲ riskier", "1.8%", "50.0%", "average days late (last 180 days) came to 12 days"):
         assert told in table
 
 
@@ -154,7 +154,6 @@ def test_any_name_stands_isolated_and_escaped_wherever_it_is_shown(name):
 
 def test_a_fraud_page_has_no_grades_that_moved():
     put([score(transaction_id="T1", action="review")], tables(), use_case="fraud")
-    Path("data/fraud/book").mkdir()
     own = [observation(observation_id="C1@2024-06-30", occurred_at="2024-06-30", amount=-123_400, currency="EUR", kind="supplier", channel="online")]
     pq.write_table(pa.Table.from_pylist(own), "data/fraud/book/observations.parquet")
     page = run("fraud")["index.html"]

@@ -17,7 +17,7 @@ def workspace(tmp_path, monkeypatch):
 def known(given, *, as_of=AS_OF, customers=("C1",)):
     """A connection that holds what was known of the customers."""
     connection = records.open_tables(write_tables("data/tables", given), as_of=as_of, threads=1)
-    records.take(connection, [(name, as_of) for name in customers])
+    records.take(connection, [(name, as_of, None) for name in customers])
     return connection
 
 
@@ -71,12 +71,14 @@ def test_ratios(lines, name, value):
     assert row[name] == (None if value is None else pytest.approx(value))
 
 
-def test_medians_are_of_an_industry_with_at_least_five_statements():
+def test_quantiles_are_of_an_industry_with_at_least_five_statements():
     firms = [(f"C{place}", "retail" if place < 5 else "energy") for place in range(9)]
     lines = {"period_end": "2023-12-31", "known_at": "2024-03-01", "total_assets": 10.0}
     given = {"customers": [customer(name, industry=industry) for name, industry in firms],
              "statements": [statement(f"C{place}", equity=float(place), **lines) for place in range(9)]}
-    found = records.industry_medians(known(given), as_of=AS_OF)
+    found = records.industry_quantiles(known(given), as_of=AS_OF)
     assert set(found) == {"retail", None}
-    assert found["retail"]["equity_ratio"] == pytest.approx(0.2)
+    # 0, 0.1, 0.2, 0.3 and 0.4 at 10, 25, 50, 75 and 90 %.
+    assert found["retail"]["equity_ratio"] == pytest.approx([0.04, 0.1, 0.2, 0.3, 0.36])
+    assert found["retail"]["current_ratio"] is None
     assert found[None]["customers"] == 9

@@ -8,11 +8,11 @@ from pathlib import Path
 from string import Formatter
 from types import SimpleNamespace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders import contract, customer, day, event, exposure, invoice, observation, payment, statement, transaction, write_tables
+from builders import customer, day, event, observation
+from report_world import decided, put, reason, run, score, tables, write_features, write_model
 
 from features.errors import RiskError
 from pipeline import report as stage
@@ -21,112 +21,12 @@ from pipeline.reports.book import read_book, riskiest
 from pipeline.reports.charts import Bar, columns
 from pipeline.reports.history import months_to
 from pipeline.reports.pages import report_link, report_name
-from pipeline.reports.records import USED
 from pipeline.reports.svg import element, shortened, ticks
 from pipeline.reports.text import LANGUAGES, Words
 from pipeline.reports_in_force import publish_pages
 from pipeline.state import pages_folder
 
 ROOT = Path(__file__).parent.parent
-AS_OF = day("2024-06-30")
-GRADES = [("A", 0.01, 0.005), ("B", 0.03, 0.02), ("C", 0.08, 0.05), ("D", 0.2, 0.12), ("E", 1.0, 0.4)]
-COLUMNS = [("inv_days_late_mean_180d", "payment_behaviour", "days", 4.0), ("stmt_current_ratio", "solvency", "ratio", 1.6),
-           ("cust_industry", "background", "", "retail")]
-REASON = pa.struct([("message_id", pa.string()), ("factor", pa.string()), ("contribution", pa.float64()),
-                    ("features", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64()), ("text", pa.string())])))])
-
-
-def reason(place, contribution, value=12.0, text=None):
-    name, factor, _, _ = COLUMNS[place]
-    shown = {"name": name, "value": None if text else value, "text": text}
-    return {"message_id": f"feature.{name}", "factor": factor, "contribution": contribution, "features": [shown]}
-
-
-def score(customer_id="C1", raw_score=-2.0, **changes):
-    probability = 1 / (1 + np.exp(-raw_score))
-    grade = next(name for name, upper, _ in GRADES if probability < upper)
-    row = {"observation_id": f"{customer_id}@2024-06-30", "customer_id": customer_id, "as_of": AS_OF, "bundle": "ab" * 32, "policy": "cd" * 32,
-           "raw_score": raw_score, "points": 520.0, "grade": grade, "adverse": [reason(0, 0.9)], "favourable": [reason(1, -0.4, 2.5)]}
-    parts = {"sub_financial": -0.4, "sub_behavioural": 1.5, "sub_cash_flow": 0.2, "sub_background": raw_score + 4.0 - 1.3}
-    return row | parts | {"probability": probability} | changes
-
-
-def decided(row):
-    return row | {"exposure": row.get("exposure", 500_000), "action": "reduce", "route": row.get("route", "two_persons"), "limit": 1_000_000,
-                  "payment_terms_days": 15, "deposit_share": 0.3, "guarantee": True, "review_days": 30,
-                  "decision_reasons": ["route.exposure", "limit.ceiling", "stop.days_past_due_30"]}
-
-
-def write_scores(use_case, rows):
-    name = {"default": "pd_12m", "fraud": "p_fraud"}[use_case]
-    rows = [{name if key == "probability" else key: value for key, value in row.items()} for row in rows]
-    fields = {key: pa.list_(REASON) if key in ("adverse", "favourable") else None for key in rows[0]}
-    Path(f"data/{use_case}").mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({key: pa.array([row[key] for row in rows], kind) for key, kind in fields.items()}), f"data/{use_case}/scores.parquet")
-
-
-def write_model(use_case, *, suspects=()):
-    x = np.linspace(-9, 5, 200)
-    y = 1 / (1 + np.exp(-x))
-    described = [{"name": name, "factor": factor, "unit": unit, "typical": typical, "message_id": f"feature.{name}"} for name, factor, unit, typical in COLUMNS]
-    model = {"probability_name": {"default": "pd_12m", "fraud": "p_fraud"}[use_case], "columns": described,
-             "knots": {"x": x.tolist(), "y": y.tolist()}, "base_raw_score": -4.0, "training": {},
-             "points_knots": {"x": x.tolist(), "y": (500 - 20 * x / np.log(2)).tolist()},
-             "grades": [{"name": name, "upper": upper, "probability": middle} for name, upper, middle in GRADES]}
-    evaluation = {
-        "bundle": "ab" * 32, "rows": 900, "customers": 300, "bad": 40, "judged_by": {"kind": "by_time"}, "suspects": list(suspects),
-        "as_of": {"first": "2023-01-31", "last": "2023-12-31"},
-        "discrimination": {"auc": 0.81, "low": 0.77, "high": 0.84, "gini": 0.62, "gini_low": 0.54, "gini_high": 0.68,
-                           "average_precision": {"average_precision": 0.2, "low": 0.1, "high": 0.3},
-                           "capture": [{"share": 0.05, "captured": 0.3, "lift": 6.0}]},
-        "probability": {"line": {"slope": 0.97, "slope_low": 0.8, "slope_high": 1.1}},
-        "grades": [{"grade": name, "rows": 100, "bad": 0 if name == "A" else 5, "expected": 100 * middle, "low": 0, "high": 12, "inside": True}
-                   for name, _, middle in GRADES] + [{"grade": "E2", "rows": 0, "bad": 0, "expected": 0.0, "low": 0, "high": 0, "inside": True}]}
-    importance = {"rows": 900, "factors": [{"factor": "solvency", "share": 0.6}, {"factor": "disputes", "share": 0.0}],
-                  "columns": [{"column": COLUMNS[0][0], "share": 0.4}]}
-    challengers = {"scorecard": {"columns": ["a", "b"]}, "comparison": {
-        "verdict": "level", "auc": {"difference": 0.021, "low": -0.01, "high": 0.052}, "average_precision": {"difference": -0.004, "low": -0.02, "high": 0.01},
-        "log_loss": {"difference": -0.001, "low": -0.003, "high": 0.001}}}
-    for place, content in (("shipped/model.json", model), ("evaluation/full.json", evaluation), ("explanation/importance.json", importance),
-                           ("challengers/challengers.json", challengers)):
-        path = Path("data") / use_case / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
-
-
-def tables(customer_id="C1", **changes):
-    return {"customers": [customer(customer_id, **changes)], "statements": [statement(customer_id, equity=40.0, total_assets=100.0, revenue=50.0)],
-            "invoices": [invoice(customer_id, invoice_id="I1", issued_at="2024-05-01")],
-            "payments": [payment(customer_id, invoice_id="I1", occurred_at="2024-06-10")],
-            "transactions": [transaction(customer_id, occurred_at="2024-06-03")], "contracts": [contract(customer_id)],
-            "events": [event(customer_id, occurred_at="2024-02-01")], "exposures": [exposure(customer_id)]}
-
-
-def write_earlier(use_case, before):
-    """before: {customer_id: grade, or (grade, raw_score), or (grade, raw_score, True) of one who defaulted since}."""
-    rows = [(customer, *(each if isinstance(each, tuple) else (each,))) for customer, each in before.items()]
-    rows = [(customer, grade, *rest, *(-2.0, False)[len(rest):]) for customer, grade, *rest in rows]
-    columns = {"customer_id": ([row[0] for row in rows], pa.string()), "as_of": ([day("2024-03-31")] * len(rows), pa.timestamp("us")),
-               "raw_score": ([row[2] for row in rows], pa.float64()), "probability": ([1 / (1 + np.exp(-row[2])) for row in rows], pa.float64()),
-               "grade": ([row[1] for row in rows], pa.string()), "defaulted": ([row[3] for row in rows], pa.bool_())}
-    pq.write_table(pa.table({name: pa.array(values, kind) for name, (values, kind) in columns.items()}), f"data/{use_case}/earlier.parquet")
-
-
-def put(scores, given, *, use_case="default", simulated=True, has=USED, before=()):
-    """Lay out what the stage reads; has: the tables that the source gives; before: see `write_earlier`."""
-    write_tables("data/tables", given)
-    write_scores(use_case, scores)
-    write_earlier(use_case, dict(before))
-    write_model(use_case)
-    Path("data/ingest.json").write_text(json.dumps({"source": "made_up", "simulated": simulated, "description": "made up", "tables": dict.fromkeys(has)}))
-
-
-def run(use_case="default", *, customers=40):
-    with pytest.MonkeyPatch.context() as patch:
-        params = SimpleNamespace(report=SimpleNamespace(customers=customers), ingest=SimpleNamespace(threads=1))
-        patch.setattr(stage, "load_params", lambda: params)
-        stage.report(use_case)
-    return {str(path.relative_to(f"data/{use_case}/reports")): path.read_text(encoding="utf-8") for path in Path(f"data/{use_case}/reports").rglob("*.html")}
 
 
 @pytest.fixture(autouse=True)
@@ -209,7 +109,6 @@ def test_nothing_known_after_as_of_is_told():
 def test_the_fraud_page_lists_transactions_with_two_reasons():
     put([score(transaction_id="T1", action="review", adverse=[reason(0, 0.9), reason(2, 0.5, text="construction")])], tables(), use_case="fraud")
     own = [observation(observation_id="C1@2024-06-30", occurred_at="2024-06-30", amount=-123_400, currency="EUR", kind="supplier", channel="online")]
-    Path("data/fraud/book").mkdir()
     pq.write_table(pa.Table.from_pylist(own), "data/fraud/book/observations.parquet")
     pages = run("fraud")
     assert sorted(pages) == ["index.html", "index.zh.html"]
@@ -227,11 +126,11 @@ def publication(**scores):
     return SimpleNamespace(find=rows.get, hash="ef" * 32)
 
 
-def in_force(published):
+def in_force(published, *, any_in_force=True, reviewed=None):
     run()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "load_params", lambda: SimpleNamespace(report=SimpleNamespace(customers=40), ingest=SimpleNamespace(threads=1)))
-        publish_pages("made_up", published, today=day("2024-07-01"), any_in_force=True)
+        publish_pages("made_up", published, today=day("2024-07-01"), any_in_force=any_in_force, reviewed=reviewed)
     return {str(path.relative_to("var/reports/made_up-default")): path.read_text(encoding="utf-8") for path in Path("var/reports").rglob("*.html")}
 
 
@@ -262,6 +161,14 @@ def test_a_state_of_ordinary_business_is_shown_and_leaves_the_policys_word():
     assert "Life cycle: active since 28 Jun 2024, with finance." in pages["customers/C1.en.html"]
     assert "The policy alone" not in pages["customers/C1.en.html"]
     assert '<span class="id">active</span>' not in pages["index.html"]
+
+
+def test_a_review_alone_makes_pages_that_tell_what_changed_since():
+    put([decided(score("C1"))], tables())
+    write_features("data/default/development", [("C1@2024-03-31", "C1", day("2024-03-31"), 50.0, 2.5, "retail")])
+    pages = in_force(publication(C1={}), any_in_force=False, reviewed={"C1": day("2024-04-15").date()})
+    assert "Compared with the last observation up to the review of 15 Apr 2024." in pages["customers/C1.en.html"]
+    assert "与 2024年4月15日 复核之前的最近一次观察相比。" in pages["customers/C1.zh.html"]
 
 
 def test_pages_of_another_book_than_the_published_are_refused():
@@ -299,7 +206,7 @@ def test_a_stage_that_fails_leaves_the_pages_as_they_were(monkeypatch):
 
 def test_pages_need_no_network_and_stay_small(pages):
     for page in pages.values():
-        assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//|@import|url\(""", page)
+        assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//|@import|url\((?!#)""", page)
         assert len(page.encode()) < 1_000_000
 
 
@@ -307,7 +214,9 @@ def test_every_drawing_says_in_words_what_it_shows(pages):
     for page in pages.values():
         ids = re.findall(r'\sid="([^"]+)"', page)
         assert len(ids) == len(set(ids))
-        assert page.count("<svg") == page.count('role="img"') == len(re.findall(r"<svg[^>]*><title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", page)) > 0
+        drawings = page.replace('<svg class="patterns" aria-hidden="true"', "")
+        told = re.findall(r"<svg[^>]*><title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", drawings)
+        assert drawings.count("<svg") == drawings.count('role="img"') == len(told) > 0
 
 
 @pytest.mark.parametrize(("break_it", "match"), [
@@ -347,7 +256,7 @@ def catalogue(name):
 
 
 # Files of words beside those of all pages, as pages load them together.
-TOGETHER = (("dossier", "explanation"), ("portfolio", "committee"), ("moves",))
+TOGETHER = (("dossier", "explanation"), ("portfolio", "committee"), ("officer", "moves"))
 MORE = tuple(name for names in TOGETHER for name in names)
 
 
@@ -372,13 +281,14 @@ def test_every_message_of_the_templates_and_modules_has_words():
     assert asked - known_ids == set()
 
 
-def test_the_parts_of_the_waterfall_lead_to_the_score_even_without_a_background_column():
+def test_the_parts_of_the_waterfall_lead_to_the_score_even_where_the_factors_do_not():
     put([decided(score())], tables())
     book, row = read_book("default"), decided(score())
-    del row["sub_background"]
-    assert sum(officer._parts(book, row).values()) == pytest.approx(row["raw_score"] - book.model["base_raw_score"])
-    assert "+38 points" not in officer._waterfall(book, row, Words("en")).svg
-    assert "1.8%" in officer._waterfall(book, row, Words("en")).svg
+    assert sum(officer._parts(book, row, {"solvency": 0.7}).values()) == pytest.approx(row["raw_score"] - book.model["base_raw_score"])
+    drawn = officer._waterfall(book, row, {"solvency": 0.7, "background": 1.3}, Words("en", more=("officer",))).svg
+    # −4 in log-odds is 1.8 %; 0.7 at 20 points a doubling are 20 points.
+    assert "1.8%" in drawn
+    assert "−20 points" in drawn
 
 
 def test_a_reason_costs_the_points_that_its_contribution_moves():

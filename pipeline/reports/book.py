@@ -1,6 +1,7 @@
 """What the stages before left about one use case: the scored book, the model that scored it, its evaluation and importance, the policy."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import duckdb
 import numpy as np
@@ -62,7 +63,13 @@ class Book:
         """Names of the tables that the source gives."""
         return frozenset(self.about["tables"])
 
-    @property
+    @cached_property
+    def curves(self):
+        """The bundle's curves as arrays on raw scores: (x, probabilities, points)."""
+        knots, points = self.model["knots"], self.model["points_knots"]
+        return np.array(knots["x"]), np.array(knots["y"]), np.array(points["y"])
+
+    @cached_property
     def columns(self):
         """What the bundle says of each column: {name: dict with factor, unit, typical, message_id}."""
         return {column["name"]: column for column in self.model["columns"]}
@@ -73,14 +80,19 @@ def read_book(use_case):
     scores = case_path(use_case, "scores.parquet")
     own = case_path(use_case, "book", "observations.parquet")
     first = _first(scores)
-    kept = bundle_path(first["bundle"])
-    model = read_json((kept if kept.is_dir() else case_path(use_case, "shipped")) / "model.json")
+    model = read_json(bundle_folder(use_case, first["bundle"]) / "model.json")
     return Book(
         use_case=use_case, arrays=_arrays(scores, own, use_case, model["probability_name"]), earlier=_earlier(use_case),
         as_of=first["as_of"], bundle=first["bundle"], policy_hash=first["policy"], about=read_json(INGEST), model=model,
         evaluation=read_json(case_path(use_case, "evaluation", "full.json")),
         importance=read_json(case_path(use_case, "explanation", "importance.json")),
         challengers=read_json(case_path(use_case, "challengers", "challengers.json")))
+
+
+def bundle_folder(use_case, bundle):
+    """The folder of the bundle that scored: of one that was promoted once, else the candidate's."""
+    kept = bundle_path(bundle)
+    return kept if kept.is_dir() else case_path(use_case, "shipped")
 
 
 def riskiest(book, limit, *, size=1000, one_each=False):

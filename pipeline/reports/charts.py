@@ -123,12 +123,12 @@ def _spaced(values, place, *, room):
     return kept
 
 
-def grade_scale(grades, probability, *, words, **about):
-    """The grades side by side with the probability at each cut, and a pointer at this customer's own.
+def grade_scale(grades, probability, *, words, interval=(None, None), **about):
+    """The grades side by side with the probability at each cut, and a pointer at this customer's own, its interval as a bracket beneath.
 
-    grades: (name, upper, tone), safest first.
+    grades: (name, upper, tone), safest first; interval: two probabilities, or None for either.
     """
-    lowest = min(grades[0][1] / 4, probability / 1.2)
+    lowest = min(grades[0][1] / 4, *(each / 1.2 for each in (probability, interval[0]) if each))
     scale = linear(math.log(lowest), 0.0, 0, WIDTH)
     starts = [lowest, *(upper for _, upper, _ in grades[:-1])]
     marks = [mark for start, grade in zip(starts, grades, strict=True) for mark in _grade_marks(start, *grade, scale)]
@@ -137,7 +137,15 @@ def grade_scale(grades, probability, *, words, **about):
     place = min(max(scale(math.log(probability)), 6), WIDTH - 6)
     marks.append(element("path", d=f"M{place - 6:.1f} 12h12l-6 10z", class_="pointer"))
     marks.append(text(min(max(place, 24), WIDTH - 24), 9, words(probability), anchor="middle", css="value"))
-    return drawing(*marks, height=70, **about)
+    if None in interval:
+        return drawing(*marks, height=70, **about)
+    low, high = (scale(math.log(end)) for end in interval)
+    # Three strokes of its own, since a bracket of a hair's width must still be seen.
+    marks += [line(low, 74, max(high, low + 1), 74, css="expected"), line(low, 70, low, 78, css="expected"), line(high, 70, high, 78, css="expected")]
+    said = f"{words(interval[0])} – {words(interval[1])}"
+    half = width_of(said) / 2
+    marks.append(text(min(max((low + high) / 2, half), WIDTH - half), 92, said, anchor="middle", css="soft"))
+    return drawing(*marks, height=96, **about)
 
 
 def _grade_marks(start, name, upper, tone, scale):
@@ -176,6 +184,14 @@ def _rule(x, words, height):
     return line(x, 18, x, height, css="grid"), text(x, 12, words, anchor="middle", css="soft")
 
 
+def _arrow(x, y, width, height, *, tone, hint):
+    """A bar that points the way it leads, to the right where it is adverse: told without its colour."""
+    tip, middle = min(width, 7.0), y + height / 2
+    start, turn, end = (x, x + width - tip, x + width) if tone == "adverse" else (x + width, x + tip, x)
+    path = f"M{start:.1f} {y:.1f}L{turn:.1f} {y:.1f}L{end:.1f} {middle:.1f}L{turn:.1f} {y + height:.1f}L{start:.1f} {y + height:.1f}z"
+    return element("path", element("title", hint), d=path, class_=f"t-{tone}")
+
+
 def _waterfall_row(row, scale, top, *, last):
     label, low, high, words, tone = row
     if tone == "base":
@@ -184,7 +200,7 @@ def _waterfall_row(row, scale, top, *, last):
     else:
         x = max(scale(low), scale(high))
         width = abs(scale(high) - scale(low))
-        marks = [box(x - width, top + 4, width, 18, css=f"t-{tone}", hint=f"{label}: {words}")]
+        marks = [_arrow(x - width, top + 4, max(width, 0.8), 18, tone=tone, hint=f"{label}: {words}")]
     connector = [] if last else [line(scale(high), top + 22, scale(high), top + 34, css="axis")]
     named = text(0, top + 17, shortened(label, 142), css="value" if tone == "base" else None)
     return [named, *marks, *connector, text(x + 9, top + 17, words, css="value")]

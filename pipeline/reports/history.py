@@ -27,8 +27,15 @@ def payment_figures(rows, months, words):
     legend = [(tone, name) for tone, name, values in parts if any(values)]
     about = words.caption("days_late", description=_listed(months, late, words.number, words))
     paid = words.caption("paid", description=_shares(parts, words), legend=legend, currency=rows[-1]["currency"] or "")
-    return [curve(months, late, axis=lambda value: f"{value:g}", month_words=words.month, **about),
+    return [curve(months, late, axis=lambda value: words.number(value, 0), month_words=words.month, highest=_highest(late), **about),
             stacked(months, parts, axis=words.money, month_words=words.month, **paid)]
+
+
+def _highest(values):
+    """Where the axis of days late ends when one forgotten invoice would flatten all other months: three times the third quartile, at least 90 days."""
+    known = sorted(value for value in values if value is not None)
+    edge = max(3 * known[3 * (len(known) - 1) // 4], 90)
+    return edge if known[-1] > edge else None
 
 
 def cash_figures(rows, months, words):
@@ -52,15 +59,16 @@ def _balance(values, months, words):
     return [curve(months, values, axis=words.money, month_words=words.month, **about)]
 
 
-def timeline_figure(events, filings, months, words):
-    """Events by kind with the filings of statements above them; None when nothing happened."""
-    filed = [(_place(row["known_at"], months), 4.0, "main", _filing(row, words)) for row in filings]
-    lanes = [(words("timeline.statements"), filed)] if filed else []
+def timeline_figure(events, filings, payments, months, words):
+    """Events by kind, with the filings of statements and the months of late payments above them; None when nothing happened."""
+    filed = [(_place(row["known_at"], months), "square", 4.0, "main", _filing(row, words)) for row in filings]
+    late = [_late(row, months, words) for row in payments if row["late_invoices"]]
+    lanes = [(label, marks) for label, marks in ((words("timeline.statements"), filed), (words("timeline.late"), late)) if marks]
     for kind in sorted({event["kind"] for event in events}):
         lanes.append((words.named("event", kind), [_mark(event, months, words) for event in events if event["kind"] == kind]))
     if not lanes:
         return None
-    described = ", ".join(f"{label}: {len(marks)}" for label, marks in lanes)
+    described = "; ".join(f"{label}: {len(marks)}" for label, marks in lanes)
     return timeline(lanes, months, month_words=words.month, **words.caption("timeline", description=described))
 
 
@@ -75,13 +83,23 @@ def _filing(row, words):
 def _mark(event, months, words):
     severity = min(max(round(event["severity"] or 1), 1), 5)
     hint = f"{words.date(event['occurred_at'])} · {words.named('event', event['kind'])} · {words.money(event['amount'])}"
-    return _place(event["occurred_at"], months), _RADIUS[severity], "verylate" if severity >= _GRAVE else "late", hint
+    grave = severity >= _GRAVE
+    return _place(event["occurred_at"], months), "diamond" if grave else "ring", _RADIUS[severity], "verylate" if grave else "late", hint
+
+
+def _late(row, months, words):
+    """A month's late payments: a triangle in its middle, as large as the latest of them was late."""
+    days = row["worst_days"]
+    hint = words("timeline.late.month", month=words.month(row["month"]), invoices=words.count(row["late_invoices"]), days=words.days(days))
+    # The same sizes as an event's from mild to grave, at 30, 60 and 90 days.
+    size = _RADIUS[min(1 + days // 30, 5)]
+    return _place(row["month"], months) + 0.5, "down", size, "verylate" if days > 30 else "late", hint
 
 
 def _listed(months, values, written, words):
-    return ", ".join(f"{words.month(month)}: {written(value)}" for month, value in zip(months, values, strict=True) if value is not None)
+    return words("list.between").join(f"{words.month(month)}: {written(value)}" for month, value in zip(months, values, strict=True) if value is not None)
 
 
 def _shares(parts, words):
     whole = sum(sum(values) for _, _, values in parts) or 1
-    return ", ".join(f"{name} {words.percent(sum(values) / whole)}" for _, name, values in parts)
+    return words("list.between").join(f"{name} {words.percent(sum(values) / whole)}" for _, name, values in parts)

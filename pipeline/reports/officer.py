@@ -2,42 +2,51 @@
 
 from datetime import date
 
-import numpy as np
-
-from pipeline.reports import history, records
-from pipeline.reports.charts import PROBABILITIES, grade_scale, waterfall
+from pipeline.reports import history, news, records
+from pipeline.reports.accounts import statement_table
+from pipeline.reports.charts import grade_scale
+from pipeline.reports.explained import TOLD
+from pipeline.reports.since import since_view
+from pipeline.reports.steps import by_factor, falling, points_at
 from pipeline.reports.text import tone_of
-from pipeline.reports.trends import sparkline
+from serving.human_reviews import DUE_DAYS, PATH
 
-SUB_SCORES = ("financial", "behavioural", "cash_flow", "background")
 SECTIONS = ("profiles", "statements", "payments_by_month", "overdue", "cash_by_month", "events", "filings", "contracts", "exposures",
             "freshness")
 EVENTS_LISTED = 12
 # What each part of the page is made of; a part without any of its tables in the source is left out.
-PARTS = {"statements": {"statements"}, "payments": {"invoices", "payments", "contracts"}, "cash": {"transactions"}, "timeline": {"statements", "events"},
-         "freshness": set(records.USED)}
+PARTS = {"statements": {"statements"}, "payments": {"invoices", "payments", "contracts"}, "cash": {"transactions"},
+         "timeline": {"statements", "events", "invoices"}, "freshness": set(records.USED)}
 
 
-def read_facts(connection, rows):
-    """What the tables know of the customers of these score rows: {customer_id: dict by section}, one pass per table."""
-    records.take(connection, [(row["customer_id"], row["as_of"]) for row in rows])
-    found = {name: getattr(records, name)(connection) for name in SECTIONS}
-    return {row["customer_id"]: {name: found[name].get(row["customer_id"]) for name in SECTIONS} for row in rows}
+def read_facts(connection, rows, explained):
+    """What the tables know of the customers of these score rows: {customer_id: dict by section}, one pass per table.
+
+    explained: of `read_explained`; what is news became known after its earlier moment.
+    """
+    since = {customer: each.before.as_of for customer, each in explained.items() if each.before}
+    records.take(connection, [(row["customer_id"], row["as_of"], since.get(row["customer_id"])) for row in rows])
+    found = {name: getattr(records, name)(connection) for name in SECTIONS} | {"news": news.facts_since(connection), "arrivals": news.arrivals(connection)}
+    return {row["customer_id"]: {name: each.get(row["customer_id"]) for name, each in found.items()} for row in rows}
 
 
-def officer_view(book, row, facts, medians, words, *, given=None):
-    """Everything the template shows about one customer, in one language; row: of the score file, with its rank; given: of `book.given_values`."""
+def officer_view(book, row, facts, peers, words, *, explained, given=None):
+    """Everything the template shows about one customer, in one language; row: of the score file, with its rank; peers: of `records.industry_quantiles`;
+    explained: its Explained; given: of `book.given_values`."""
     profile = facts["profiles"] or {}
     average = float(book.arrays["probability"].mean())
     return {
         "row": row, "profile": profile, "title": profile.get("name") or row["customer_id"], "tone": tone_of(row["grade"]),
         "sentence": words("officer.sentence", **_frequency(row["probability"], words), average=words.probability(average)),
         "position": words("officer.position", rank=words.count(row["rank"] + 1), rows=words.count(len(book))),
-        "scale": _scale(book, row, words), "waterfall": _waterfall(book, row, words),
+        "interval": _interval(book, row, words), "scale": _scale(book, row, words), "waterfall": _waterfall(book, row, explained.factors, words),
+        "since": since_view(book, row, explained.before, facts, words),
         "adverse": _reasons(book, row, "adverse", words), "favourable": _reasons(book, row, "favourable", words),
         "causes": [words.cause(code) for code in row["decision_reasons"] or ()], "in_force": _in_force(row, facts, words), "exposure": facts["exposures"],
-        "statements": statement_table(facts["statements"], medians.get(profile.get("industry")) or {}, words),
+        "statements": statement_table(facts["statements"], peers.get(profile.get("industry")) or {}, words),
         "overdue": facts["overdue"], "contracts": facts["contracts"], **_histories(row, facts, words), **_freshness(row, facts, book.tables),
+        "sufficiency": _sufficiency(explained, book.tables, words), "made_from": _made_from(book, words),
+        "appeal": [words("appeal.right"), words("appeal.how", path=PATH, days=words.days(DUE_DAYS)), words("appeal.override")],
         "parts": {name for name, tables in PARTS.items() if tables & book.tables}, "given": _given(book, given or {}, words),
     }
 
@@ -74,7 +83,7 @@ def _histories(row, facts, words):
     return {
         "payments": history.payment_figures(facts["payments_by_month"], months, words),
         "cash": history.cash_figures(facts["cash_by_month"], months, words),
-        "timeline": history.timeline_figure(events, facts["filings"] or [], months, words),
+        "timeline": history.timeline_figure(events, facts["filings"] or [], facts["payments_by_month"] or [], months, words),
         "events": events[:EVENTS_LISTED], "events_left": max(len(events) - EVENTS_LISTED, 0),
     }
 
@@ -82,6 +91,29 @@ def _histories(row, facts, words):
 def _freshness(row, facts, tables):
     lines = [line | {"age": (row["as_of"] - line["known_at"]).days} for line in facts["freshness"] or ()]
     return {"freshness": lines, "silent": [name for name in records.USED if name in tables - {line["table"] for line in lines}]}
+
+
+def _sufficiency(explained, tables, words):
+    """How much is known of the customer, and by how much the interval is wider for what is not, as sentences."""
+    share = explained.known / explained.columns
+    said = [words("sufficiency.columns", known=words.count(explained.known), columns=words.count(explained.columns), share=words.percent(share, 0))]
+    missing, between = explained.missing, words("list.between")
+    if missing is None:
+        asked = between.join(words.named("table", table) for table in TOLD if table in tables)
+        return [*said, words("sufficiency.nothing_missing", tables=asked)] if asked else said
+    absent = between.join(words.named("table", table) for table in missing.tables)
+    ends = {"low": words.probability(missing.low), "high": words.probability(missing.high)}
+    said.append(words("sufficiency.missing", tables=absent, **ends))
+    return said if missing.wider is None else [*said, words("sufficiency.wider", wider=words.number(missing.wider, 1))]
+
+
+def _made_from(book, words):
+    """What the page was made from: (label, value) pairs."""
+    learned, source = book.model["training"].get("last_as_of"), words.named("source_name", book.about["source"])
+    values = {"bundle": book.bundle[:12], "validated": book.validated[:12] if book.validated != book.bundle else None,
+              "learned": words.date(date.fromisoformat(learned[:10])) if learned else None, "policy": book.policy_hash[:12], "source": source,
+              "as_of": words.date(book.as_of)}
+    return [(words(f"version.{name}"), value) for name, value in values.items() if value]
 
 
 def _frequency(probability, words):
@@ -93,47 +125,31 @@ def _frequency(probability, words):
 
 def _scale(book, row, words):
     grades = [(grade["name"], grade["upper"], tone_of(grade["name"])) for grade in book.grades]
+    interval = (row.get("pd_low"), row.get("pd_high"))
     described = words("figure.scale.text", grade=row["grade"], probability=words.probability(row["probability"]))
-    return grade_scale(grades, row["probability"], words=words.probability, **words.caption("scale", description=described))
+    described += "" if None in interval else words("figure.scale.interval", low=words.probability(interval[0]), high=words.probability(interval[1]))
+    return grade_scale(grades, row["probability"], words=words.probability, interval=interval, **words.caption("scale", description=described))
 
 
-def _waterfall(book, row, words):
-    """From the average customer to this one by sub-score; the axis is written in probabilities, the parts in points."""
-    parts = _parts(book, row)
-    position = start = row["raw_score"] - sum(parts.values())
-    steps = []
-    for name, value in parts.items():
-        steps.append((words.named("sub_score", name), value, words.points(_points(book, position + value) - _points(book, position))))
-        position += value
-    begin = (words("waterfall.start"), start, words.probability(_probability(book, start)))
-    end = (words("waterfall.end"), row["raw_score"], words.probability(row["probability"]))
-    described = words("figure.waterfall.text", start=begin[2], parts=", ".join(f"{label} {said}" for label, _, said in steps), end=end[2])
-    legend = [(tone, words(f"waterfall.{tone}")) for tone in ("adverse", "favourable")]
-    about = words.caption("waterfall", description=described, legend=legend)
-    return waterfall(steps, start=begin, end=end, axis=[(_raw(book, each), words.tick(each)) for each in PROBABILITIES], **about)
+def _parts(book, row, factors):
+    """The factors in log-odds; what they leave of the way from the average customer to the score is background, so that they always lead there."""
+    rest = row["raw_score"] - book.model["base_raw_score"] - sum(factors.values())
+    return factors | {"background": factors.get("background", 0.0) + rest}
 
 
-def _parts(book, row):
-    """The sub-scores in log-odds; what the file does not name is background, so that the parts always lead to the score."""
-    named = {name: row[f"sub_{name}"] for name in SUB_SCORES if row.get(f"sub_{name}") is not None}
-    rest = row["raw_score"] - book.model["base_raw_score"] - sum(named.values())
-    return named if "background" in named else named | {"background": rest}
+def _waterfall(book, row, factors, words):
+    """From the average customer to this one by factor."""
+    parts = by_factor(_parts(book, row, factors), words)
+    start = (words("waterfall.start"), book.model["base_raw_score"])
+    return falling(book, parts, start=start, end=(words("waterfall.end"), row["raw_score"]), name="waterfall", words=words)
 
 
-def _points(book, raw_score):
-    knots = book.model["points_knots"]
-    return float(np.interp(raw_score, knots["x"], knots["y"]))
-
-
-def _probability(book, raw_score):
-    knots = book.model["knots"]
-    return float(np.interp(raw_score, knots["x"], knots["y"]))
-
-
-def _raw(book, probability):
-    """The raw score of a probability; infinite beyond the ends of the curve, so that no tick is drawn there."""
-    knots = book.model["knots"]
-    return float(np.interp(probability, knots["y"], knots["x"], left=-np.inf, right=np.inf))
+def _interval(book, row, words):
+    """The interval of the probability in words, None where the bundle has none."""
+    if row.get("pd_low") is None:
+        return None
+    ends = {"low": words.probability(row["pd_low"]), "high": words.probability(row["pd_high"])}
+    return {"words": words("interval", **ends), "note": words("interval.note", level=words.percent(book.model["interval"]["level"], 0), **ends)}
 
 
 def _reasons(book, row, side, words):
@@ -143,34 +159,6 @@ def _reasons(book, row, side, words):
 
 
 def _reason(book, raw_score, reason, longest, words):
-    points = _points(book, raw_score) - _points(book, raw_score - reason["contribution"])
+    points = points_at(book, raw_score) - points_at(book, raw_score - reason["contribution"])
     return {"sentence": words.reason(reason, book.columns), "factor": words.named("factor", reason["factor"]),
             "points": words.points(points), "length": 100 * abs(reason["contribution"]) / longest}
-
-
-def statement_table(rows, peers, words):
-    """The lines and ratios of the last statements as table rows, beside the medians of the industry; None without a statement.
-
-    rows: as `records.statements` gives them, oldest first; peers: one industry of `records.industry_medians`, or empty.
-    """
-    if not rows:
-        return None
-    there = {name for name in rows[0] if any(row[name] is not None for row in rows)}
-    amounts = [_line(words(f"line.{name}"), name, rows, words.amount, words) for name in records.AMOUNTS if name in there]
-    ratios = [_ratio(rows, peers, words, name=name, unit=unit, better=better)
-              for name, _, _, unit, better in records.RATIOS if name in there]
-    return {"last": rows[-1], "periods": [words.date(row["period_end"]) for row in rows], "amounts": amounts, "ratios": ratios,
-            "peers": peers.get("customers", 0)}
-
-
-def _ratio(rows, peers, words, *, name, unit, better):
-    own, middle = rows[-1][name], peers.get(name)
-    stronger = None if own is None or middle is None or own == middle else (own - middle) * better > 0
-    line = _line(words(f"ratio.{name}"), name, rows, lambda value: words.measure(value, unit), words)
-    return line | {"median": words.measure(middle, unit), "stronger": stronger}
-
-
-def _line(label, name, rows, written, words):
-    described = words("figure.spark.text", first=rows[0]["period_end"].year, last=rows[-1]["period_end"].year)
-    drawn = sparkline([row[name] for row in rows], key=f"s-{name}", title=label, description=described)
-    return {"label": label, "values": [written(row[name]) for row in rows], "spark": drawn.svg}

@@ -1,6 +1,7 @@
 """What the tables know about the customers that get a report, read in one pass per table and summed up in DuckDB."""
 
 import duckdb
+import pyarrow as pa
 
 from features.tables import TABLES
 
@@ -22,6 +23,7 @@ RATIOS = (
 )
 # The median of fewer statements than this says little, and comes near to telling one firm the figures of another.
 FEWEST_PEERS = 5
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 AMOUNTS = ("revenue", "ebit", "net_income", "total_assets", "equity", "operating_cash_flow")
 
 
@@ -45,18 +47,22 @@ def _whole(path, table):
 
 
 def take(connection, customers):
-    """Copy what was known of these customers into tables of their own; customers: (customer_id, as_of) pairs, as_of inclusive."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE reported (customer_id VARCHAR, as_of TIMESTAMP)")
-    connection.executemany("INSERT INTO reported VALUES (?, ?)", customers)
+    """Copy what was known of these customers into tables of their own; customers: (customer_id, as_of, since), as_of inclusive, since or None the earlier
+    moment after which a row is news."""
+    ids, *moments = zip(*customers, strict=True)
+    asked = pa.table([pa.array(ids, pa.string()), *(pa.array(each, pa.timestamp("us")) for each in moments)], ["customer_id", "as_of", "since"])
+    connection.register("asked", asked)
+    connection.execute("CREATE OR REPLACE TEMP TABLE reported AS FROM asked")
+    connection.unregister("asked")
     for name in USED:
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE {name} AS
-            SELECT t.*, r.as_of FROM all_{name} t JOIN reported r USING (customer_id) WHERE t.known_at <= r.as_of""")
+            SELECT t.*, r.as_of, r.since FROM all_{name} t JOIN reported r USING (customer_id) WHERE t.known_at <= r.as_of""")
 
 
 def profiles(connection):
     """The latest row of each customer: {customer_id: dict of the customers table, with known_since}."""
-    rows = _rows(connection, """
+    rows = rows_of(connection, """
         SELECT *, min(known_at) OVER (PARTITION BY customer_id) AS known_since FROM customers
         QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY known_at DESC) = 1 ORDER BY customer_id""")
     return {row["customer_id"]: row for row in rows}
@@ -74,6 +80,15 @@ def regions(connection):
     return dict(connection.execute(query).fetchall())
 
 
+def tables_of(connection):
+    """Names of the tables that know anything of each customer: {customer_id: set}; not only of those taken."""
+    found = {}
+    for name in USED:
+        for customer, in connection.execute(f"SELECT DISTINCT customer_id FROM all_{name}").fetchall():
+            found.setdefault(customer, set()).add(name)
+    return found
+
+
 def names(connection, customers):
     """The name of some customers as last known: {customer_id: name or None}."""
     query = "SELECT customer_id, arg_max_null(name, known_at) FROM all_customers WHERE list_contains(?, customer_id) GROUP BY customer_id"
@@ -85,7 +100,7 @@ def statements(connection):
 
     Consolidated statements where a customer has any, else separate ones: a trend over both would compare two different firms.
     """
-    return _by_customer(_rows(connection, f"""
+    return by_customer(rows_of(connection, f"""
         WITH annual AS (SELECT * REPLACE (coalesce(equity, total_assets - total_liabilities) AS equity)
                         FROM statements WHERE period_months = 12),
              latest AS (SELECT * FROM annual QUALIFY basis IS NOT DISTINCT FROM min(basis) OVER (PARTITION BY customer_id)
@@ -95,17 +110,18 @@ def statements(connection):
         FROM recent ORDER BY customer_id, period_end"""))
 
 
-def industry_medians(connection, *, as_of):
-    """The median of each ratio over an industry's latest annual statements of the last two years: {industry: {ratio: value, "customers":
-    number}, None: over all customers}; an industry with fewer than five is left out."""
-    rows = _rows(connection, f"""
+def industry_quantiles(connection, *, as_of):
+    """The QUANTILES of each ratio over an industry's latest annual statements of the last two years: {industry: {ratio: list, "customers":
+    number}, None: over all customers}; an industry with fewer than five is left out, as is a ratio that fewer than five have (None)."""
+    quantiles = ", ".join(f"CASE WHEN count({name}) >= {FEWEST_PEERS} THEN quantile_cont({name}, {list(QUANTILES)}) END AS {name}" for name, *_ in RATIOS)
+    rows = rows_of(connection, f"""
         WITH who AS (SELECT customer_id, arg_max_null(industry, known_at) AS industry FROM all_customers GROUP BY customer_id),
              annual AS (SELECT * REPLACE (coalesce(equity, total_assets - total_liabilities) AS equity) FROM all_statements
                         WHERE period_months = 12 AND period_end > '{as_of}'::TIMESTAMP - INTERVAL 2 YEAR),
              latest AS (SELECT * FROM annual
                         QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY period_end DESC, known_at DESC, basis, source) = 1),
              ratios AS (SELECT industry, {_ratio_columns()} FROM latest LEFT JOIN who USING (customer_id))
-        SELECT industry, count(*) AS customers, grouping(industry) AS whole, {', '.join(f'median({name}) AS {name}' for name, *_ in RATIOS)}
+        SELECT industry, count(*) AS customers, grouping(industry) AS whole, {quantiles}
         FROM ratios GROUP BY ROLLUP (industry) HAVING count(*) >= {FEWEST_PEERS} ORDER BY ALL""")
     return {row["industry"]: row for row in rows if row["whole"] or row["industry"] is not None}
 
@@ -115,11 +131,11 @@ def _ratio_columns():
 
 
 # The moment at which the payments up to it covered an invoice; a write-off is no payment.
-_SETTLED = """
+SETTLED = """
     WITH paid AS (SELECT invoice_id, occurred_at,
                          sum(amount) OVER (PARTITION BY invoice_id ORDER BY occurred_at, payment_id) AS so_far
                   FROM payments WHERE kind IS DISTINCT FROM 'write_off'),
-         settled AS (SELECT i.customer_id, i.invoice_id, i.due_at, i.amount, i.currency, i.as_of,
+         settled AS (SELECT i.customer_id, i.invoice_id, i.due_at, i.amount, i.currency, i.as_of, i.since,
                             coalesce(max(p.so_far), 0) AS received, min(p.occurred_at) FILTER (p.so_far >= i.amount) AS settled_at
                      FROM invoices i LEFT JOIN paid p USING (invoice_id) GROUP BY ALL),
          dated AS (SELECT *, greatest(date_diff('day', due_at, coalesce(settled_at, as_of)), 0) AS days_late FROM settled)"""
@@ -128,23 +144,24 @@ _SETTLED = """
 def payments_by_month(connection):
     """What fell due in each of the last 24 months and when it was paid: {customer_id: [dict]}.
 
-    month, and in minor units: on_time, late (1 to 30 days), very_late (over 30 days), open; days_late is weighted by amount, an early
-    payment counts as 0 and an open invoice as late as it is at as_of.
+    month, late_invoices, worst_days (of one invoice), currency; in minor units: on_time, late (1 to 30 days), very_late (over 30 days), open; days_late is
+    weighted by amount, an early payment counts as 0 and an open invoice as late as it is at as_of.
     """
-    return _by_customer(_rows(connection, _SETTLED + f"""
+    return by_customer(rows_of(connection, SETTLED + f"""
         SELECT customer_id, date_trunc('month', due_at)::DATE AS month,
                coalesce(sum(amount) FILTER (settled_at IS NOT NULL AND days_late = 0), 0)::BIGINT AS on_time,
                coalesce(sum(amount) FILTER (settled_at IS NOT NULL AND days_late BETWEEN 1 AND 30), 0)::BIGINT AS late,
                coalesce(sum(amount) FILTER (settled_at IS NOT NULL AND days_late > 30), 0)::BIGINT AS very_late,
                coalesce(sum(amount) FILTER (settled_at IS NULL), 0)::BIGINT AS open,
-               sum(amount::HUGEINT * days_late) / sum(amount) AS days_late, min(currency) AS currency
+               sum(amount::HUGEINT * days_late) / sum(amount) AS days_late, min(currency) AS currency,
+               count(*) FILTER (days_late > 0) AS late_invoices, max(days_late) AS worst_days
         FROM dated WHERE due_at <= as_of AND due_at >= date_trunc('month', as_of) - INTERVAL {MONTHS - 1} MONTH
         GROUP BY ALL ORDER BY customer_id, month"""))
 
 
 def overdue(connection):
     """What is unpaid past its due day at as_of: {customer_id: dict of amount (minor units), invoices, oldest_days, currency}."""
-    return _one_each(_rows(connection, _SETTLED + """
+    return _one_each(rows_of(connection, SETTLED + """
         SELECT customer_id, coalesce(sum(amount - received) FILTER (due_at < as_of), 0)::BIGINT AS amount,
                count(*) FILTER (due_at < as_of) AS invoices, max(days_late) AS oldest_days, min(currency) AS currency
         FROM dated WHERE settled_at IS NULL GROUP BY customer_id ORDER BY customer_id"""))
@@ -152,7 +169,7 @@ def overdue(connection):
 
 def cash_by_month(connection):
     """Money in, money out (both positive, minor units) and the last balance of each of the last 24 months: {customer_id: [dict]}."""
-    return _by_customer(_rows(connection, f"""
+    return by_customer(rows_of(connection, f"""
         SELECT customer_id, date_trunc('month', occurred_at)::DATE AS month, coalesce(sum(amount) FILTER (amount > 0), 0)::BIGINT AS inflow,
                coalesce(-sum(amount) FILTER (amount < 0), 0)::BIGINT AS outflow,
                last(balance ORDER BY occurred_at, transaction_id) AS balance, min(currency) AS currency
@@ -162,7 +179,7 @@ def cash_by_month(connection):
 
 def events(connection):
     """Events of the last 24 months, newest first: {customer_id: [dict of kind, occurred_at, amount, severity, source]}."""
-    return _by_customer(_rows(connection, f"""
+    return by_customer(rows_of(connection, f"""
         SELECT customer_id, occurred_at, kind, amount, severity, source FROM events
         WHERE occurred_at <= as_of AND occurred_at >= date_trunc('month', as_of) - INTERVAL {MONTHS - 1} MONTH
         ORDER BY customer_id, occurred_at DESC, event_id"""))
@@ -170,14 +187,14 @@ def events(connection):
 
 def filings(connection):
     """The days of the last 24 months on which a statement became known: {customer_id: [dict of known_at, period_end, period_months]}."""
-    return _by_customer(_rows(connection, f"""
+    return by_customer(rows_of(connection, f"""
         SELECT DISTINCT customer_id, known_at, period_end, period_months FROM statements
         WHERE known_at >= date_trunc('month', as_of) - INTERVAL {MONTHS - 1} MONTH ORDER BY customer_id, known_at, period_end"""))
 
 
 def contracts(connection):
     """Contracts by their latest status: {customer_id: [dict of status, contracts, amount]}."""
-    return _by_customer(_rows(connection, """
+    return by_customer(rows_of(connection, """
         WITH latest AS (SELECT * FROM contracts QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY known_at DESC) = 1)
         SELECT customer_id, status, count(*) AS contracts, sum(amount)::BIGINT AS amount
         FROM latest GROUP BY ALL ORDER BY customer_id, status"""))
@@ -185,7 +202,7 @@ def contracts(connection):
 
 def exposures(connection):
     """The latest row of each customer's exposure: {customer_id: dict}."""
-    return _one_each(_rows(connection, """
+    return _one_each(rows_of(connection, """
         SELECT * FROM exposures QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY known_at DESC) = 1 ORDER BY customer_id"""))
 
 
@@ -194,16 +211,18 @@ def freshness(connection):
     parts = " UNION ALL ".join(f"""
         SELECT customer_id, '{name}' AS "table", {place} AS place, count(*) AS rows, max(known_at) AS known_at FROM {name} GROUP BY ALL"""
         for place, name in enumerate(USED))
-    return _by_customer(_rows(connection, f"SELECT * FROM ({parts}) ORDER BY customer_id, place"))
+    return by_customer(rows_of(connection, f"SELECT * FROM ({parts}) ORDER BY customer_id, place"))
 
 
-def _rows(connection, query):
+def rows_of(connection, query):
+    """The rows of a query as dicts."""
     found = connection.execute(query)
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def _by_customer(rows):
+def by_customer(rows):
+    """Rows by their customer_id, in their order."""
     grouped = {}
     for row in rows:
         grouped.setdefault(row["customer_id"], []).append(row)

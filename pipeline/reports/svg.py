@@ -51,6 +51,25 @@ def box(x, y, width, height, *, css, hint=None):
     return element("rect", *inside, x=x, y=y, width=max(width, 0.8), height=max(height, 0.8), class_=css)
 
 
+def mark(shape, x, y, size, *, css, hint=None):
+    """A small sign around a point, told apart by its shape: circle, ring, square, diamond, or a triangle: up, down, left, right; size is half its height."""
+    inside = () if hint is None else (element("title", hint),)
+    if shape in ("circle", "ring"):
+        return element("circle", *inside, cx=x, cy=y, r=size, class_=f"{css} ring" if shape == "ring" else css)
+    return element("path", *inside, d=f"M{x:.1f} {y:.1f}{_SHAPES[shape](size)}z", class_=css)
+
+
+# Paths from a sign's middle.
+_SHAPES = {
+    "square": lambda a: f"m{-a:.1f} {-a:.1f}h{2 * a:.1f}v{2 * a:.1f}h{-2 * a:.1f}",
+    "diamond": lambda a: f"m0 {-a:.1f}l{a:.1f} {a:.1f}l{-a:.1f} {a:.1f}l{-a:.1f} {-a:.1f}",
+    "up": lambda a: f"m0 {-a:.1f}l{a:.1f} {2 * a:.1f}h{-2 * a:.1f}",
+    "left": lambda a: f"m{-a:.1f} 0l{2 * a:.1f} {-a:.1f}v{2 * a:.1f}",
+    "right": lambda a: f"m{a:.1f} 0l{-2 * a:.1f} {-a:.1f}v{2 * a:.1f}",
+    "down": lambda a: f"m0 {a:.1f}l{a:.1f} {-2 * a:.1f}h{-2 * a:.1f}",
+}
+
+
 def linear(low, high, start, end):
     """The function that maps [low, high] to [start, end] in a straight line; an empty range maps to `start`."""
     span = high - low

@@ -3,11 +3,12 @@
 Every chart is a Figure; `about` is its caption, as `svg.drawing` takes it.
 """
 
-from pipeline.reports.svg import WIDTH, box, drawing, element, line, linear, shortened, text, ticks
+from pipeline.reports.svg import WIDTH, box, drawing, element, line, linear, mark, shortened, text, ticks
 
 LEFT, BOTTOM = 52, 26
 # Of a sparkline, which stands in a table's cell.
 WIDE, HIGH = 84, 24
+STRIP = 120
 
 
 def stacked(months, parts, *, axis, month_words, height=190, **about):
@@ -44,8 +45,10 @@ def flows(months, inflow, outflow, *, axis, month_words, words, height=200, **ab
     room = (WIDTH - LEFT) / max(len(months), 1)
     marks = _value_axis(low, high, scale, axis) + _month_axis(months, room, height, month_words)
     for place, month in enumerate(months):
-        hints = [f"{month_words(month)}, {word}: {axis(value)}" for word, value in zip(words, _three(inflow, outflow, place), strict=True)]
-        marks += _flow(inflow[place], outflow[place], LEFT + room * (place + 0.14), room * 0.72, scale, hints)
+        # A month without any booking has no net of zero either.
+        if inflow[place] or outflow[place]:
+            hints = [f"{month_words(month)}, {word}: {axis(value)}" for word, value in zip(words, _three(inflow, outflow, place), strict=True)]
+            marks += _flow(inflow[place], outflow[place], LEFT + room * (place + 0.14), room * 0.72, scale, hints)
     return drawing(*marks, line(LEFT, scale(0), WIDTH, scale(0), css="axis"), height=height, **about)
 
 
@@ -59,28 +62,30 @@ def _flow(inflow, outflow, left, width, scale, hints):
             box(left, scale(0), width, scale(-outflow) - scale(0), css="t-out", hint=hints[1]), net]
 
 
-def curve(months, values, *, axis, month_words, height=130, **about):
-    """One line over months; None breaks it."""
-    known = [value for value in values if value is not None]
+def curve(months, values, *, axis, month_words, highest=None, height=130, **about):
+    """One line over months; None breaks it. What lies above `highest` stands at the upper edge as a triangle, the greatest with its value."""
+    top = float("inf") if highest is None else highest
+    drawn = [None if value is None else min(value, top) for value in values]
+    known = [value for value in drawn if value is not None]
     low, high = min([0, *known]), max([0, *known])
-    scale = linear(low, high if high > low else low + 1, height - BOTTOM, 10)
+    scale = linear(low, high if high > low else low + 1, height - BOTTOM, 18 if high == highest else 10)
     room = (WIDTH - LEFT) / max(len(months), 1)
-    points = [None if value is None else (LEFT + room * (place + 0.5), scale(value)) for place, value in enumerate(values)]
+    points = [None if value is None else (LEFT + room * (place + 0.5), scale(value)) for place, value in enumerate(drawn)]
     marks = _value_axis(low, high, scale, axis) + _month_axis(months, room, height, month_words)
     marks.append(element("path", d=_path(points), class_="curve"))
-    shown = [(point, month, value) for point, month, value in zip(points, months, values, strict=True) if point is not None]
-    marks += [_dot(point, f"{month_words(month)}: {axis(value)}") for point, month, value in shown]
+    told = [(value, point, f"{month_words(month)}: {axis(value)}") for point, month, value in zip(points, months, values, strict=True) if point is not None]
+    for value, point, hint in told:
+        marks.append(mark("up", *point, 5.0, css="own", hint=hint) if value > top else mark("circle", *point, 2.8, css="t-main", hint=hint))
+    if told and max(told)[0] > top:
+        value, (x, y), _ = max(told)
+        marks.append(text(x, y - 7, axis(value), anchor="middle", css="soft"))
     return drawing(*marks, height=height, **about)
-
-
-def _dot(point, hint):
-    return element("circle", element("title", hint), cx=point[0], cy=point[1], r=2.8, class_="t-main")
 
 
 def timeline(lanes, months, *, month_words, **about):
     """What happened when: a lane per kind, a mark per event.
 
-    lanes: (label, [(place in months as a float, radius, tone, hint)]); months: first days of the whole span, in order.
+    lanes: (label, [(place in months as a float, shape, size, tone, hint)]), shapes as `svg.mark` has them; months: first days of the whole span, in order.
     """
     left, height = 132, 30 * len(lanes) + BOTTOM + 4
     room = (WIDTH - left - 8) / max(len(months), 1)
@@ -88,24 +93,45 @@ def timeline(lanes, months, *, month_words, **about):
     for number, (label, events) in enumerate(lanes):
         y = 18 + 30 * number
         marks += [text(0, y + 4, shortened(label, left - 12)), line(left, y, WIDTH, y, css="grid")]
-        marks += [_event(left + room * place, y, radius, tone, hint) for place, radius, tone, hint in events]
+        marks += [mark(shape, left + room * place, y, size, css=f"event t-{tone}", hint=hint) for place, shape, size, tone, hint in events]
     return drawing(*marks, height=height, **about)
 
 
-def _event(x, y, radius, tone, hint):
-    return element("circle", element("title", hint), cx=x, cy=y, r=radius, class_=f"event t-{tone}")
-
-
 def sparkline(values, **about):
-    """A line of a few values without axes, its last point marked; None breaks it."""
+    """A line of a few values without axes, its last point marked; a None in between is passed over."""
     known = [value for value in values if value is not None]
     scale = linear(min(known, default=0), max(known, default=1), HIGH - 5, 5)
     step = (WIDE - 12) / max(len(values) - 1, 1)
-    points = [None if value is None else (6 + step * place, scale(value)) for place, value in enumerate(values)]
-    marks = [element("path", d=_path(points), class_="curve")]
-    if points and points[-1]:
+    points = [(6 + step * place, scale(value)) for place, value in enumerate(values) if value is not None]
+    marks = [element("path", d=_path(points), class_="curve")] if len(points) > 1 else []
+    if values and values[-1] is not None:
         marks.append(element("circle", cx=points[-1][0], cy=points[-1][1], r=3, class_="t-main"))
     return drawing(*marks, width=WIDE, height=HIGH, **about)
+
+
+def quantiles(cuts, value, **about):
+    """Where a value stands among others: their outer and inner quantiles as a line and a box with the middle, the value as a diamond.
+
+    cuts: five ascending quantiles; a value beyond the outer ones is drawn at the edge, as an open triangle that points there.
+    """
+    room, middle = 6, HIGH / 2
+    span = cuts[4] - cuts[0]
+    scale = linear(cuts[0] - 0.12 * span, cuts[4] + 0.12 * span, room, STRIP - room)
+    at = [scale(cut) for cut in cuts] if span else [STRIP / 2 + 12 * step for step in (-2, -1, 0, 1, 2)]
+    marks = [line(at[0], middle, at[4], middle, css="axis"), box(at[1], middle - 6, at[3] - at[1], 12, css="t-band"),
+             line(at[2], middle - 8, at[2], middle + 8, css="expected")]
+    return drawing(*marks, *_standing(cuts, value, scale if span else None, middle, room), width=STRIP, height=HIGH, **about)
+
+
+def _standing(cuts, value, scale, middle, room):
+    if value is None:
+        return []
+    place = STRIP / 2 if scale is None else scale(value)
+    if value < cuts[0] and place < room:
+        return [mark("left", room, middle, 5.0, css="own")]
+    if value > cuts[4] and place > STRIP - room:
+        return [mark("right", STRIP - room, middle, 5.0, css="own")]
+    return [mark("diamond", min(max(place, room), STRIP - room), middle, 5.0, css="own")]
 
 
 def _path(points):
