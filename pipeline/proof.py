@@ -9,7 +9,7 @@ from features.errors import RiskError
 from serving.anchors import append_anchor, read_anchors
 from serving.database import parse_url
 from serving.replay import replay
-from serving.store import Store
+from serving.store import STORED, Store
 
 # More features or paths than a person reads in one answer; the rest are counted.
 MOST = 20
@@ -59,7 +59,7 @@ def decision_text(decision_id, *, database, var):
         found = store.find_decision(decision_id)
     if found is None:
         raise RiskError(f"There is no decision {decision_id} in the ledger; `risk ledger list` names the latest.")
-    kept = {name: getattr(found, name) for name in type(found).__dataclass_fields__ if name != "compressed"}
+    kept = {name: getattr(found, name) for name in STORED}
     return msgspec.json.format(msgspec.json.encode(kept | {"payload": found.payload}), indent=2).decode()
 
 

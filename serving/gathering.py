@@ -31,7 +31,7 @@ class Gathered:
         with self._lock:
             calls = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
         try:
-            results = self._work([call.asked for call in calls])
+            results = [result for _, result in zip(calls, self._work([call.asked for call in calls]), strict=True)]
         except BaseException as error:  # noqa: BLE001 - nobody may wait for ever, whatever went wrong
             results = [error] * len(calls)
         with self._lock:

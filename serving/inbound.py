@@ -61,7 +61,7 @@ def envelope_faults(body, *, known, required, now):
     """Faults of a request's outer fields: unknown ones, missing ones, and the types of those every request shares."""
     faults = [Fault(path_of(name), f"one of {', '.join(sorted(known))}", "an unknown field") for name in body if name not in known]
     faults += [Fault(f"/{name}", "a value", "nothing") for name in required if body.get(name) is None]
-    faults += [Fault(f"/{name}", f"text of 1 to {MAX_TEXT} characters", shown(body[name])) for name in _wrong_texts(body)]
+    faults += [Fault(f"/{name}", f"text of 1 to {MAX_TEXT} bytes in UTF-8", shown(body[name])) for name in _wrong_texts(body)]
     faults += [Fault(f"/{name}", "an integer of at least 0, in minor units", shown(body[name])) for name in _wrong_amounts(body)]
     return faults + _as_of_faults(body, now)
 
@@ -136,7 +136,12 @@ def _table_faults(name, rows, *, customer_id, now, accepted, beyond):
 
 
 def _wrong_texts(body):
-    return [name for name in ("customer_id", "transaction_id", "purpose") if body.get(name) is not None and not (is_text(body[name]) and body[name])]
+    return [name for name in ("customer_id", "transaction_id", "purpose") if body.get(name) is not None and not _is_name(body[name])]
+
+
+def _is_name(value):
+    # PostgreSQL keeps no more bytes than some 2,700 in an index.
+    return is_text(value) and 0 < len(value.encode("utf-8", "surrogatepass")) <= MAX_TEXT
 
 
 def _wrong_amounts(body):

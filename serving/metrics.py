@@ -31,7 +31,7 @@ class Metrics:
         self.requests = self._made(Counter, "risk_requests", "Requests by route as declared, method and status.", ("route", "method", "status"))
         self.seconds = self._made(Histogram, "risk_request_seconds", "Time to answer a request.", ("route",), buckets=SECONDS)
         self.decisions = self._made(Counter, "risk_decisions", "Decisions recorded, by what the policy says.", ("use_case", "action", "grade"))
-        self.ledger = self._made(Histogram, "risk_ledger_write_seconds", "Time to record one request's decisions.", (), buckets=SECONDS)
+        self.ledger = self._made(Histogram, "risk_ledger_write_seconds", "Time to seal and write one transaction of decisions.", (), buckets=SECONDS)
         self.alerts = self._made(Counter, "risk_alerts", "Thresholds that events crossed.", ("kind",))
 
     def _made(self, kind, name, text, labels, **more):

@@ -50,7 +50,7 @@ def run(settings, *, host, port, workers=1):
             Multiprocess(config, sockets=[OwnSocket(kept) if SPREADS else kept]).run()
             return
         server = uvicorn.Server(config)
-        server.run(sockets=[kept])
+        server.run(sockets=[_bound(*OwnSocket(kept).place) if SPREADS else kept])
         if not server.started:
             sys.exit(STARTUP_FAILURE)
 
@@ -61,30 +61,34 @@ class OwnSocket:
 
     def __init__(self, kept):
         """kept: a bound socket of this process, which does not listen."""
-        self._place = kept.family, kept.getsockname()
+        self.place = kept.family, kept.getsockname()
 
     def __reduce__(self):
-        return _bound, self._place
+        return _bound, self.place
 
 
 @contextmanager
 def _reserved(host, port):
-    """A bound socket on a port that nobody else has. Raises RiskError for one that is taken or cannot be had."""
+    """A bound socket on a port that nobody else has. Where ports can be shared it only keeps the port, and does not listen.
+
+    Raises RiskError for one that is taken or cannot be had.
+    """
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # Alone first: of sockets that may share a port, none notices another service on it.
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = min(places, key=lambda place: place[0] != socket.AF_INET)
+        # Alone first: of sockets that may share a port, none notices another service on it; one that keeps a port and does not reuse its address is noticed.
         with _bound(family, address, shared=False) as alone:
             address = alone.getsockname()
-        kept = _bound(family, address)
+        kept = _bound(family, address, reused=not SPREADS)
     except OSError as error:
         raise RiskError(f"{host}:{port} cannot be served on ({error.strerror or error}); end what uses it, or name another with --host and --port.") from error
     with kept:
         yield kept
 
 
-def _bound(family, address, *, shared=SPREADS):
+def _bound(family, address, *, shared=SPREADS, reused=True):
     found = socket.socket(family)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reused)
     if shared:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     found.bind(address)

@@ -51,7 +51,7 @@ class Service:
         self._store, self._migrated, self._kept_policies = Store(settings.database, clock=clock), False, set()
         self.pseudonyms = Pseudonyms(settings.var)
         self.access = Access(self.ledger, clock=clock, limits=settings.limits)
-        self._threads, self._together = _threads(), together(self)
+        self._threads, self._together = _threads(), {name: together(self) for name in settings.use_cases}
         self.current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
 
     def ledger(self):
@@ -122,7 +122,7 @@ class Service:
 
     def answer(self, state, asked, request, *, claim=None):
         """Score, record and answer one question; see answer_all. Questions that come while others are answered are answered together next."""
-        return self._together(Call(state, asked, request, claim, copy_context()))
+        return self._together[state.published.manifest["use_case"]](Call(state, asked, request, claim, copy_context()))
 
     def answer_all(self, state, asked, requests, *, claim=None):
         """Score what is asked (serving.scorer.Asked), record it with the requests that asked for it, all or none, and return the bodies to answer with."""

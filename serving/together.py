@@ -9,6 +9,7 @@ from serving import deadline
 from serving.database import StoreUnavailable
 from serving.gathering import Gathered
 from serving.repeats import Claim
+from serving.scorer import Unreadable
 
 # So few that the first of a group does not wait long for the last.
 MOST = 32
@@ -31,7 +32,7 @@ def together(service):
 
 
 def _each(service, calls):
-    """The body of each Call, or the RiskError in its place."""
+    """The body of each Call, or the exception in its place."""
     found = [_outcome(call, deadline.check) for call in calls]
     # Nobody waits any more for those that are late.
     left = [place for place, error in enumerate(found) if error is None]
@@ -48,23 +49,35 @@ def _alike(calls, places):
     for place in places:
         call = calls[place]
         key = call.claim and (call.claim.caller, call.claim.key)
-        if call.state is calls[places[0]].state and (key is None or key not in claims):
+        if call.state == calls[places[0]].state and (key is None or key not in claims):
             group.append(place)
             claims.add(key)
     return group, [place for place in places if place not in group]
 
 
 def _group(service, calls):
-    if len(calls) > 1:
-        try:
-            # In nobody's context: the time limit of whoever leads is not the others'.
-            return Context().run(_answered, service, calls)
-        except StoreUnavailable as error:
-            return [error] * len(calls)
-        except RiskError:
-            # One of them cannot be answered: by itself each gets its own answer.
-            pass
-    return [_outcome(call, _alone, service, call) for call in calls]
+    if len(calls) == 1:
+        return [_outcome(calls[0], _alone, service, calls[0])]
+    try:
+        # In nobody's context: the time limit of whoever leads is not the others'.
+        return Context().run(_answered, service, calls)
+    except Unreadable as error:
+        return _apart(service, calls, {place for place, _ in error.errors})
+    except StoreUnavailable as error:
+        # Either the database is gone for all, or it does not take what one of them brings.
+        first = _outcome(calls[0], _alone, service, calls[0])
+        return [error] * len(calls) if isinstance(first, StoreUnavailable) else [first, *_apart(service, calls[1:], range(len(calls) - 1))]
+    except Exception:  # noqa: BLE001 - whoever brought it gets it, by itself
+        return _apart(service, calls, range(len(calls)))
+
+
+def _apart(service, calls, places):
+    """Outcomes where those at some places are answered each by itself, and the others together again."""
+    found = {place: _outcome(calls[place], _alone, service, calls[place]) for place in places}
+    rest = [place for place in range(len(calls)) if place not in found]
+    if rest:
+        found |= zip(rest, _group(service, [calls[place] for place in rest]), strict=True)
+    return [found[place] for place in range(len(calls))]
 
 
 def _answered(service, calls):
@@ -83,8 +96,8 @@ def _body(service, recorded):
 
 
 def _outcome(call, what, *arguments):
-    """What is returned, or the RiskError that is raised, in the context of a call."""
+    """What is returned, or the exception that is raised, in the context of a call: an error of one is nobody else's."""
     try:
         return call.context.run(what, *arguments)
-    except RiskError as error:
+    except Exception as error:  # noqa: BLE001
         return error

@@ -189,7 +189,7 @@ def test_all_faults_of_all_items_are_named_in_one_answer(client, tmp_path):
     assert {
         "/items/0/features/stmt_current_ratio": "a finite number or null",
         "/items/0/features/shoe_size": "a feature the model uses, see /v1/model",
-        "/items/2/customer_id": "text of 1 to 2000 characters",
+        "/items/2/customer_id": "text of 1 to 2000 bytes in UTF-8",
         "/items/2/records/invoices/1/amount": "an amount above 0",
         "/items/2/records/invoices/1/due_at": "a value",
         "/items/3/customer_id": f"The customer 'nobody' is not in the book of {BOOK_AS_OF}; score it from its records with POST /v1/score.",

@@ -79,6 +79,13 @@ def test_work_that_breaks_down_is_told_to_all_of_its_group_and_to_no_later_one(t
     assert gathered(2) == 2
 
 
+def test_work_that_returns_too_little_leaves_nobody_waiting(threads):
+    gathered = Gathered(lambda asked: asked[1:], most=8)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="shorter"):
+            threads.submit(gathered, 1).result(SECONDS)
+
+
 def test_a_storm_leaves_nobody_waiting(threads):
     gathered = Gathered(lambda asked: [-each for each in asked], most=5)
     assert list(threads.map(gathered, range(3000), timeout=SECONDS)) == [-each for each in range(3000)]

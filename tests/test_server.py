@@ -14,6 +14,7 @@ import pytest
 import serving_world as world
 
 from serving.logs import JsonLines
+from serving.server import _reserved
 from serving.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -111,6 +112,17 @@ def test_every_line_of_the_log_is_json_and_several_workers_say_that_they_started
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
     assert sum(line["message"] == "Application startup complete." for line in lines) == 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_another_service_has_ends_with_a_sentence(tmp_path, workers):
+    world.published(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUSTOMER_RISK_VAR": str(tmp_path)}
+    with _reserved("127.0.0.1", 0) as kept:
+        port = str(kept.getsockname()[1])
+        done = subprocess.run([sys.executable, "-c", SERVE, "--port", port, "--workers", workers], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (f"error: 127.0.0.1:{port} cannot be served on (Address already in use); end what uses it, or name another with --host and --port.\n")
 
 
 def test_a_service_without_a_publication_ends_with_a_sentence(tmp_path):

@@ -2,8 +2,10 @@
 
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 from serving_world import AS_OF, NOW, POLICY, SOURCE, bundle, features_of, invoice, published, records
 
@@ -80,6 +82,58 @@ def test_a_group_spends_its_day_one_after_the_other(tmp_path, url):
 def test_whose_rows_cannot_be_read_is_told_so_and_the_others_are_answered(service):
     first, wrong, last = _each(service, [call(service), call(service, records=CLOCKS), call(service)])
     assert isinstance(wrong, Unreadable)
+    assert [one.id for one in history(service)] == [first["decision_id"], last["decision_id"]]
+
+
+def transactions(service):
+    """How many groups are recorded, counted from now on."""
+    before, counted = service.record_each, []
+
+    def counting(*arguments):
+        counted.append(arguments)
+        return before(*arguments)
+
+    service.record_each = counting
+    return counted
+
+
+def test_those_beside_an_unreadable_one_are_still_answered_together(service):
+    counted = transactions(service)
+    found = _each(service, [call(service), call(service, records=CLOCKS), call(service), call(service)])
+    assert [isinstance(each, dict) for each in found] == [True, False, True, True]
+    # The first try, which found out, and the others.
+    assert len(counted) == 2
+    assert len(history(service)) == 3
+
+
+def test_states_that_say_the_same_are_answered_together(service):
+    counted = transactions(service)
+    states = [replace(service.state("default"), faults=("The published book is old.",)) for _ in range(3)]
+    answers = _each(service, [call(service, state=state) for state in states])
+    assert [each["faults"] for each in answers] == [("The published book is old.",)] * 3
+    assert len(counted) == 1
+
+
+def test_an_id_that_the_database_does_not_take_is_refused_alone(service):
+    rng = np.random.default_rng(0)
+    long = "".join(map(chr, rng.integers(0x4E00, 0x9FFF, 1500)))
+    found = _each(service, [call(service), call(service, long), call(service)])
+    taken = service.ledger().database.is_sqlite
+    assert [isinstance(each, StoreUnavailable) for each in found] == [False, not taken, False]
+    assert len(history(service)) == 2 + taken
+
+
+def test_a_failure_of_ours_over_one_of_them_is_nobody_elses(service):
+    before = service._entry
+
+    def failing(state, scored, request):
+        if request["customer_id"] == "C7":
+            raise TypeError("a bug")
+        return before(state, scored, request)
+
+    service._entry = failing
+    first, wrong, last = _each(service, [call(service), call(service, "C7"), call(service)])
+    assert isinstance(wrong, TypeError)
     assert [one.id for one in history(service)] == [first["decision_id"], last["decision_id"]]
 
 
