@@ -35,7 +35,9 @@ NO_EARNINGS = "Missing when EBITDA is not above 0, no statement is visible or a 
 NEVER = "Never missing."
 YEARS = (0, 12, 24, 36)
 # What is read in per cent, as its name says: parts of assets, debt or revenue, margins, returns and growth. Other ratios are read as so many times.
-PARTS = re.compile(r"stmt_(?:.+_(?:to_assets|to_revenue|margin|growth|share|rate)|roa|roe|equity_ratio|payout_ratio|interest_to_debt)(_change)?(?:_sd)?(?:_\d+m)?")
+PARTS = re.compile(
+    r"stmt_(?:.+_(?:to_assets|to_revenue|margin|growth|share|rate)|roa|roe|equity_ratio|payout_ratio|interest_to_debt)(_change)?(?:_sd)?(?:_\d+m)?"
+)
 # The half year and some days in which most laws want a year's accounts filed.
 FILING_DAYS = 185
 

@@ -22,7 +22,7 @@ MISSING, UNSEEN, YES, NO = _("value.missing"), _("value.unseen"), _("value.yes")
 
 
 def format_value(value, unit, *, language):
-    """A feature's value as read by a person: None and NaN as not known, categories as they are, numbers with their unit.
+    """A feature's value as read by a person: None and NaN as without a value, categories as they are, numbers with their unit.
 
     unit: of the feature's declaration. Shares are written in per cent, money in whole currency units, logarithms as the amounts they stand for.
     """

@@ -90,8 +90,8 @@ def test_a_feature_is_named_from_its_parts(name, english, chinese):
 @pytest.mark.parametrize(
     ("value", "unit", "english", "chinese"),
     [
-        (None, "days", "not known", "无数据"),
-        (float("nan"), "ratio", "not known", "无数据"),
+        (None, "days", "no value", "无取值"),
+        (float("nan"), "ratio", "no value", "无取值"),
         (0.7071, "ratio", "0.71", "0.71"),
         (-3.0, "ratio", "-3", "-3"),
         (12.0, "days", "12 days", "12天"),
@@ -140,14 +140,20 @@ def said(kind, value, reference, *, fact="reason.late_payment", adverse=True, na
             "盈利降低风险：总资产收益率为0.12，高于83%的同行业客户。",
         ),
         (
+            said("book", 0.12, 0.3, fact="reason.profit", name="stmt_roa", unit="share"),
+            "The risk is raised by profit: return on assets came to 12.0%, lower than for 70% of all customers.",
+            "盈利推高风险：总资产收益率为12.0%，低于全体客户中的70%。",
+        ),
+        (
             said("year_before", 1200.5, 1200.5, fact="reason.liquidity", name="stmt_current_ratio", unit="ratio"),
             "The risk is raised by liquidity: current ratio came to 1,200, as a year before.",
             "流动性推高风险：流动比率为1,200，与一年前持平。",
         ),
         (
-            said("typical", None, 0.5, fact="feature.stmt_goodwill", name="stmt_goodwill_to_assets", unit="ratio"),
-            "The risk is raised by payment behaviour: of goodwill (statements) to total assets nothing is known, against 0.50 for a typical customer.",
-            "付款行为推高风险：「goodwill」（财务报表）占总资产比无数据，而典型客户为0.50。",
+            said("none", None, None, fact="feature.stmt_goodwill", name="stmt_goodwill_to_assets", unit="ratio"),
+            "The risk is raised by payment behaviour: there is no value for goodwill (statements) to total assets "
+            "(none recorded, or not computable).",
+            "付款行为推高风险：「goodwill」（财务报表）占总资产比无取值（无此类记录或无法计算）。",
         ),
         (
             said("typical", "建筑", "零售", fact="reason.industry", name="bg_industry", unit="category"),
