@@ -133,8 +133,10 @@ def _comparison(bundle, place, total, contributions, values):
         else:
             # a change that pushes the other way does not explain the reason
             agrees = contributions[other] * total > 0 and (how != "times" or says > 0)
+        if not agrees:
+            continue
         reference = _reference(how, value, says)
-        if agrees and (how == "quantile" or not _alike(value, reference, columns[subject].unit)):
+        if how == "quantile" or not _alike(value, reference, columns[subject].unit):
             kind = "book" if how == "quantile" and not _in_industry(bundle, values) else kind
             return Comparison(kind, columns[subject].name, value, reference)
     column, shown = columns[place], shown_value(columns[place], values[place])
