@@ -50,10 +50,10 @@ def _exposure():
     in_units = times(exposure, 0.01)
     return [
         _declare("exp_log_limit", log(limit), "log minor units", NO_BASE),
-        _declare("exp_exposure_to_limit", ratio(exposure, limit), "ratio", NO_BASE),
-        _declare("exp_collateral_share", ratio(last("exposures", "collateral"), exposure), "ratio", NO_BASE),
-        _declare("exp_exposure_to_assets", ratio(in_units, line("total_assets")), "ratio", NO_BASE),
-        _declare("exp_exposure_to_revenue", ratio(in_units, line("revenue")), "ratio", NO_BASE),
+        _declare("exp_exposure_to_limit", ratio(exposure, limit), "share", NO_BASE),
+        _declare("exp_collateral_share", ratio(last("exposures", "collateral"), exposure), "share", NO_BASE),
+        _declare("exp_exposure_to_assets", ratio(in_units, line("total_assets")), "share", NO_BASE),
+        _declare("exp_exposure_to_revenue", ratio(in_units, line("revenue")), "share", NO_BASE),
     ]
 
 
@@ -63,9 +63,9 @@ def _utilisation():
     peak = largest(window("exposures", "max", "exposure", days=365), last("exposures", "exposure", ago=365))
     limit, before = last("exposures", "limit"), last("exposures", "limit", ago=365)
     return [
-        _declare("exp_exposure_to_limit_change_90d", minus(used, used_before), "ratio", "Missing when no exposure was visible 90 days before."),
-        _declare("exp_peak_to_limit_365d", ratio(peak, limit), "ratio", NO_BASE),
-        _declare("exp_limit_growth_365d", growth(limit, before), "ratio", "Missing when no limit was visible 365 days before."),
+        _declare("exp_exposure_to_limit_change_90d", minus(used, used_before), "difference of shares", "Missing when no exposure was visible 90 days before."),
+        _declare("exp_peak_to_limit_365d", ratio(peak, limit), "share", NO_BASE),
+        _declare("exp_limit_growth_365d", growth(limit, before), "share", "Missing when no limit was visible 365 days before."),
     ]
 
 
@@ -89,7 +89,7 @@ def _market(columns):
 def _series(name, industry):
     stem = f"bg_{'industry' if industry else 'market'}_{name}"
     now, before = series(name, industry=industry), series(name, industry=industry, lag=12)
-    return [_declare(stem, now, "the series' unit", NO_SERIES), _declare(f"{stem}_growth_12m", growth(now, before), "ratio", NO_SERIES)]
+    return [_declare(stem, now, "the series' unit", NO_SERIES), _declare(f"{stem}_growth_12m", growth(now, before), "share", NO_SERIES)]
 
 
 def _beyond_contract(columns, table):

@@ -60,7 +60,7 @@ def _gravity():
         _declare("evt_amount_365d", window("events", "sum", "amount", days=365), "minor units", NEVER),
         _declare("evt_count_trend_90d", _recent_share(), "share", NONE),
         _declare("evt_lawsuit_amount_365d", _lawsuits(), "minor units", NEVER, 1),
-        _declare("evt_lawsuit_amount_to_assets_365d", ratio(times(_lawsuits(), 0.01), line("total_assets")), "ratio", NO_ASSETS, 1),
+        _declare("evt_lawsuit_amount_to_assets_365d", ratio(times(_lawsuits(), 0.01), line("total_assets")), "share", NO_ASSETS, 1),
         _declare("evt_severity_max_365d", window("events", "max", "severity", days=365), "1 to 5", NONE),
         _declare("evt_severity_mean_365d", window("events", "mean", "severity", days=365), "1 to 5", NONE),
     ]

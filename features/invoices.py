@@ -82,8 +82,8 @@ def _movement():
     amount, overdue, before, overdue_before = (open_items(name, ago=ago) for ago in (0, 90) for name in ("open_amount", "overdue_amount"))
     billed = window("invoices", "sum", "amount", days=365)
     return [
-        _declare("inv_open_growth_90d", ratio(minus(amount, before), before), "ratio", "Missing when nothing was open 90 days before."),
-        _declare("inv_overdue_change_to_billed_90d", ratio(minus(overdue, overdue_before), billed), "ratio", NO_BASE),
+        _declare("inv_open_growth_90d", ratio(minus(amount, before), before), "share", "Missing when nothing was open 90 days before."),
+        _declare("inv_overdue_change_to_billed_90d", ratio(minus(overdue, overdue_before), billed), "share", NO_BASE),
         _declare(
             "inv_overdue_share_change_90d",
             minus(ratio(overdue, amount), ratio(overdue_before, before)),
@@ -104,7 +104,7 @@ def _rolled():
         _declare(
             f"inv_roll_rate_to_{later}d_30d",
             ratio(open_items(f"overdue_{later}d"), open_items(f"overdue_{earlier}d", ago=30)),
-            "ratio",
+            "share",
             "Missing when nothing was that overdue 30 days before.",
         )
         for earlier, later in ((0, 30), (30, 60))
@@ -140,7 +140,7 @@ def _open():
             )
             for days in (0, 30, 60, 90)
         ),
-        _declare("inv_partly_paid_share", ratio(open_items("partial_amount"), amount), "ratio", "Missing when nothing is open."),
+        _declare("inv_partly_paid_share", ratio(open_items("partial_amount"), amount), "share", "Missing when nothing is open."),
         _declare("inv_open_to_billed_90d", times(ratio(amount, billed), 90.0), "days", NO_BASE),
     ]
 
@@ -167,9 +167,9 @@ def _payments():
     disputed = window("events", "sum", "amount", days=365, where=where(("kind", "==", "dispute")))
     return [
         # what disputes and credit notes take from the bills never comes in, however good the customer
-        _declare("inv_disputed_to_billed_365d", ratio(disputed, billed), "ratio", NO_BASE, factor="disputes"),
-        _declare("pay_credit_note_share_365d", ratio(credited, billed), "ratio", NO_BASE),
-        _declare("pay_write_off_share_365d", ratio(lost, billed), "ratio", NO_BASE, 1),
+        _declare("inv_disputed_to_billed_365d", ratio(disputed, billed), "share", NO_BASE, factor="disputes"),
+        _declare("pay_credit_note_share_365d", ratio(credited, billed), "share", NO_BASE),
+        _declare("pay_write_off_share_365d", ratio(lost, billed), "share", NO_BASE, 1),
         _declare(
             "pay_write_off_count_730d", window("payments", "count", days=730, where=where(("kind", "==", "write_off"))), "count", NEVER, 1
         ),
@@ -177,7 +177,7 @@ def _payments():
             _declare(
                 f"pay_paid_to_billed_{days}d",
                 ratio(window("payments", "sum", "amount", days=days), window("invoices", "sum", "amount", days=days)),
-                "ratio",
+                "share",
                 NO_BASE,
             )
             for days in (90, 365)
@@ -190,4 +190,4 @@ def _payments():
 
 def _limit():
     used = ratio(open_items("open_amount"), last("exposures", "limit"))
-    return [_declare("inv_open_to_limit", used, "ratio", NO_BASE, factor="background")]
+    return [_declare("inv_open_to_limit", used, "share", NO_BASE, factor="background")]

@@ -1,6 +1,8 @@
 """Declared features of the statements: liquidity, leverage, coverage, profitability, turnover, growth, years, filing, and every line against total
 assets."""
 
+import re
+
 from features.beneish import COMPONENTS, WEIGHTS
 from features.feature import feature
 from features.tables import LINES, TABLES
@@ -32,6 +34,10 @@ GAP_YEARS = "Missing below three known years among the latest four."
 NO_EARNINGS = "Missing when EBITDA is not above 0, no statement is visible or a line is missing."
 NEVER = "Never missing."
 YEARS = (0, 12, 24, 36)
+# What is read in per cent, as its name says: parts of assets, debt or revenue, margins, returns and growth. Other ratios are read as so many times.
+PARTS = re.compile(
+    r"stmt_(?:.+_(?:to_assets|to_revenue|margin|growth|share|rate)|roa|roe|equity_ratio|payout_ratio|interest_to_debt)(_change)?(?:_sd)?(?:_\d+m)?"
+)
 # The half year and some days in which most laws want a year's accounts filed.
 FILING_DAYS = 185
 
@@ -128,8 +134,15 @@ def _days(stock, flow, lag=0):
     return times(ratio(line(stock, lag), line(flow, lag)), 365.0)
 
 
-def _declare(factor, missing, *rows, unit="ratio"):
-    return [feature(name, how, unit=unit, factor=factor, missing=missing, direction=direction) for name, how, direction in rows]
+def _declare(factor, missing, *rows, unit=None):
+    return [feature(name, how, unit=unit or _unit(name), factor=factor, missing=missing, direction=direction) for name, how, direction in rows]
+
+
+def _unit(name):
+    part = PARTS.fullmatch(name)
+    if part is None:
+        return "ratio"
+    return "difference of shares" if part[1] else "share"
 
 
 def _liquidity():

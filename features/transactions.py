@@ -74,7 +74,7 @@ def _trends():
         _declare("txn_inflow_trend_30d", times(ratio(inflow(30), inflow(90)), 3.0), "ratio", EMPTY),
         _declare("txn_outflow_trend_90d", times(ratio(outflow(90), outflow(365)), 365 / 90), "ratio", EMPTY),
         # what outflow to inflow says, kept for the bundles that read it
-        _declare("txn_net_flow_to_inflow_365d", ratio(minus(inflow(365), outflow(365)), inflow(365)), "ratio", EMPTY),
+        _declare("txn_net_flow_to_inflow_365d", ratio(minus(inflow(365), outflow(365)), inflow(365)), "share", EMPTY),
     ]
 
 

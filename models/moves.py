@@ -30,12 +30,14 @@ class Step:
 @dataclass(frozen=True)
 class Change:
     """What would change a grade. state: best (there is no better grade), found, none (no set of at most three moves does), unknown (nothing that could be
-    moved is known, or too few customers stand in a better grade to say what is plausible). grade and target are names, the probabilities before and after."""
+    moved is known, or too few customers stand in a better grade to say what is plausible). grade, target (the next better one) and reached (where the moves
+    lead, which may be better still) are names, probability and after those before and after."""
 
     state: str
     grade: str
     target: str | None
     probability: float
+    reached: str | None = None
     after: float | None = None
     steps: tuple = ()
     row: np.ndarray | None = None
@@ -63,7 +65,7 @@ def what_would_change(reference, row, *, most=MOST, threads=1):
         return Change("none", **about)
     doses, moved = chosen
     after = scoring.score(reference.bundle, moved[None], threads=threads)
-    return Change("found", after=float(after.probability[0]), steps=trial.steps(doses, moved), row=moved, **about)
+    return Change("found", reached=names[int(after.grade[0])], after=float(after.probability[0]), steps=trial.steps(doses, moved), row=moved, **about)
 
 
 def _smallest(trial, most):

@@ -6,7 +6,8 @@ from features.facts import comparisons
 
 SUB_SCORES = {"financial": ("solvency", "profitability"), "behavioural": ("payment_behaviour", "contracts", "disputes"),
               "cash_flow": ("cash_flow", "transactions"), "background": ()}
-COMPARED_WITH = ("industry", "year_before", "quarter_before", "own_average", "typical", "none")
+COMPARED_WITH = ("industry", "book", "year_before", "quarter_before", "own_average", "typical", "none")
+INDUSTRY = "bg_industry"
 # Columns shown behind a reason: a fact may have two dozen, and beyond these each says little that the first did not.
 SHOWN = 5
 
@@ -14,8 +15,8 @@ SHOWN = 5
 class Comparison(msgspec.Struct, frozen=True):
     """A figure of the customer and what it is held against: the column's name and value, and the reference.
 
-    By kind the reference is the customer's quantile in its industry (0 lowest), the customer's own figure a year or 90 days before or its own longer
-    average, the development median or most frequent level (typical), or None (none).
+    By kind the reference is the customer's quantile in its industry or in the whole book (0 lowest), the customer's own figure a year or 90 days before or
+    its own longer average, the development median or most frequent level (typical), or None (none: there is no figure, or nothing to hold it against).
     """
 
     kind: str
@@ -132,11 +133,33 @@ def _comparison(bundle, place, total, contributions, values):
         else:
             # a change that pushes the other way does not explain the reason
             agrees = contributions[other] * total > 0 and (how != "times" or says > 0)
-        if agrees:
-            return Comparison(kind, columns[subject].name, value, _reference(how, value, says))
-    column = columns[place]
-    kind = "none" if column.typical is None else "typical"
-    return Comparison(kind, column.name, shown_value(column, values[place]), column.typical)
+        if not agrees:
+            continue
+        reference = _reference(how, value, says)
+        if how == "quantile" or not _alike(value, reference, columns[subject].unit):
+            kind = "book" if how == "quantile" and not _in_industry(bundle, values) else kind
+            return Comparison(kind, columns[subject].name, value, reference)
+    column, shown = columns[place], shown_value(columns[place], values[place])
+    # That there is no figure is what the reason says: a median beside it would be held against nothing.
+    if shown is None or column.typical is None:
+        return Comparison("none", column.name, shown, None)
+    return Comparison("typical", column.name, shown, column.typical)
+
+
+def _in_industry(bundle, values):
+    """Whether a row's industry is known, without which its quantiles are those of the whole book."""
+    place = bundle.grouped(_industry)
+    return place is not None and values[place] == values[place]
+
+
+def _industry(columns):
+    return next((place for place, column in enumerate(columns) if column.name == INDUSTRY), None)
+
+
+def _alike(value, reference, unit):
+    """Whether two figures would be written alike, so that the one says nothing beside the other."""
+    digits = 3 if "share" in unit else 2
+    return round(value, digits) == round(reference, digits)
 
 
 def _reference(how, value, says):

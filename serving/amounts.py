@@ -22,14 +22,15 @@ MISSING, UNSEEN, YES, NO = _("value.missing"), _("value.unseen"), _("value.yes")
 
 
 def format_value(value, unit, *, language):
-    """A feature's value as read by a person: None and NaN as not known, categories as they are, numbers with their unit.
+    """A feature's value as read by a person: None and NaN as without a value, numbers with their unit, levels of the
+    standard categories in words and those that a source named itself as they are.
 
     unit: of the feature's declaration. Shares are written in per cent, money in whole currency units, logarithms as the amounts they stand for.
     """
     if value is None or value != value:
         return told(MISSING, language=language)
     if isinstance(value, str):
-        return told(UNSEEN, language=language) if value == "unseen" else value
+        return told(UNSEEN, language=language) if value == "unseen" else _levels(language).get(value, value)
     if unit == "flag":
         return told(YES if value else NO, language=language)
     if unit.startswith("weekday"):
@@ -43,7 +44,8 @@ def format_value(value, unit, *, language):
 
 def percent(value, *, language, digits=1):
     """A share in per cent, to so many decimals."""
-    return _localised(f"{value * 100:,.{digits}f}%", language)
+    # Adding zero turns the -0 that a small loss rounds to into 0.
+    return _localised(f"{round(value * 100, digits) + 0.0:,.{digits}f}%", language)
 
 
 @lru_cache(maxsize=1024)
@@ -79,7 +81,7 @@ def _number(value):
     if 0 < abs(value) < 0.1:
         # two digits that say something: a change of 0.004 is not none
         return f"{float(f'{value:.2g}'):.6f}".rstrip("0").rstrip(".") if abs(value) >= 1e-6 else "0"
-    rounded = round(float(value), 2)
+    rounded = round(float(value), 2) + 0.0
     return f"{rounded:,.0f}" if rounded == int(rounded) or abs(rounded) >= 1000 else f"{rounded:,.2f}"
 
 
@@ -87,6 +89,12 @@ def _localised(written, language):
     """A number that Python wrote, with the locale's symbols."""
     symbols = _symbols(language)
     return written.translate(symbols) if symbols else written
+
+
+@cache
+def _levels(language):
+    """Words for the levels of the standard categories, whatever column they stand in."""
+    return json.loads((files("serving") / "messages" / f"{language}.json").read_text(encoding="utf-8"))["levels"]
 
 
 @cache

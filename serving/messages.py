@@ -38,7 +38,14 @@ AGAINST = {
     "typical": _("against.typical"),
     "typical.same": _("against.typical.same"),
 }
-ABOVE, BELOW, WINDOWED = _("against.industry.above"), _("against.industry.below"), _("name.windowed")
+# A quantile by what it is in and whether it is above the middle.
+PLACES = {
+    ("industry", True): _("against.industry.above"),
+    ("industry", False): _("against.industry.below"),
+    ("book", True): _("against.book.above"),
+    ("book", False): _("against.book.below"),
+}
+WINDOWED = _("name.windowed")
 
 
 def language_of(accepted, *, default="en"):
@@ -126,8 +133,8 @@ def reason_sentence(said, *, language):
 
 def _against(said, written, language):
     """What the figure is held against."""
-    if said.kind == "industry":
-        return _place(round(said.reference * 100), language)
+    if (said.kind, True) in PLACES:
+        return _place(said.kind, round(said.reference * 100), language)
     if said.kind == "none":
         return ""
     # what is typical is the same for every row
@@ -140,11 +147,11 @@ _typical = lru_cache(maxsize=4096)(format_value)
 
 
 @lru_cache(maxsize=256)
-def _place(hundredths, language):
-    """A quantile in its industry in words. The quantiles are estimates, so that nobody is above or below all."""
+def _place(kind, hundredths, language):
+    """A quantile in its industry or in the whole book in words. The quantiles are estimates, so that nobody is above or below all."""
     above = hundredths >= 50
     share = percent(min(hundredths if above else 100 - hundredths, 99) / 100, language=language, digits=0)
-    return told(ABOVE if above else BELOW, language=language).format(share=share)
+    return told(PLACES[kind, above], language=language).format(share=share)
 
 
 @cache

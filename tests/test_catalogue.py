@@ -204,3 +204,13 @@ def test_a_users_column_named_like_a_declared_feature_stands_beside_it(tmp_path)
     catalogue = build_catalogue("default", columns_of(tmp_path))
     assert {"bg_age_months", "bg_age_months_given", "exp_log_limit", "exp_log_limit_given"} <= set(catalogue.names)
     assert catalogue["bg_age_months_given"].message_id == "feature.bg_age_months_given"
+
+
+@pytest.mark.parametrize(("name", "unit"), [
+    ("stmt_net_income_growth_12m", "share"), ("stmt_liabilities_to_assets", "share"), ("stmt_roa", "share"), ("stmt_roe", "share"),
+    ("stmt_equity_ratio", "share"), ("stmt_gross_margin_sd_36m", "share"), ("inv_open_growth_90d", "share"), ("exp_exposure_to_limit", "share"),
+    ("stmt_roa_change_12m", "difference of shares"), ("stmt_net_margin_change_12m", "difference of shares"), ("stmt_current_ratio", "ratio"),
+    ("stmt_asset_turnover", "ratio"), ("stmt_asset_turnover_change_12m", "ratio"), ("stmt_current_ratio_change_12m", "ratio"),
+])
+def test_parts_and_growth_are_read_in_per_cent_and_other_ratios_as_times(name, unit):
+    assert build_catalogue("default", EVERYTHING)[name].unit == unit

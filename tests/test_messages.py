@@ -29,6 +29,9 @@ NAMED = [
     "probability.pd_12m",
 ]
 
+# Kinds of words for what the categories of a simulated source hold.
+LEVELS = ("transaction", "channel", "industry", "region", "ownership", "kind")
+
 
 def catalogue_of(language):
     return json.loads((files("serving") / "messages" / f"{language}.json").read_text(encoding="utf-8"))
@@ -63,8 +66,16 @@ def test_every_named_thing_has_words(message_id, language):
 
 def test_the_languages_have_the_same_messages():
     english, chinese = catalogue_of("en"), catalogue_of("zh")
-    for part in ("messages", "stems", "phrases", "windows", "suffixes", "groups"):
+    for part in ("messages", "levels", "stems", "phrases", "windows", "suffixes", "groups"):
         assert sorted(english[part]) == sorted(chinese[part]), part
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_service_calls_a_level_what_the_pages_call_it(language):
+    folder = files("pipeline.reports") / "templates"
+    pages = {key: words for name in ("", "officer.") for key, words in json.loads((folder / f"{name}{language}.json").read_text(encoding="utf-8")).items()}
+    shown = {key.partition(".")[2]: words for key, words in pages.items() if key.partition(".")[0] in LEVELS}
+    assert {level: words.lower() for level, words in shown.items()} == catalogue_of(language)["levels"]
 
 
 @pytest.mark.parametrize(
@@ -90,10 +101,12 @@ def test_a_feature_is_named_from_its_parts(name, english, chinese):
 @pytest.mark.parametrize(
     ("value", "unit", "english", "chinese"),
     [
-        (None, "days", "not known", "无数据"),
-        (float("nan"), "ratio", "not known", "无数据"),
+        (None, "days", "no value", "无取值"),
+        (float("nan"), "ratio", "no value", "无取值"),
         (0.7071, "ratio", "0.71", "0.71"),
         (-3.0, "ratio", "-3", "-3"),
+        (-0.0, "ratio", "0", "0"),
+        (-0.0004, "share", "0.0%", "0.0%"),
         (12.0, "days", "12 days", "12天"),
         (0.125, "share", "12.5%", "12.5%"),
         (0.1, "quantile", "10.0%", "10.0%"),
@@ -104,6 +117,8 @@ def test_a_feature_is_named_from_its_parts(name, english, chinese):
         (-9.210440366976517, "signed log minor units", "-100", "-100"),
         (6.0, "weekday, Monday 0", "Sunday", "星期日"),
         ("纺织", "category", "纺织", "纺织"),
+        ("wholesale", "category", "wholesale", "批发业"),
+        ("supplier", "category", "supplier payment", "供应商付款"),
         ("unseen", "category", "a value not seen before", "未曾见过的取值"),
         (1e308, "log currency units", format_value(700.0, "log currency units", language="en"), format_value(700.0, "log currency units", language="zh")),
     ],
@@ -140,19 +155,30 @@ def said(kind, value, reference, *, fact="reason.late_payment", adverse=True, na
             "盈利降低风险：总资产收益率为0.12，高于83%的同行业客户。",
         ),
         (
+            said("book", 0.12, 0.3, fact="reason.profit", name="stmt_roa", unit="share"),
+            "The risk is raised by profit: return on assets came to 12.0%, lower than for 70% of all customers.",
+            "盈利推高风险：总资产收益率为12.0%，低于全体客户中的70%。",
+        ),
+        (
             said("year_before", 1200.5, 1200.5, fact="reason.liquidity", name="stmt_current_ratio", unit="ratio"),
             "The risk is raised by liquidity: current ratio came to 1,200, as a year before.",
             "流动性推高风险：流动比率为1,200，与一年前持平。",
         ),
         (
-            said("typical", None, 0.5, fact="feature.stmt_goodwill", name="stmt_goodwill_to_assets", unit="ratio"),
-            "The risk is raised by payment behaviour: of goodwill (statements) to total assets nothing is known, against 0.50 for a typical customer.",
-            "付款行为推高风险：「goodwill」（财务报表）占总资产比无数据，而典型客户为0.50。",
+            said("none", None, None, fact="feature.stmt_goodwill", name="stmt_goodwill_to_assets", unit="ratio"),
+            "The risk is raised by payment behaviour: there is no value for goodwill (statements) to total assets "
+            "(none recorded, or not computable).",
+            "付款行为推高风险：「goodwill」（财务报表）占总资产比无取值（无此类记录或无法计算）。",
         ),
         (
             said("typical", "建筑", "零售", fact="reason.industry", name="bg_industry", unit="category"),
             "The risk is raised by the industry: under “industry” the record says “建筑”, against 零售 for a typical customer.",
             "所属行业推高风险：“行业”一项为“建筑”，而典型客户为零售。",
+        ),
+        (
+            said("typical", "wholesale", "manufacturing", fact="reason.industry", name="bg_industry", unit="category"),
+            "The risk is raised by the industry: under “industry” the record says “wholesale”, against manufacturing for a typical customer.",
+            "所属行业推高风险：“行业”一项为“批发业”，而典型客户为制造业。",
         ),
         (
             said("none", 1.0, None, fact="reason.profit", name="stmt_loss", unit="flag"),

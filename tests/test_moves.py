@@ -21,7 +21,7 @@ from models.calibration import Points, apply, fit, points_knots
 from models.classifier import Settings, booster_text, train
 from models.grades import build_scale
 from models.move_reference import Reference
-from models.moves import _Trial, what_would_change
+from models.moves import Change, _Trial, what_would_change
 from models.scoring import raw_scores, score
 from pipeline.reports.book import read_book, riskiest
 from pipeline.reports.moves import Advisor, moves_view
@@ -195,6 +195,7 @@ def test_most_customers_of_weaker_grades_have_a_way_and_it_is_what_scoring_says(
         scores = score(bundle(), change.row[None])
         assert scores.grades.index(change.target) == scores.grades.index(change.grade) - 1
         assert scores.grade[0] <= scores.grades.index(change.target)
+        assert scores.grades[scores.grade[0]] == change.reached
         assert scores.probability[0] == change.after < change.probability
 
 
@@ -337,6 +338,13 @@ def test_every_move_and_state_is_told_in_both_languages(language):
         assert page.count("<li>") == len(change.steps)
         assert "None" not in page
         assert "nan" not in page
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "from E2 to D1"), ("zh", "由 E2 升至 D1")])
+def test_the_grade_that_the_moves_reach_is_named_where_it_is_better_than_the_next(language, told):
+    said = moves_view(Change("found", "E2", "E1", 0.3, "D1", 0.1), {}, Words(language, more=("moves",)))["said"]
+    assert told in said
+    assert "E1" not in said
 
 
 def test_doses_rise():

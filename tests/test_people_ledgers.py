@@ -125,6 +125,18 @@ def test_a_revoked_override_does_not_hold_from_that_day_on(overrides, clock):
         overrides.revoke(made.id, reason="again", author="carl")
 
 
+def test_what_came_later_is_not_read_of_a_past_day(overrides, clock):
+    made = grant(overrides)
+    clock.forward(2)
+    overrides.renew(made.id, reason="still right", author="carl", approver="anna", expires_on=TODAY + timedelta(days=60))
+    clock.forward(1)
+    overrides.revoke(made.id, reason="guarantee void", author="carl")
+    assert overrides.all(as_of=TODAY - timedelta(days=1)) == []
+    assert overrides.all(as_of=TODAY + timedelta(days=1)) == [made]
+    assert [each.renewals for each in overrides.all(as_of=TODAY + timedelta(days=2))] == [1]
+    assert [each.revoked_on for each in overrides.all()] == [TODAY + timedelta(days=3)]
+
+
 def test_an_unknown_override_and_an_empty_reason_are_refused(overrides):
     with pytest.raises(RiskError, match="there is no override o9: `risk override list --all` names them"):
         overrides.revoke("o9", reason="x", author="carl")

@@ -57,19 +57,27 @@ def told_of(described, values, parts):
 
 PROFIT = {"message_id": "reason.profit", "typical": 0.05}
 ROA = {"stmt_roa": PROFIT, "stmt_roa_change_12m": PROFIT, "peer_roa_quantile": PROFIT}
+IN_INDUSTRY = {"bg_industry": {"message_id": "reason.industry", "levels": ("retail",), "typical": "retail"}} | ROA
 
 
 @pytest.mark.parametrize(
     ("described", "values", "parts", "expected"),
     [
-        (ROA, (0.02, -0.03, 0.2), (0.5, 0.1, 0.1), ("industry", "stmt_roa", 0.02, 0.2)),
+        (IN_INDUSTRY, (0.0, 0.02, -0.03, 0.2), (0.0, 0.5, 0.1, 0.1), ("industry", "stmt_roa", 0.02, 0.2)),
         # the quantile is the strongest: the figure it is of is named
-        (ROA, (0.02, -0.03, 0.2), (0.1, 0.1, 0.5), ("industry", "stmt_roa", 0.02, 0.2)),
+        (IN_INDUSTRY, (0.0, 0.02, -0.03, 0.2), (0.0, 0.1, 0.1, 0.5), ("industry", "stmt_roa", 0.02, 0.2)),
+        # where no industry is known the quantile is the whole book's
+        (IN_INDUSTRY, (np.nan, 0.02, -0.03, 0.2), (0.0, 0.5, 0.1, 0.1), ("book", "stmt_roa", 0.02, 0.2)),
+        (ROA, (0.02, -0.03, 0.2), (0.5, 0.1, 0.1), ("book", "stmt_roa", 0.02, 0.2)),
         (ROA, (0.02, -0.03, np.nan), (0.5, 0.1, 0.0), ("year_before", "stmt_roa", 0.02, 0.05)),
         (ROA, (0.02, -0.03, np.nan), (0.1, 0.5, 0.0), ("year_before", "stmt_roa", 0.02, 0.05)),
         # a change that pushes the other way explains nothing
         (ROA, (0.02, 0.03, np.nan), (0.5, -0.1, 0.0), ("typical", "stmt_roa", 0.02, 0.05)),
-        (ROA, (np.nan, np.nan, np.nan), (0.5, 0.1, 0.0), ("typical", "stmt_roa", None, 0.05)),
+        # that it is as it was explains nothing
+        (ROA, (0.02, -0.0004, np.nan), (0.5, 0.1, 0.0), ("typical", "stmt_roa", 0.02, 0.05)),
+        (ROA | {"stmt_roa": PROFIT | {"unit": "share"}}, (0.02, -0.0006, np.nan), (0.5, 0.1, 0.0), ("year_before", "stmt_roa", 0.02, 0.0206)),
+        (ROA, (np.nan, np.nan, np.nan), (0.5, 0.1, 0.0), ("none", "stmt_roa", None, None)),
+        ({"bg_region": {"message_id": "reason.region", "levels": ("east",), "typical": "east"}}, (np.nan,), (0.5,), ("none", "bg_region", None, None)),
         (ROA | {"stmt_roa": PROFIT | {"direction": -1}}, (0.2, np.nan, 0.9), (0.5, 0.0, 0.0), ("typical", "stmt_roa", 0.2, 0.05)),
         ({"txn_inflow_90d": PROFIT, "txn_inflow_trend_90d": PROFIT}, (50.0, 0.5), (0.5, 0.1), ("own_average", "txn_inflow_90d", 50.0, 100.0)),
         ({"txn_inflow_90d": PROFIT, "txn_inflow_trend_90d": PROFIT}, (0.0, 0.0), (0.5, 0.1), ("typical", "txn_inflow_90d", 0.0, 0.05)),
@@ -77,7 +85,8 @@ ROA = {"stmt_roa": PROFIT, "stmt_roa_change_12m": PROFIT, "peer_roa_quantile": P
     ],
 )
 def test_a_figure_is_held_against_the_most_telling_reference_there_is(described, values, parts, expected):
-    assert told_of(described, values, parts)[0].comparison == Comparison(*expected[:3], pytest.approx(expected[3]) if expected[3] else expected[3])
+    kind, name, value, reference = expected
+    assert told_of(described, values, parts)[0].comparison == Comparison(kind, name, value, reference and pytest.approx(reference))
 
 
 def test_the_columns_shown_are_those_that_push_the_reason_s_way_most():

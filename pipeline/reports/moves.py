@@ -10,7 +10,7 @@ from models.scoring import encode
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path
 from pipeline.frames import read_frame
-from pipeline.state import bundle_path
+from pipeline.reports.book import bundle_folder
 
 # Customers of the book that say what is plausible: more move no proposal, and the ranks of every industry have enough to be read from.
 REFERENCE_ROWS = 5000
@@ -22,8 +22,7 @@ class Advisor:
     """Searches for moves in one book, by the bundle that scored it and that book's customers of better grades."""
 
     def __init__(self, book, *, threads=1):
-        kept = bundle_path(book.bundle)
-        bundle = load_bundle(kept if kept.is_dir() else case_path(book.use_case, "shipped"))
+        bundle = load_bundle(bundle_folder(book.use_case, book.bundle))
         self._file, self._threads = case_path(book.use_case, "book", "features.parquet"), threads
         self._place = {key: place for place, key in enumerate(read_frame(self._file, columns=["observation_id"])["observation_id"])}
         rows = sample_rows(len(self._place), limit=REFERENCE_ROWS)
@@ -39,7 +38,7 @@ class Advisor:
 
 def moves_view(change, columns, words):
     """What `moves.html` shows of a Change in one language; columns: the bundle's description of its columns by name. words: made with more=("moves",)."""
-    grades = {"grade": change.grade, "target": change.target}
+    grades = {"grade": change.grade, "target": change.target, "reached": change.reached}
     before, after = words.probability(change.probability), words.probability(change.after) if change.after is not None else ""
     return {"state": change.state, "said": words(f"moves.{change.state}", count=len(change.steps), before=before, after=after, **grades),
             "steps": [_step(step, columns, words) for step in change.steps]}
