@@ -219,7 +219,7 @@ def test_retraining_and_severe_drift_call_for_a_decision_and_stand_in_the_health
 
 def test_the_portfolio_and_its_moves_are_the_ones_of_the_page(store):
     page = pages()["en"]
-    for told in ("To a worse grade: 1. Same grade: 1.", "Herfindahl index, customers", "Largest exposures", "▲ riskier", "Customers by grade"):
+    for told in ("To a worse grade: 1. Same grade: 1.", "Herfindahl index, customers", "Largest exposures", "▲ riskier", "Customers by grade", "<h2>How grades moved</h2>", "<h3>Who moved most</h3>"):
         assert told in page
     assert "<b>3</b>" in page
 

@@ -54,6 +54,8 @@ def test_the_matrix_shows_who_moved_defaulted_left_and_came():
                            "D": [["1"], [], [], [], [], [], ["1", "100%"], []], "Not scored then": [["1"], [], [], ["1", "100%"], [], [], [], []]}
     assert "To a worse grade: 1. Same grade: 1. To a better grade: 0. Defaulted since: 1. Left the book: 1. Not scored then: 1." in page
     assert "From the grade on 31 Mar 2024 (rows)" in page
+    assert page.index("<h2>How grades moved</h2>") < page.index('class="matrix"') < page.index("<h2>Who moved most</h2>") < page.index('id="moves"')
+    assert re.findall(r'aria-label="(How grades moved|Who moved most)"', page) == ["How grades moved", "Who moved most"]
     assert "由2024年3月31日的等级（行）迁移至当前等级（列）" in run()["index.zh.html"]
 
 

@@ -298,6 +298,16 @@ def test_a_reason_costs_the_points_that_its_contribution_moves():
     assert found["points"] == "−26 points"
 
 
+def test_no_message_stands_twice_in_a_catalogue():
+    def once(pairs):
+        keys = [key for key, _ in pairs]
+        assert [key for key in keys if keys.count(key) > 1] == [], path
+        return dict(pairs)
+
+    for path in (*ROOT.glob("pipeline/reports/templates/*.json"), *ROOT.glob("serving/messages/*.json")):
+        json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
 @pytest.mark.parametrize(("write", "english", "chinese"), [
     (lambda words: words.money(123_456_789, "CNY"), "CNY 1.23 m", "123万 CNY"),
     (lambda words: words.money(-98_00), "−98", "−98"),
