@@ -116,7 +116,7 @@ def write_pack(month, path):
 def month_facts(store, source, first, now, policy, *, book_day):
     """The Month from its first day to `now`, the moment up to which the ledgers are read (naive UTC, inclusive); book_day: the day of the book."""
     rules, day = load_life_cycle(LIFE_CYCLE), now.date()
-    reviews, overrides = Reviews(store, source=source).listed(as_of=day), [each for each in Overrides(store, source=source).all() if each.made_on <= day]
+    reviews, overrides = Reviews(store, source=source).listed(as_of=day), Overrides(store, source=source).all(as_of=day)
     cases, moves = _cases(LifeCycleLedger(store, source).moves_until(now), first)
     decided = [each for each in Committee(store, source=source).listed(as_of=day) if not each.closed_at or each.closed_at.date() >= first]
     asked = [each for each in HumanReviews(store).all() if each.source == source and each.opened_at <= now < (each.answered_at or datetime.max)]
