@@ -213,13 +213,16 @@ def test_overrides_in_force_and_ending_are_shown_with_what_became_of_them(store,
 
 @pytest.mark.parametrize(("gate", "said"), [
     ({"bundle": "c" * 64, "champion": "d" * 64, "verdict": "promote", "reasons": []}, ["The candidate model cccccccccccc passed the gate"]),
-    ({"bundle": "c" * 64, "champion": "d" * 64, "verdict": "keep", "reasons": [{"check": "auc", "passed": False}, {"check": "psi", "passed": True}]},
-     ["The candidate model cccccccccccc failed the gate (auc)"]),
+    ({"bundle": "c" * 64, "champion": "d" * 64, "verdict": "keep", "reasons": [
+        {"check": name, "passed": name == "monotonicity"} for name in ("calibration", "monotonicity", "stability")]},
+     ["The candidate model cccccccccccc failed the gate (Calibration, Stability)"]),
     ({"bundle": "c" * 64, "champion": "c" * 64, "verdict": "keep", "reasons": []}, [])])
 def test_the_gates_verdict_is_a_decision_where_a_candidate_waits(store, gate, said):
     Path("data/default/gate.json").write_text(json.dumps(gate), encoding="utf-8")
-    assert [each for each in said if each in pages()["en"]] == said
-    assert ("model cccccccccccc" in pages()["en"]) == bool(said)
+    page = pages()
+    assert [each for each in said if each in page["en"]] == said
+    assert ("model cccccccccccc" in page["en"]) == bool(said)
+    assert ("（校准、稳定性）" in page["zh"]) == ("Stability" in "".join(said))
 
 
 def test_retraining_and_severe_drift_call_for_a_decision_and_stand_in_the_health(store):
