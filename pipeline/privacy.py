@@ -49,8 +49,8 @@ def erase_customer(customer, *, actor, reason, database):
     left = subjects.where_published(customer, var=var_of())
     still = f"It still stands in what is published ({', '.join(left)}): take it out of the source, then `risk run`." if left else "It is in nothing published."
     exported = [f"Events stand in {inbox} as they were exported: run `risk inbox export` again."] if any((inbox := var_of() / "inbox").glob("*")) else []
-    rest = ("Not reached from here: the source's own files and data/, which the next `risk run` makes anew from it, counterparties' ids in past publications' "
-            "context, and backups.")
+    rest = ("Not reached from here: the source's own files and data/, which the next `risk run` makes anew from it, packs that `risk committee pack` wrote "
+            "(delete them, and write anew the ones still needed), counterparties' ids in past publications' context, and backups.")
     return [done, still, *exported, rest]
 
 

@@ -57,12 +57,17 @@ class Committee:
     def decide(self, text, *, owner, department, due_on, actor, customer_id=None):
         """Record a decision and return it. customer_id: whom it is about, so that an erasure finds it; a text that names somebody else is not found by theirs.
 
-        Raises: RiskError without a text, a named owner or a named recorder, for an unknown department, and a due day that is past or more than a year ahead.
+        Raises: RiskError without a text, a named owner or a named recorder, for a blank customer_id, an unknown department, and a due day that is past or more
+        than a year ahead.
         """
         now = self._store.now()
         _check_words(text, "to say in words what was decided")
         _check_words(owner, "somebody who carries it out: name the person with --owner")
         _check_person(actor)
+        if customer_id is not None:
+            # An erasure finds the id as the tables write it, and never one with a space around it.
+            customer_id = customer_id.strip()
+            _check_words(customer_id, "the id of the customer that it is about: name one with --customer, or leave the option out")
         if department not in DEPARTMENTS:
             raise RiskError(f"department {department} is unknown: use {', '.join(DEPARTMENTS)}.")
         if not now.date() <= due_on <= now.date() + timedelta(days=LONGEST_DAYS):

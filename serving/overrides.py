@@ -99,10 +99,12 @@ class Overrides:
             return {each.customer_id: each for part in ledger.parts(customers) for each in self._of(connection, *part) if each.holds(day)}
 
     def all(self, *, as_of=None):
-        """Every override as it stood at the end of a day (today unless given), oldest first; those of erased customers are left out."""
-        end = datetime.combine((as_of or self.today()) + timedelta(days=1), datetime.min.time())
+        """Every override as it stood at the end of a day (as it stands unless given), oldest first; those of erased customers are left out."""
+        kept = overrides.c.customer_id.is_not(None)
+        if as_of is not None:
+            kept &= overrides.c.made_at < datetime.combine(as_of + timedelta(days=1), datetime.min.time())
         with self._store.database.reading() as connection:
-            return _standing(self._rows(connection, overrides.c.customer_id.is_not(None) & (overrides.c.made_at < end)))
+            return _standing(self._rows(connection, kept))
 
     def all_in_force(self, day):
         """{customer_id: Override} of all that hold on a day."""

@@ -63,6 +63,7 @@ def test_a_past_day_knows_nothing_of_what_followed(committee, clock):
 
 @pytest.mark.parametrize(("changes", "match"), [
     ({"text": " "}, "needs to say in words what was decided"), ({"owner": ""}, "name the person with --owner"), ({"actor": " "}, "say with --by who"),
+    ({"customer_id": " "}, "name one with --customer, or leave the option out"),
     ({"department": "hr"}, "department hr is unknown: use sales, finance, legal"),
     ({"due_on": TODAY - timedelta(days=1)}, "of 2026-03-31 cannot be due on 2026-03-30: name a day from today on"),
     ({"due_on": TODAY + timedelta(days=400)}, "within 366 days")])
@@ -94,7 +95,7 @@ def test_a_decision_that_was_tampered_with_is_named(committee, store, change):
 
 
 def test_an_erased_customers_decision_is_gone_and_every_chain_is_whole(committee, store, tmp_path):
-    mine, other, nobody = decide(committee, customer_id="C1"), decide(committee, customer_id="C2"), decide(committee)
+    mine, other, nobody = decide(committee, customer_id=" C1 "), decide(committee, customer_id="C2"), decide(committee)
     committee.close(mine.id, outcome="done", note="x", actor="anna")
     assert set(subjects.exported(store, "C1", var=tmp_path)["database"]) == {"committee_decisions"}
     assert store.erase_customer("C1", actor="privacy desk", reason="request") == 2

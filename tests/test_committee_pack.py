@@ -178,10 +178,28 @@ def test_a_spent_budget_is_on_the_agenda(store):
 SAID = Said("decline", 0, "committee", "D", 0.08, 40_000_000, "p" * 64, "b" * 64)
 
 
-def test_overrides_in_force_and_ending_are_shown_with_what_became_of_them(store, clock):
+def no_outcomes():
     about = json.loads(Path("data/ingest.json").read_text(encoding="utf-8"))
     Path("data/ingest.json").write_text(json.dumps(about | {"today": "2024-06-30"}), encoding="utf-8")
     write_tables("data/tables", {"outcomes": []})
+
+
+def test_a_past_months_pack_knows_no_later_renewal_or_end(store, clock):
+    no_outcomes()
+    ledger = Overrides(store, source=SOURCE)
+    given = {"reason_code": "security", "reason": "guarantee", "author": "anna", "approver": "ben", "expires_on": date(2024, 8, 10)}
+    kept, ended = (ledger.grant(customer_id, Change(action="approve", limit=50_000_000), SAID, policy=load_policy("policy.yaml"), **given)
+                   for customer_id in ("C2", "C3"))
+    clock.now = datetime(2024, 8, 5, 9)
+    ledger.renew(kept.id, reason="held", author="carl", approver="dora", expires_on=date(2024, 10, 1))
+    ledger.revoke(ended.id, reason="sold", author="carl")
+    july = committee_pack.month_facts(store, SOURCE, date(2024, 7, 1), datetime(2024, 7, 31, 23), load_policy("policy.yaml").spec, book_day=date(2024, 6, 30))
+    assert [(each.author, each.expires_on, each.renewals, each.revoked_on) for each in july.expiring] == [("anna", date(2024, 8, 10), 0, None)] * 2
+    assert [each.renewals for each in ledger.all()] == [1, 0]
+
+
+def test_overrides_in_force_and_ending_are_shown_with_what_became_of_them(store, clock):
+    no_outcomes()
     given = {"reason_code": "security", "reason": "<b>guarantee</b>", "author": "anna", "approver": "ben", "expires_on": date(2024, 8, 10)}
     Overrides(store, source=SOURCE).grant("C2", Change(action="approve", limit=50_000_000), SAID, policy=load_policy("policy.yaml"), **given)
     clock.forward(20)
@@ -195,13 +213,16 @@ def test_overrides_in_force_and_ending_are_shown_with_what_became_of_them(store,
 
 @pytest.mark.parametrize(("gate", "said"), [
     ({"bundle": "c" * 64, "champion": "d" * 64, "verdict": "promote", "reasons": []}, ["The candidate model cccccccccccc passed the gate"]),
-    ({"bundle": "c" * 64, "champion": "d" * 64, "verdict": "keep", "reasons": [{"check": "auc", "passed": False}, {"check": "psi", "passed": True}]},
-     ["The candidate model cccccccccccc failed the gate (auc)"]),
+    ({"bundle": "c" * 64, "champion": "d" * 64, "verdict": "keep", "reasons": [
+        {"check": name, "passed": name == "monotonicity"} for name in ("calibration", "monotonicity", "stability")]},
+     ["The candidate model cccccccccccc failed the gate (Calibration, Stability)"]),
     ({"bundle": "c" * 64, "champion": "c" * 64, "verdict": "keep", "reasons": []}, [])])
 def test_the_gates_verdict_is_a_decision_where_a_candidate_waits(store, gate, said):
     Path("data/default/gate.json").write_text(json.dumps(gate), encoding="utf-8")
-    assert [each for each in said if each in pages()["en"]] == said
-    assert ("model cccccccccccc" in pages()["en"]) == bool(said)
+    page = pages()
+    assert [each for each in said if each in page["en"]] == said
+    assert ("model cccccccccccc" in page["en"]) == bool(said)
+    assert ("（校准、稳定性）" in page["zh"]) == ("Stability" in "".join(said))
 
 
 def test_retraining_and_severe_drift_call_for_a_decision_and_stand_in_the_health(store):
@@ -219,7 +240,8 @@ def test_retraining_and_severe_drift_call_for_a_decision_and_stand_in_the_health
 
 def test_the_portfolio_and_its_moves_are_the_ones_of_the_page(store):
     page = pages()["en"]
-    for told in ("To a worse grade: 1. Same grade: 1.", "Herfindahl index, customers", "Largest exposures", "▲ riskier", "Customers by grade"):
+    for told in ("To a worse grade: 1. Same grade: 1.", "Herfindahl index, customers", "Largest exposures", "▲ riskier", "Customers by grade",
+                 "<h2>How grades moved</h2>", "<h3>Who moved most</h3>"):
         assert told in page
     assert "<b>3</b>" in page
 

@@ -44,6 +44,16 @@ def test_a_stage_is_its_module_and_says_what_it_does(stage):
     assert declared(stage)["desc"]
 
 
+def test_what_the_run_logs_is_a_dep_of_it():
+    source = (ROOT / "pipeline/track.py").read_text(encoding="utf-8").split("artifacts=")[1]
+    logged = tuple(f"data/${{item}}/{folder}/" for folder in re.findall(r'case_path\(use_case, "(\w+)"\)', source))
+    written = [next(iter(out)) if isinstance(out, dict) else out for stage in STAGES for kind in ("outs", "metrics", "plots")
+               for out in declared(stage).get(kind, ())]
+    deps = tuple(declared("track")["deps"])
+    assert len(logged) == 4
+    assert [out for out in written if f"{out}/".startswith(logged) and not f"{out}/".startswith(tuple(f"{dep}/" for dep in deps))] == []
+
+
 def test_the_champion_is_moved_by_no_stage():
     outs = [out for stage in STAGES for out in declared(stage)["outs"]]
     assert not [out for out in outs if str(out).startswith("var/")]

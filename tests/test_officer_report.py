@@ -2,7 +2,10 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from builders import contract, customer, day, event, exposure, invoice, payment, statement, write_tables
 from report_world import AS_OF, decided, put, run, score, tables, trained, write_features
@@ -13,10 +16,10 @@ from pipeline.readers.vocabulary import KINDS
 from pipeline.reports import news, officer, records
 from pipeline.reports.accounts import statement_table
 from pipeline.reports.book import read_book, riskiest
-from pipeline.reports.explained import Change, _joined, read_explained
+from pipeline.reports.explained import Change, _changes, _joined, read_explained
 from pipeline.reports.history import payment_figures
 from pipeline.reports.pages import Site
-from pipeline.reports.since import since_view
+from pipeline.reports.since import _values, since_view
 from pipeline.reports.steps import by_factor, in_points
 from pipeline.reports.text import LANGUAGES, Words
 
@@ -56,6 +59,31 @@ def test_changes_add_up_to_the_difference_of_the_scores():
     assert first.contribution < 0
 
 
+def test_a_reasons_column_is_the_strongest_of_those_that_push_its_way():
+    described = [SimpleNamespace(name=name, factor="solvency", message_id=message, levels=None) for name, message in zip("abcd", "mmmn", strict=True)]
+    manifest = SimpleNamespace(columns=described)
+    bundle = SimpleNamespace(manifest=manifest, grouped=lambda how: how(described))
+    now, old = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.5, 2.5, 3.5, 4.0])
+    # Together +0.1: −0.5 of a is the largest move, and pushes the other way.
+    found = _changes(bundle, (now, np.array([-0.5, 0.4, 0.2, 0.0, -4.0])), (old, np.array([0.0, 0.0, 0.0, 0.0, -4.0])))
+    assert found == (Change("solvency", "b", pytest.approx(0.1), 2.0, 2.5),)
+
+
+@pytest.mark.parametrize(("old", "value", "shown"), [(1.61, 1.61, "unchanged; weighed with the others"), (1.6101, 1.6099, "1.61"), (None, None, "unchanged")])
+def test_unchanged_is_said_of_equal_values_only(old, value, shown):
+    put([scored(12.0, 2.5, "retail")], tables())
+    assert _values(read_book("default"), Change("solvency", "stmt_current_ratio", 0.1, value, old), ENGLISH)["value"].startswith(shown)
+
+
+def test_without_a_column_in_the_earlier_features_nothing_is_compared():
+    put([scored(12.0, 2.5, "retail")], tables())
+    observed_before(50.0, 2.5, "retail")
+    path = "data/default/development/features.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["stmt_current_ratio"]), path)
+    assert explained()["C1"].before is None
+    assert "no earlier observation of the customer that this model could score" in run()["customers/C1.en.html"]
+
+
 def read_rows():
     return {row["customer_id"]: row for row in next(riskiest(read_book("default"), 9, one_each=True))}
 
@@ -87,7 +115,7 @@ def test_nothing_of_the_books_own_moment_or_later_is_before():
     rows = [(f"C1@{moment:%Y-%m-%d}", "C1", moment, 50.0, 2.5, "retail") for moment in (AS_OF, day("2024-07-31"))]
     write_features("data/default/development", rows)
     assert explained()["C1"].before is None
-    assert "was not observed before" in run()["customers/C1.en.html"]
+    assert "no earlier observation of the customer that this model could score" in run()["customers/C1.en.html"]
 
 
 def test_points_of_steps_add_up_to_the_ends_difference():

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -54,7 +55,21 @@ def test_the_matrix_shows_who_moved_defaulted_left_and_came():
                            "D": [["1"], [], [], [], [], [], ["1", "100%"], []], "Not scored then": [["1"], [], [], ["1", "100%"], [], [], [], []]}
     assert "To a worse grade: 1. Same grade: 1. To a better grade: 0. Defaulted since: 1. Left the book: 1. Not scored then: 1." in page
     assert "From the grade on 31 Mar 2024 (rows)" in page
+    assert page.index("<h2>How grades moved</h2>") < page.index('class="matrix"') < page.index("<h2>Who moved most</h2>") < page.index('id="moves"')
+    assert re.findall(r'aria-label="(How grades moved|Who moved most)"', page) == ["How grades moved", "Who moved most"]
     assert "由2024年3月31日的等级（行）迁移至当前等级（列）" in run()["index.zh.html"]
+
+
+def test_a_move_within_a_letter_is_counted_as_the_lists_count_it():
+    split = [{"name": name, "upper": upper, "probability": upper / 2} for name, upper in (("A", 0.01), ("D", 0.2), ("E1", 0.6), ("E2", 1.0))]
+    put(book_of(C1=("E", 1_000), C2=("E", 1_000)), PEOPLE, before={"C1": ("E1", -1.0), "C2": ("E2", 0.0)})
+    book = read_book("default")
+    book.model["grades"] = split
+    book.arrays["grade"] = np.array(["E2", "E2"], dtype=object)
+    view = migration_view(book, EN)
+    assert view["said"].startswith("To a worse grade: 1. Same grade: 1. To a better grade: 0.")
+    assert [(label, [cell[0] for cell in row]) for label, _, _, row in view["rows"]] == [("E", ["", "", "2", "", ""])]
+    assert [(move["before"], move["grade"]) for move in moves_of(book)] == [("E1", "E2")]
 
 
 def test_worse_and_better_cells_are_told_apart():

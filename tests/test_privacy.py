@@ -315,6 +315,7 @@ def test_erasing_verifies_the_ledgers_and_says_where_the_customer_still_stands(r
     assert code == 0
     assert "5 rows of C1 are erased; every ledger is whole." in said
     assert f"It still stands in what is published ({SOURCE}-default): take it out of the source" in said
+    assert "packs that `risk committee pack` wrote (delete them" in said
     assert "as they were exported" not in said
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "events-events.parquet").touch()

@@ -298,6 +298,16 @@ def test_a_reason_costs_the_points_that_its_contribution_moves():
     assert found["points"] == "−26 points"
 
 
+def test_no_message_stands_twice_in_a_catalogue():
+    def once(pairs):
+        keys = [key for key, _ in pairs]
+        assert [key for key in keys if keys.count(key) > 1] == [], path
+        return dict(pairs)
+
+    for path in (*ROOT.glob("pipeline/reports/templates/*.json"), *ROOT.glob("serving/messages/*.json")):
+        json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
 @pytest.mark.parametrize(("write", "english", "chinese"), [
     (lambda words: words.money(123_456_789, "CNY"), "CNY 1.23 m", "123万 CNY"),
     (lambda words: words.money(-98_00), "−98", "−98"),
@@ -308,6 +318,12 @@ def test_a_reason_costs_the_points_that_its_contribution_moves():
     (lambda words: words.probability(0.0123), "1.2%", "1.2%"),
     (lambda words: words.probability(0.00123), "0.12%", "0.12%"),
     (lambda words: words.days(1), "1 day", "1 天"),
+    (lambda words: words.days(1.2), "1 day", "1 天"),
+    (lambda words: words.days(1.6), "2 days", "2 天"),
+    (lambda words: words.percent(-0.0004), "0.0%", "0.0%"),
+    (lambda words: words.percent(-0.0126), "−1.3%", "−1.3%"),
+    (lambda words: words.percent(12.5, 0), "1,250%", "1,250%"),
+    (lambda words: words.level("company"), "company", "企业"),
     (lambda words: words.points(3.04), "+3.0 points", "+3.0 分"),
     (lambda words: words.measure(float("nan"), "share"), "–", "–"),
     (lambda words: words.named("industry", "sea_salt"), "sea salt", "sea salt"),

@@ -93,7 +93,8 @@ def _model_items(facts, words):
     if gate and gate["verdict"] == "promote" and gate["bundle"] != gate["champion"]:
         yield COMMITTEE, words("agenda.promote", bundle=gate["bundle"][:12])
     elif gate and gate["bundle"] != gate["champion"]:
-        yield COMMITTEE, words("agenda.keep", bundle=gate["bundle"][:12], checks=", ".join(each["check"] for each in gate["reasons"] if not each["passed"]))
+        failed = words("list.between").join(words(f"check.{each['check']}") for each in gate["reasons"] if not each["passed"])
+        yield COMMITTEE, words("agenda.keep", bundle=gate["bundle"][:12], checks=failed)
     if facts.retrain and facts.retrain["action"] != "none":
         yield COMMITTEE, words(f"agenda.retrain.{facts.retrain['action']}")
     if facts.drift and facts.drift["verdict"] == "severe":
@@ -182,7 +183,8 @@ def _model(facts, words):
     if facts.gate:
         said.append(words("model.same") if facts.gate["bundle"] == facts.gate["champion"] else words(f"model.gate.{facts.gate['verdict']}"))
     if facts.drift:
-        moved = ", ".join(words.feature(each["column"]) if each["column"] != "raw_score" else words("model.score") for each in facts.drift["reasons"][:5])
+        names = (words.feature(each["column"]) if each["column"] != "raw_score" else words("model.score") for each in facts.drift["reasons"][:5])
+        moved = words("list.between").join(names)
         count, columns = (words.count(len(facts.drift[name])) for name in ("reasons", "columns"))
         said.append(words(f"model.drift.{facts.drift['verdict']}", count=count, columns=columns) + (words("model.drift.most", columns=moved) if moved else ""))
     if facts.quality:

@@ -16,7 +16,7 @@ from features.catalogue import Catalogue
 from features.errors import RiskError
 from models.bundle import load_bundle
 from models.calibration import sigmoid
-from models.reasons import shown_value
+from models.reasons import reason_totals, shown_value
 from models.scoring import contributions, encode, from_raw, raw_scores
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json
@@ -31,7 +31,8 @@ OUTER = (0.05, 0.95)
 
 @dataclass(frozen=True)
 class Change:
-    """A business reason's part in a difference of scores: log-odds (positive: riskier now), and its column that moved most with both values."""
+    """A business reason's part in a difference of scores: log-odds (positive: riskier now), and with both values its column that moved most in
+    that direction."""
 
     factor: str
     column: str
@@ -114,17 +115,17 @@ def _factors(bundle, values):
 
 
 def _before(book, rows, bundle, now, reviewed):
-    """{customer_id: Before} of the customers that were observed earlier."""
-    earlier = _earlier(book.use_case, rows, reviewed)
-    if not earlier:
+    """{customer_id: Before} of the customers that were observed earlier; empty where the model reads columns that development has no more."""
+    earlier, path = _earlier(book.use_case, rows, reviewed), case_path(book.use_case, "development", "features.parquet")
+    if not earlier or not set(bundle.names) <= set(pq.read_schema(path).names):
         return {}
     place = {row["customer_id"]: number for number, row in enumerate(rows)}
-    matrix = _matrix(case_path(book.use_case, "development", "features.parquet"), [observation for _, observation, _ in earlier], bundle)
+    matrix = _matrix(path, [observation for _, observation, _ in earlier], bundle)
     values = contributions(bundle, matrix)
-    scores, groups, found = from_raw(bundle, raw_scores(bundle, matrix)), _groups(bundle), {}
+    scores, found = from_raw(bundle, raw_scores(bundle, matrix)), {}
     for number, (customer, _, as_of) in enumerate(earlier):
         at = place[customer]
-        changes = _changes(bundle, groups, (now[0][at], now[1][at]), (matrix[number], values[number]))
+        changes = _changes(bundle, (now[0][at], now[1][at]), (matrix[number], values[number]))
         found[customer] = Before(as_of, float(scores.raw_score[number]), float(scores.probability[number]), float(scores.points[number]),
                                  str(scores.grades[scores.grade[number]]), changes, reviewed.get(customer))
     return found
@@ -148,24 +149,18 @@ def _earlier(use_case, rows, reviewed):
     return found
 
 
-def _groups(bundle):
-    """Places of the columns that share a business reason, as `models.reasons` sums them."""
-    groups = {}
-    for place, column in enumerate(bundle.manifest.columns):
-        groups.setdefault(column.message_id, []).append(place)
-    return list(groups.values())
-
-
-def _changes(bundle, groups, now, before):
+def _changes(bundle, now, before):
+    """A Change of each business reason that moved, strongest first."""
     (values, parts), (old_values, old_parts) = now, before
-    moved, columns = parts[:-1] - old_parts[:-1], bundle.manifest.columns
-    found = []
-    for places in groups:
-        total = float(moved[places].sum())
-        if total:
-            place = max(places, key=lambda each: abs(moved[each]))
-            found.append(Change(columns[place].factor, columns[place].name, total, shown_value(columns[place], values[place]),
-                                shown_value(columns[place], old_values[place])))
+    moved, columns = parts - old_parts, bundle.manifest.columns
+    names, sums = reason_totals(bundle, moved[None])
+    totals, strongest = dict(zip(names, sums[0].tolist(), strict=True)), {}
+    for place, column in enumerate(columns):
+        push = moved[place] * np.sign(totals[column.message_id])
+        if push > strongest.get(column.message_id, (0.0, None))[0]:
+            strongest[column.message_id] = push, place
+    found = [Change(columns[place].factor, columns[place].name, totals[name], shown_value(columns[place], values[place]),
+                    shown_value(columns[place], old_values[place])) for name, (_, place) in strongest.items()]
     return tuple(sorted(found, key=lambda change: -abs(change.contribution)))
 
 

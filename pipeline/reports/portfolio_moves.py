@@ -19,14 +19,20 @@ def migration_view(book, words):
     if not len(book.earlier["customer_id"]):
         return None
     letters, earlier, customers = letters_of(book), book.earlier, customers_of(book)
-    before = {customer: grade[:1] for customer, grade in zip(earlier["customer_id"], earlier["grade"], strict=True)}
-    now = {customer: grade[:1] for customer, grade in zip(customers["customer_id"], customers["grade"], strict=True)}
-    matrix = migration(before, now, letters=letters, defaulted=earlier["customer_id"][earlier["defaulted"].astype(bool)])
+    before, now = (dict(zip(each["customer_id"], each["grade"], strict=True)) for each in (earlier, customers))
+    defaulted = earlier["customer_id"][earlier["defaulted"].astype(bool)]
+    matrix = migration(_lettered(before), _lettered(now), letters=letters, defaulted=defaulted)
+    # Of each grade, as the lists of customers tell worse from better: from E1 to E2 is a move, though the matrix has no room for it.
+    counts = moved(migration(before, now, letters=[grade["name"] for grade in book.grades], defaulted=defaulted))
     names = ("worse", "same", "better", "defaulted", "left", "new")
-    said = words("moves.said", **{name: words.count(count) for name, count in zip(names, moved(matrix), strict=True)})
+    said = words("moves.said", **{name: words.count(count) for name, count in zip(names, counts, strict=True)})
     head = [*letters, *(words(f"moves.{name}") for name in (DEFAULTED, LEFT))]
     rows = [_row(letter, place, line, len(letters), words) for place, (letter, line) in enumerate(zip([*letters, NEW], matrix.tolist(), strict=True))]
     return {"since": since(book), "said": said, "head": head, "rows": [row for row in rows if row[2] != "0"]}
+
+
+def _lettered(grades):
+    return {customer: grade[:1] for customer, grade in grades.items()}
 
 
 def since(book):

@@ -46,8 +46,9 @@ def _changes(book, row, before, words):
 
 def _values(book, change, words):
     unit = book.columns[change.column]["unit"]
-    old, value = words.value(change.old, unit), words.value(change.value, unit)
-    return {"old": old, "value": words("since.same") if old == value else value}
+    # By the values: two that differ may be written alike.
+    value = words("since.same") if change.old == change.value else words.value(change.value, unit)
+    return {"old": words.value(change.old, unit), "value": value}
 
 
 def _news(told, words):

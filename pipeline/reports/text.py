@@ -12,7 +12,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _STEPS = {"en": ((1e12, " tn"), (1e9, " bn"), (1e6, " m"), (1e3, " k")), "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万"))}
 
 # Kinds of words that a category of the model may hold.
-_LEVELS = ("transaction", "channel", "industry", "region", "ownership", "event", "status")
+_LEVELS = ("transaction", "channel", "industry", "region", "ownership", "kind", "event", "status")
 
 
 class Words:
@@ -43,7 +43,7 @@ class Words:
 
     def days(self, value):
         """A number of days."""
-        return self("day") if value == 1 else self("days", days=self.count(value))
+        return self("day") if round(value) == 1 else self("days", days=self.count(value))
 
     def expected(self, value):
         """An expected count: whole, with one decimal where it is small."""
@@ -102,7 +102,7 @@ class Words:
 
     def percent(self, value, decimals=1):
         """A share in per cent."""
-        return "–" if _missing(value) else f"{value * 100:,.{decimals}f}%".replace("-", "−")
+        return "–" if _missing(value) else f"{self.number(value * 100, decimals)}%"
 
     def probability(self, value):
         """A probability in per cent, with more digits where it is small."""
