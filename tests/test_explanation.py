@@ -1,6 +1,10 @@
 """Importance with intervals by customers, interactions that add up, and their figures as files of their own."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,7 +21,8 @@ from models.interactions import interactions
 from models.scoring import contributions, encode
 from pipeline.reports.explanation_figures import explanation_figures, standalone
 from pipeline.reports.text import LANGUAGES, Words
-from pipeline.workspace import workspace
+
+ROOT = Path(__file__).parent.parent
 
 
 def drawn(rng, *, customers=120, rows=4):
@@ -141,13 +146,23 @@ def test_lines_of_parts_without_a_bin_have_no_point_there():
     assert drawn_line.count("<circle") == 3
 
 
+LOG = """
+import sys
+from pathlib import Path
+from pipeline.registry import log_bundle
+from pipeline.workspace import workspace
+named, folder, explanation, project = sys.argv[1:]
+with workspace(Path(project)):
+    log_bundle(named, Path(folder), source="test", use_case="default", parameters={}, metrics={}, tags={}, artifacts={"explanation": Path(explanation)})
+"""
+
+
 @pytest.mark.slow  # MLflow takes seconds
 def test_the_figures_go_to_mlflow_with_the_run(tmp_path):
-    from pipeline.registry import log_bundle
     save_bundle(bundle(), tmp_path / "bundle")
     (tmp_path / "explanation/figures").mkdir(parents=True)
     (tmp_path / "explanation/figures/interactions.en.svg").write_text("<svg/>")
-    with workspace(tmp_path / "project"):
-        log_bundle(bundle().hash, tmp_path / "bundle", source="test", use_case="default", parameters={}, metrics={}, tags={},
-                   artifacts={"explanation": tmp_path / "explanation"})
+    # In a process of its own: MLflow keeps the first store it opened under a relative address, whatever folder a later test works in.
+    places = [str(tmp_path / name) for name in ("bundle", "explanation", "project")]
+    subprocess.run([sys.executable, "-c", LOG, bundle().hash, *places], check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert len(list((tmp_path / "project/var").rglob("explanation/figures/interactions.en.svg"))) == 1

@@ -74,6 +74,9 @@ def place(learned, tmp_path_factory):
             keep_bundle(learned[case], bundle.hash)
             point_to(bundle.hash, source="simulated", use_case=case)
             book(case)
+            # Nobody was observed earlier: the score stage looks there for what the book's customers are compared with.
+            case_path(case, "development").mkdir()
+            pq.write_table(pa.table({"observation_id": pa.array([], pa.string())}), case_path(case, "development", "features.parquet"))
             score_stage(case)
             publish(case)
         yield folder
