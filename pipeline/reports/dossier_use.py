@@ -66,8 +66,10 @@ def _card(card, made, words):
 
 def _bin(label, unit, words):
     """A bin as `models.binning.Bins.labels` writes it, its ends in the column's unit and its levels in words."""
-    if label in ("missing", "special"):
-        return words("none" if label == "missing" else "bin.special")
+    if label == "missing":
+        return words.value(None, unit)
+    if label == "special":
+        return words("bin.special")
     kind = next((kind for kind, written in BINS.items() if written.fullmatch(label)), None)
     if kind is None:
         return ", ".join(words.level(level) for level in label.split(", "))

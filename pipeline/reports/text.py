@@ -76,7 +76,7 @@ class Words:
         return number if level is None else self.level(level)
 
     def value(self, value, unit):
-        """A feature's value in its unit; a category in words, a missing one as not known."""
+        """A feature's value in its unit; a category in words, a missing one as having no value."""
         return format_value(self.level(value) if isinstance(value, str) else value, unit, language=self.language)
 
     def level(self, level):
