@@ -35,7 +35,7 @@ class RowCheck:
             yield ("known_at",), f"a day that is not before {self._table.occurred}", shown(row["known_at"])
 
     def plainly_fit(self, rows):
-        """Whether no row has a fault, as far as a look at whole columns can tell: a list with one may fit all the same, one without is without fault."""
+        """Whether a look at whole columns is enough to say that no row has a fault; where it is not, `faults` says of each row whether it has one."""
         if not rows or set(map(type, rows)) != {dict}:
             return not rows
         given = by_column(rows)
