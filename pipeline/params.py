@@ -302,6 +302,13 @@ class BookParams(_Strict):
     fraud_days: Count
 
 
+class ScoreParams(_Strict):
+    """Whose sub-scores and reasons are kept with the scores."""
+
+    reasons: Literal["watched", "all"]
+    whole_up_to: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class PublishParams(_Strict):
     """How old the service may find what was published."""
 
@@ -360,6 +367,7 @@ class Params(_Strict):
     validate: ValidateParams
     gate: GateParams
     book: BookParams
+    score: ScoreParams
     publish: PublishParams
     report: ReportParams
     monitor: MonitorParams

@@ -18,11 +18,13 @@ from models.bundle import load_bundle
 from models.life_cycle import load_life_cycle
 from models.life_cycle_file import BY_POLICY
 from models.policy import load_policy
+from models.scoring import encode_rows
 from pipeline.book_records import BookRecords
 from pipeline.customer_facts import in_default
 from pipeline.customers import LIFE_CYCLE
 from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.decision import decide_row
+from pipeline.kept_reasons import explained_rows, lacks_reasons
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.promote import open_store
@@ -56,7 +58,8 @@ def publish(use_case):
     _refuse_other_scores(use_case, scores, champion=champion, policy=policy.hash)
     _refuse_other_pages(use_case, champion)
     columns, about = read_json(book / "columns.json"), read_json(book / "about.json")
-    catalogue = Catalogue.from_dict(read_json(book / "catalogue.json")).only(load_bundle(bundle_path(champion)).names)
+    bundle = load_bundle(bundle_path(champion))
+    catalogue = Catalogue.from_dict(read_json(book / "catalogue.json")).only(bundle.names)
     records = BookRecords(catalogue, columns, as_of=about["as_of"], earliest=_seconds(about["first_as_of"]))
     rules = load_life_cycle(LIFE_CYCLE) if use_case == OVERRIDDEN else None
     held = {} if rules is None else {"life_cycle": {"hash": rules.hash, "new_credit": rules.new_credit}}
@@ -64,7 +67,7 @@ def publish(use_case):
     with open_store() as store:
         applied = None if rules is None else _InForce(store, source, policy, rules)
         manifest = write_publication(
-            VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
+            VAR, _rows(scores, book, bundle, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
             bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(), life_cycle=life_cycle,
             extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], "stale_days": params.publish.stale_days,
                    **held})
@@ -193,8 +196,26 @@ def _one_each(scores):
     return keys.drop_duplicates("customer_id", keep="last").index.to_numpy()
 
 
-def _rows(scores, book, catalogue, records, applied, *, what):
-    """BookRows of the scored rows by customer, of a customer with several its latest; a customer's records go with its first row."""
+def _explained(rows, values, bundle):
+    """Rows as they are published, those of customers who are watched with reasons; values: their features by name."""
+    lacking = [place for place, row in enumerate(rows) if lacks_reasons(row) and _watched(row)]
+    if not lacking:
+        return rows
+    found = explained_rows(bundle, encode_rows([[values[place][name] for name in bundle.names] for place in lacking], bundle))
+    reasons = dict(zip(lacking, found, strict=True))
+    return [row | reasons.get(place, {}) for place, row in enumerate(rows)]
+
+
+def _watched(row):
+    """Whether a published row is under an override, or in a state other than ordinary business."""
+    return bool(row.get("override")) or (row.get("life_cycle") or {}).get("state") not in (None, "active")
+
+
+def _rows(scores, book, bundle, catalogue, records, applied, *, what):
+    """BookRows of the scored rows by customer, of a customer with several its latest; a customer's records go with its first row.
+
+    Reasons that the score stage could not know to be wanted, of whom a person or the life cycle decides on, are worked out here.
+    """
     table, standing = pq.read_table(book / "features.parquet", columns=list(catalogue.names)), pq.read_table(book / "standing.parquet")
     order = _one_each(scores)
     parts, given = [part.take(order) for part in (scores, table, standing)], set()
@@ -204,10 +225,12 @@ def _rows(scores, book, catalogue, records, applied, *, what):
         new = sorted({row["customer_id"] for row in score_rows} - given)
         given.update(new)
         found = records.of(new)
-        for row, values, stands in zip(score_rows, value_rows, standing_rows, strict=True):
-            # The id stays until here: without it the table of a source that knows no standing would have no rows either.
+        # The id stays until here: without it the table of a source that knows no standing would have no rows either.
+        for stands in standing_rows:
             stands.pop("observation_id")
-            row = row if applied is None else applied.row(row, stands)
+        if applied is not None:
+            score_rows = _explained([applied.row(row, stands) for row, stands in zip(score_rows, standing_rows, strict=True)], value_rows, bundle)
+        for row, values, stands in zip(score_rows, value_rows, standing_rows, strict=True):
             yield BookRow(row["customer_id"], values, {**row, "standing": stands}, found.pop(row["customer_id"], None), row.get("transaction_id"))
         bar.update(len(score_rows))
     bar.close()

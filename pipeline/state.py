@@ -43,6 +43,12 @@ def bundle_path(bundle):
     return VAR / "bundles" / bundle
 
 
+def bundle_folder(use_case, bundle):
+    """The folder of the bundle that scored: of one that was promoted once, else the candidate's."""
+    kept = bundle_path(bundle)
+    return kept if kept.is_dir() else case_path(use_case, "shipped")
+
+
 def read_champion(source, use_case):
     """Hash of the champion's bundle, or None while there is no champion.
 

@@ -60,6 +60,10 @@ def _column(column):
     return schema if column.required and column.name != "customer_id" else or_null(schema)
 
 
+REASONS = (
+    "What raises the risk most, then what lowers it most. Null, as the sub-scores, where no bundle answers and the book was published without: a fault says so."
+)
+
 COMPONENTS = {
     "Problem": whole(
         {
@@ -126,8 +130,8 @@ COMPONENTS = {
             "raw_score": NUMBER,
             "points": NUMBER,
             "grade": TEXT,
-            "sub_scores": whole(dict.fromkeys(SUB_SCORES, NUMBER), description="In log-odds around the base value; positive is riskier."),
-            "reasons": listed(ref("Reason"), description="What raises the risk most, then what lowers it most."),
+            "sub_scores": or_null(whole(dict.fromkeys(SUB_SCORES, NUMBER), description="In log-odds around the base value; above 0 is riskier; or null.")),
+            "reasons": or_null(listed(ref("Reason"), description=REASONS)),
             "decision": ref("Decision"),
             "sufficiency": whole(
                 {"columns": WHOLE, "known": WHOLE, "share": NUMBER, "tables": or_null(listed(TEXT)), "absent": or_null(listed(TEXT))},

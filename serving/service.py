@@ -215,7 +215,7 @@ def _threads():
 
 def payload_of(scored, *, request, decision_id, source, faults):
     """What the ledger keeps of a decision; `answer` is the body the caller gets, but for the time at which it was recorded."""
-    body = body_of(scored.answer, decision_id=decision_id, source=source, faults=faults)
+    body = body_of(scored.answer, decision_id=decision_id, source=source, faults=(*faults, *scored.faults))
     question = msgspec.to_builtins(scored.question)
     told = {} if scored.published is None else {"published": scored.published}
     return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, **told, "answer": body}
