@@ -79,7 +79,7 @@ def _places(chosen):
 
 def _part(bundle, matrix, *, threads):
     values = contributions(bundle, matrix, threads=threads)
-    return {f"sub_{name}": pa.array(total) for name, total in sub_scores(bundle, values).items()} | _reasons(bundle, values, matrix)
+    return {f"sub_{name}": pa.array(total, pa.float64()) for name, total in sub_scores(bundle, values).items()} | _reasons(bundle, values, matrix)
 
 
 def _reasons(bundle, values, matrix):
