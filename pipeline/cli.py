@@ -332,8 +332,20 @@ def score(customer, use_case, source, output):
 
 @main.command()
 @click.argument("customer", required=False)
-def report(customer):
-    """Say where the reports are: the portfolio page, or the officer's report on a CUSTOMER."""
+@click.option("--to", "folder", type=click.Path(file_okay=False), help="Write the report on the CUSTOMER, whoever of the book it is, into this folder.")
+def report(customer, folder):
+    """Say where the reports are: the portfolio page, or the officer's report on a CUSTOMER.
+
+    \b
+    risk report C0000042 --to ./reports
+    """
+    if folder is not None:
+        from pipeline.reports_in_force import write_report
+
+        if customer is None:
+            raise click.UsageError("name the customer whose report is to be written.")
+        click.echo("\n".join(map(str, write_report(customer, folder))))
+        return
     from pipeline.lookup import find_report
 
     click.echo(find_report(customer))

@@ -69,7 +69,7 @@ def find_report(customer):
     pages = sorted(folder.glob(f"customers/{customer}.*.html"))
     if not pages:
         raise RiskError(f"there is no report on {customer}: reports are written for the {load_params().report.customers} riskiest customers; "
-                        "raise report.customers in params.yaml (-1: all) and run `risk run`.")
+                        f"write it with `risk report {customer} --to FOLDER`, or raise report.customers in params.yaml (-1: all) and run `risk run`.")
     return "\n".join(str(page) for page in pages)
 
 

@@ -25,6 +25,7 @@ from pipeline.customers import LIFE_CYCLE
 from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.decision import decide_row
 from pipeline.kept_reasons import explained_rows, lacks_reasons
+from pipeline.last_said import Previously, any_decided, last_said
 from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.promote import open_store
@@ -64,8 +65,8 @@ def publish(use_case):
     rules = load_life_cycle(LIFE_CYCLE) if use_case == OVERRIDDEN else None
     held = {} if rules is None else {"life_cycle": {"hash": rules.hash, "new_credit": rules.new_credit}}
     life_cycle = None if rules is None else Path(LIFE_CYCLE).read_text(encoding="utf-8")
-    with open_store() as store:
-        applied = None if rules is None else _InForce(store, source, policy, rules)
+    with open_store() as store, closing(Previously(source)) as previously:
+        applied = None if rules is None else _InForce(store, source, policy, rules, previously)
         manifest = write_publication(
             VAR, _rows(scores, book, bundle, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
             bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(), life_cycle=life_cycle,
@@ -74,26 +75,28 @@ def publish(use_case):
         store.record_policy(policy.hash, text)
         day, outcomes = about["as_of"][:10], load_params().observe.default
         said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
-    with closing(Published.open(VAR, source, use_case)) as published:
-        if applied is not None:
-            publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force, reviewed=applied.reviewed)
-        _publish_reports(pages_folder(source, use_case), published, scores["customer_id"])
+        with closing(Published.open(VAR, source, use_case)) as published:
+            if applied is not None:
+                before = last_said(store, source, published) if applied.any_said or any_decided(store, source) else None
+                publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force, reviewed=applied.reviewed, said=before)
+            _publish_reports(pages_folder(source, use_case), published, scores["customer_id"])
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 
 
 class _InForce:
-    """Puts the overrides in force today and the customers' states in the place of the policy's decisions, and notes each customer's grade in force for the
-    review calendar."""
+    """Puts the overrides in force today and the customers' states in the place of the policy's decisions, what was last published beside the scores, and notes
+    each customer's grade in force for the review calendar."""
 
-    def __init__(self, store, source, policy, rules):
-        self._policy, self._reviews, overrides = policy, Reviews(store, source=source), Overrides(store, source=source)
+    def __init__(self, store, source, policy, rules, previously):
+        self._previously, self._policy, self._reviews, overrides = previously, policy, Reviews(store, source=source), Overrides(store, source=source)
         self.day = overrides.today()
         self.reviewed = self._reviews.last_done()
         self._in_force, self._terms, self._used, self._bound = overrides.all_in_force(self.day), [], 0, 0
         self._held = {each.customer_id: held_of(each, rules.new_credit) for each in LifeCycleLedger(store, source).standings()}
 
     def row(self, row, standing):
-        """A row of the scores as it is published: with the override in force and what the policy said beside it, and with the customer's state."""
+        """A row of the scores as it is published: with the override in force and what the policy said beside it, with the customer's state, and as
+        `last_published` what the publication before said of the customer."""
         override, held = self._in_force.get(row["customer_id"]), self._held.get(row["customer_id"])
         if override is None and (held is None or held.new_credit == BY_POLICY):
             changed = row if held is None else row | {"life_cycle": msgspec.to_builtins(held)}
@@ -103,7 +106,12 @@ class _InForce:
         # Who has left has nothing to be reviewed; re-entry begins with an assessment of its own.
         if held is None or held.state != "exit":
             self._terms.append((row["customer_id"], grade, changed["review_days"]))
-        return changed
+        return changed | {"last_published": self._previously.of(row)}
+
+    @property
+    def any_said(self):
+        """Whether anything was published before of the customers of the rows so far."""
+        return self._previously.told > 0
 
     @property
     def any_in_force(self):

@@ -124,6 +124,15 @@ def rows_of(book, customers):
     return {row["customer_id"]: row for row in rows}
 
 
+def rank_of(book, customer):
+    """The place of a customer's latest row among those of all, as `riskiest` with `one_each` ranks them."""
+    arrays, place = book.arrays, np.arange(len(book))
+    order = np.lexsort((place, arrays["as_of"]))
+    latest = dict(zip(arrays["customer_id"][order].tolist(), order.tolist(), strict=True))
+    rows, own, probability = np.array(list(latest.values())), latest[customer], arrays["probability"]
+    return int(((probability[rows] > probability[own]) | ((probability[rows] == probability[own]) & (rows < own))).sum())
+
+
 def given_values(book, rows):
     """What the source said of some rows in columns of its own, as far as the model reads them: {observation_id: {feature: number or text or None}}."""
     names = [name for name in book.columns if name.startswith(OWN_PREFIX)]
