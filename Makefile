@@ -92,6 +92,10 @@ bench-serving: setup ## a score with reasons in process, over HTTP and in batche
 bench-reasons: setup ## are reasons the same after a refit, enough, and true of who is declined? 5,000 and 50,000 simulated customers; CUSTOMERS=5000
 	@$(BIN)/python -m benchmarks.reasons $(if $(CUSTOMERS),--customers $(CUSTOMERS))
 
+.PHONY: bench-explained
+bench-explained: setup ## what reasons cost the score stage: processor time a row, how many rows are watched; CUSTOMERS=5000
+	@$(BIN)/python -m benchmarks.explained $(if $(CUSTOMERS),--simulated $(CUSTOMERS))
+
 .PHONY: bench-policies
 bench-policies: setup ## 20 simulated portfolios: a policy chosen on years 1 to 3 against none, a scorecard's and the best in hindsight
 	@$(BIN)/python -m benchmarks.policies
