@@ -1,46 +1,20 @@
 """What an installation keeps under `var/`: the champion pointers, the bundles, the training cutoffs."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
-from pathlib import Path
 
 from features.errors import RiskError
 from pipeline.datasets import case_path, read_json, replacing, write_json
-
-VAR = Path("var")
-
-
-def pointer_path(source, use_case):
-    """The champion pointer of a source and use case; it holds nothing but the bundle's hash."""
-    return VAR / "champion" / f"{source}-{use_case}.json"
-
-
-def training_path(source, use_case):
-    """The file with the training cutoff of a source and use case."""
-    return VAR / "training" / f"{source}-{use_case}.yaml"
-
-
-def watermark_path(source):
-    """What DVC cannot see of a source (databases, files elsewhere): `pipeline.watermarks` writes it, stage ingest depends on it."""
-    return VAR / "watermarks" / f"{source}.json"
-
-
-def pages_path(source, use_case):
-    """The report pages as published, by the decisions in force; there only while something but the policy decides."""
-    return VAR / "reports" / f"{source}-{use_case}"
+from pipeline.places import VAR, bundle_path, dossier_path, pages_path, pointer_path, training_path, watermark_path
 
 
 def pages_folder(source, use_case):
     """The folder of the report pages to read: those in force where there are some, else the stage's."""
     published = pages_path(source, use_case)
     return published if (published / "index.html").exists() else case_path(use_case, "reports")
-
-
-def bundle_path(bundle):
-    """The folder of a bundle that was promoted once."""
-    return VAR / "bundles" / bundle
 
 
 def read_champion(source, use_case):
@@ -74,11 +48,6 @@ def twin_path(bundle, validated):
 def point_to(bundle, *, source, use_case):
     """Make a bundle (a hash, or None) the champion."""
     write_json(pointer_path(source, use_case), {"bundle": bundle})
-
-
-def dossier_path(bundle):
-    """Where the dossier of a bundle that was in production once is kept."""
-    return VAR / "dossiers" / bundle
 
 
 def keep_bundle(folder, bundle):
@@ -127,7 +96,13 @@ def _last_promoted(source, use_case):
     return ledger[-1].bundle if ledger and bundle_path(ledger[-1].bundle).is_dir() else None
 
 
-def move_cutoff(source, use_case, cutoff):
-    """Write the training cutoff: nothing known after that day (a text, YYYY-MM-DD) is used to train."""
+def move_cutoff(source, use_case, cutoff, *, action="refit", **how):
+    """Write the training file: nothing known after the cutoff (a text, YYYY-MM-DD) is used to train.
+
+    action, how: the other fields of `pipeline.params.Training`; one that is None is left out.
+    """
+    said = {"cutoff": cutoff, "action": action, **{name: value for name, value in how.items() if value is not None}}
+    lines = ["# How the next candidate is made: nothing known after the cutoff is used to train. `risk retrain` writes it.",
+             *(f"{name}: {json.dumps(value)}" for name, value in said.items())]
     with replacing(training_path(source, use_case)) as beside:
-        beside.write_text(f'# Nothing known after this day is used to train; a refit moves it.\ncutoff: "{cutoff}"\n', encoding="utf-8")
+        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
