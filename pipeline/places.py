@@ -3,6 +3,7 @@
 from pathlib import Path
 
 VAR = Path("var")
+POLICY = Path("policy.yaml")
 
 
 def pointer_path(source, use_case):

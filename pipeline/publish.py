@@ -30,6 +30,7 @@ from pipeline.reports.pages import index_name, report_name
 from pipeline.reports.text import LANGUAGES
 from pipeline.reports_in_force import publish_pages
 from pipeline.score import POLICY
+from pipeline.shadow import try_on_book
 from pipeline.state import VAR, bundle_path, pages_folder, read_champion
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE as OVERRIDDEN
@@ -71,6 +72,7 @@ def publish(use_case):
         store.record_policy(policy.hash, text)
         day, outcomes = about["as_of"][:10], load_params().observe.default
         said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
+        said += try_on_book(store, source, use_case, champion=champion, as_of=about["as_of"])
     with closing(Published.open(VAR, source, use_case)) as published:
         if applied is not None:
             publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force, reviewed=applied.reviewed)

@@ -6,6 +6,7 @@ import pytest
 from models.gate import Margins
 from models.gate_effect import Side, effect_check, effect_of
 
+
 def side(probability, grade, approved, granted=None):
     return Side(np.array(probability), np.array(grade, dtype=object), np.array(approved), None if granted is None else np.array(granted))
 
