@@ -21,9 +21,9 @@ class Margins(msgspec.Struct, frozen=True, kw_only=True):
     ece_margin: float = 0.005
     violations_max: float = 0.0
     fairness_margin: float = 0.02
-    grades_moved_max: float = 0.1
+    grades_moved_max: float = 0.05
     approvals_max: float = 0.1
-    loss_rise_max: float = 0.25
+    loss_rise_max: float = 0.2
 
 
 def decide(candidate, champion=None, *, comparison=None, audit=(), stability=None, fairness=None, effect=None, moved=0.0, margins):

@@ -72,7 +72,11 @@ def try_on_book(store, source, use_case, *, champion, as_of):
     if entry is None or entry.previous_bundle != champion:
         return ""
     _mend_pointer(source, use_case, entry.bundle)
-    found = book_effect(use_case, load_bundle(bundle_path(champion)), load_bundle(bundle_path(entry.bundle)))
+    try:
+        found = book_effect(use_case, load_bundle(bundle_path(champion)), load_bundle(bundle_path(entry.bundle)))
+    except RiskError as error:
+        # A trial decides nothing: what is published stands whatever becomes of it.
+        return f", {entry.bundle[:12]} on trial could not be scored ({error})"
     if found["effect"] is None:
         return f", {entry.bundle[:12]} on trial could not be scored: {len(found['lacking'])} of its columns are gone"
     Trials(store, source=source, use_case=use_case).record_night(entry.bundle, champion=champion, as_of=as_of, effect=found["effect"])
@@ -105,5 +109,9 @@ def _sides(columns):
 
 def _mend_pointer(source, use_case, bundle):
     """The pointer that a crash after the ledger's entry left behind."""
-    if shadow_of(VAR, source, use_case) != bundle:
+    try:
+        there = shadow_of(VAR, source, use_case)
+    except RiskError:
+        there = None
+    if there != bundle:
         write_json(pointer_of(VAR, source, use_case), {"bundle": bundle})

@@ -44,7 +44,7 @@ def found(*, moved=0.0, approved=0.9, loss=100.0):
 
 
 @pytest.mark.parametrize(("change", "passed"), [
-    ({}, True), ({"moved": 0.1}, True), ({"moved": 0.101}, False), ({"approved": 0.79}, False), ({"approved": 1.0}, True), ({"loss": 126.0}, False),
+    ({}, True), ({"moved": 0.05}, True), ({"moved": 0.051}, False), ({"approved": 0.79}, False), ({"approved": 1.0}, True), ({"loss": 121.0}, False),
     ({"loss": 20.0}, True), ({"loss": None}, True),
 ])
 def test_each_margin_is_held(change, passed):
@@ -53,8 +53,8 @@ def test_each_margin_is_held(change, passed):
 
 def test_the_detail_says_the_figures_and_their_margins():
     said = effect_check(found(moved=0.012, approved=0.892, loss=103.1), Margins())
-    assert said["detail"] == ("of 1,000 cases of the book 1.2% move two grades or more (at most 10%), the share approved changes by -0.8% (at most ±10%), "
-                              "expected loss of what is granted by +3.1% at the same probabilities (at most +25%)")
+    assert said["detail"] == ("of 1,000 cases of the book 1.2% move two grades or more (at most 5%), the share approved changes by -0.8% (at most ±10%), "
+                              "expected loss of what is granted by +3.1% at the same probabilities (at most +20%)")
     assert said["values"] == pytest.approx({"cases": 1000, "moved": 0.012, "approved": -0.008, "loss_rise": 0.031})
 
 
