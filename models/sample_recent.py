@@ -1,5 +1,6 @@
 """The samples of a recalibration: rows whose outcome became known since the model was made, some customers' to fit the curve and the others' to judge it."""
 
+import numpy as np
 import pandas as pd
 
 from features.errors import RiskError
@@ -22,7 +23,7 @@ def recent_split(samples, observations, *, since, share, seed, group="customer_i
     dealt = samples.mask(samples.isin((OUT_OF_TIME, CALIBRATION)), UNUSED)
     if recent.any():
         place = customer_places(observations[recent], seed=seed, group=group)
-        dealt[recent] = [CALIBRATION if each < share else OUT_OF_TIME for each in place]
+        dealt.loc[place.index] = np.where(place < share, CALIBRATION, OUT_OF_TIME)
     _check(dealt, observations, since=since, group=group)
     dealt.attrs = {**samples.attrs, "notes": [*samples.attrs["notes"], _note(dealt, observations, since, group)]}
     return dealt

@@ -254,7 +254,8 @@ def test_who_was_champion_on_a_day(world, clock):
     rollback(CASE, actor="wang", reason="alarm")
     day = date(2026, 3, 31)
     assert champion_lines([CASE], on=day - timedelta(days=1)) == ["default: no champion at the end of 2026-03-30 (UTC)."]
-    assert champion_lines([CASE], on=day)[0].startswith(f"default: {first} at the end of 2026-03-31 (UTC), made so on 2026-03-31 12:00 UTC by lin (row 1, policy ")
+    said = f"default: {first} at the end of 2026-03-31 (UTC), made so on 2026-03-31 12:00 UTC by lin (row 1, policy "
+    assert champion_lines([CASE], on=day)[0].startswith(said)
     assert second in champion_lines([CASE], on=day + timedelta(days=19))[0]
     assert "lin, approved by wang" in champion_lines([CASE], on=day + timedelta(days=10))[0]
     assert champion_lines([CASE])[0].startswith(f"default: {first} now, rolled back to on 2026-04-20 12:00 UTC by wang")
