@@ -5,12 +5,15 @@ import sys
 import click
 
 from features.errors import RiskError
+from pipeline.cli_cases import cases_of as _cases
+from pipeline.cli_cases import use_case_option as _use_case
 from pipeline.cli_committee import committee
 from pipeline.cli_inbox import inbox
 from pipeline.cli_keys import keys
 from pipeline.cli_life_cycle import customers, playbook
 from pipeline.cli_overrides import override, reviews
 from pipeline.cli_privacy import human_reviews, privacy
+from pipeline.cli_promotion import champion, promote, promotions, retrain, rollback, shadow
 from pipeline.cli_proof import ledger, replay
 
 
@@ -25,9 +28,6 @@ class _Group(click.Group):
             sys.exit(1)
         except KeyboardInterrupt:
             sys.exit(130)
-
-
-_use_case = click.option("--use-case", type=click.Choice(["default", "fraud"]), help="Only this use case; all of the source's otherwise.")
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -165,35 +165,6 @@ def tune(use_case, trials, minutes, fresh, applied):
             apply_case(case, echo=click.echo)
         else:
             tune_case(case, trials=trials, minutes=minutes, fresh=fresh, echo=click.echo)
-
-
-@main.command()
-@_use_case
-@click.option("--by", "actor", default="unnamed", show_default=True, help="Who promotes; it is written to the promotion ledger.")
-@click.option("--reason", default="", help="Why; it is written to the promotion ledger.")
-@click.option("--override", is_flag=True, help="Promote although the gate says keep; the ledger says so.")
-def promote(use_case, actor, reason, override):
-    """Make the candidate the champion, if the gate lets it.
-
-    Nothing else moves what is in production. Promoting what is champion already does nothing. Run `risk run` afterwards
-    to score, report and publish with the new champion.
-    """
-    from pipeline.promote import promote as promote_one
-
-    for case in _cases(use_case):
-        click.echo(promote_one(case, actor=actor, reason=reason, override=override))
-
-
-@main.command()
-@_use_case
-@click.option("--by", "actor", default="unnamed", show_default=True, help="Who rolls back; it is written to the promotion ledger.")
-@click.option("--reason", required=True, help="Why; it is written to the promotion ledger.")
-def rollback(use_case, actor, reason):
-    """Make the previous champion the champion again."""
-    from pipeline.promote import rollback as roll_back
-
-    for case in _cases(use_case):
-        click.echo(roll_back(case, actor=actor, reason=reason))
 
 
 @main.command()
@@ -381,17 +352,10 @@ def serve(host, port, source, database, workers):
     run(Settings.from_environment(source=source, database=database), host=host, port=port, workers=workers)
 
 
+for each in (promote, rollback, champion, promotions, shadow, retrain):
+    main.add_command(each)
 for each in (customers, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox):
     main.add_command(each)
-
-
-def _cases(use_case):
-    from pipeline.params import load_params
-
-    cases = load_params().use_cases
-    if use_case and use_case not in cases:
-        raise RiskError(f"the chosen source has no use case {use_case}: it has {', '.join(cases)}.")
-    return [use_case] if use_case else cases
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from models.horizon import horizon_of
 from models.scoring import score
 from pipeline.datasets import case_path
 from pipeline.kept_reasons import matrix_of
-from pipeline.state import VAR, bundle_path
+from pipeline.places import VAR, bundle_path
 from serving.published import Published
 from serving.values import parse_moment
 

@@ -17,9 +17,9 @@ from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.frames import read_frame
 from pipeline.outcomes import known_outcomes
 from pipeline.params import load_params
+from pipeline.places import VAR
 from pipeline.promote import DATABASE, open_store
 from pipeline.spine import end_of
-from pipeline.state import VAR
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE, Overrides
 from serving.published import Published

@@ -200,6 +200,7 @@ class CalibrateParams(_Strict):
 
     method: Literal["auto", "logistic", "beta", "isotonic", "none"]
     prior_rate: Share | None
+    recent_share: Share
     interval: Share
 
 
@@ -293,6 +294,18 @@ class GateParams(_Strict):
     offset_max: Positive
     ece_margin: Annotated[float, msgspec.Meta(ge=0)]
     violations_max: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    fairness_margin: Annotated[float, msgspec.Meta(ge=0)]
+    grades_moved_max: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    approvals_max: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    loss_rise_max: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class PromoteParams(_Strict):
+    """Who must agree to a promotion, how long a candidate is tried beside the champion, and how slow it may be."""
+
+    four_eyes: bool
+    shadow_days: Days
+    milliseconds_max: Positive
 
 
 class BookParams(_Strict):
@@ -366,6 +379,7 @@ class Params(_Strict):
     explain: ExplainParams
     validate: ValidateParams
     gate: GateParams
+    promote: PromoteParams
     book: BookParams
     score: ScoreParams
     publish: PublishParams
@@ -374,10 +388,40 @@ class Params(_Strict):
     decide: DecideParams
 
 
-class Training(_Strict):
-    """`var/training/<source>-<use_case>.yaml`: nothing known after `cutoff` is used to train; only a refit moves it."""
+Day = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+BundleHash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-    cutoff: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+class Settings(_Strict):
+    """Settings of the trees that a rebuild found, in place of those of `train`."""
+
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    num_leaves: Annotated[int, msgspec.Meta(ge=2)]
+    min_child_samples: Count
+    subsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    colsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    l2: Annotated[float, msgspec.Meta(ge=0)]
+    extra_trees: bool
+
+
+class Training(_Strict, omit_defaults=True):
+    """`var/training/<source>-<use_case>.yaml`: how the next candidate is made. Nothing known after `cutoff` is used to train; only a retraining moves it.
+
+    action: refit grows trees; recalibrate keeps those of `booster`, a bundle under var/bundles, and fits its curve on what became known after `since`.
+    settings: of the trees where a search found better ones than the parameters'.
+    """
+
+    cutoff: Day
+    action: Literal["refit", "recalibrate", "rebuild"] = "refit"
+    booster: BundleHash | None = None
+    since: Day | None = None
+    settings: Settings | None = None
+
+    def __post_init__(self):
+        if self.action == "recalibrate" and (self.booster is None or self.since is None):
+            raise ValueError("recalibrate needs the booster it keeps and the day since which outcomes are new")
+        if self.action == "rebuild" and self.settings is None:
+            raise ValueError("rebuild needs the settings that a search found")
 
 
 def load_params(path=Path("params.yaml")):
@@ -414,8 +458,14 @@ def load_training(source, use_case, *, var=Path("var")):
     """
     path = var / "training" / f"{source}-{use_case}.yaml"
     training = read_yaml(path, Training)
-    real_day(training.cutoff, where=f"{path}: `cutoff`")
+    for name in ("cutoff", "since"):
+        real_day(getattr(training, name) or training.cutoff, where=f"{path}: `{name}`")
     return training
+
+
+def settled(train, training):
+    """The section `train` with the settings of a training file in their place, where it has some."""
+    return train if training.settings is None else msgspec.structs.replace(train, **msgspec.structs.asdict(training.settings))
 
 
 def read_yaml(path, kind):

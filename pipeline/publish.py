@@ -27,13 +27,15 @@ from pipeline.decision import decide_row
 from pipeline.kept_reasons import explained_rows, lacks_reasons
 from pipeline.last_said import Previously, any_decided, last_said
 from pipeline.params import load_params
+from pipeline.places import VAR, bundle_path
 from pipeline.progress import progress
 from pipeline.promote import open_store
 from pipeline.reports.pages import index_name, report_name
 from pipeline.reports.text import LANGUAGES
 from pipeline.reports_in_force import publish_pages
 from pipeline.score import POLICY
-from pipeline.state import VAR, bundle_path, pages_folder, read_champion
+from pipeline.shadow import try_on_book
+from pipeline.state import pages_folder, read_champion
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE as OVERRIDDEN
 from serving.overrides import Overrides
@@ -75,6 +77,7 @@ def publish(use_case):
         store.record_policy(policy.hash, text)
         day, outcomes = about["as_of"][:10], load_params().observe.default
         said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
+        said += try_on_book(store, source, use_case, champion=champion, as_of=about["as_of"])
         with closing(Published.open(VAR, source, use_case)) as published:
             if applied is not None:
                 before = last_said(store, source, published) if applied.any_said or any_decided(store, source) else None

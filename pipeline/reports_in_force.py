@@ -10,9 +10,9 @@ from features.errors import RiskError
 from pipeline.datasets import case_path, read_json, remove
 from pipeline.last_said import last_said
 from pipeline.params import load_params
+from pipeline.places import VAR, pages_path
 from pipeline.promote import open_store
 from pipeline.report import Installation, write_pages, write_report_on
-from pipeline.state import VAR, pages_path
 from serving.published import Published
 from serving.reviews import Reviews
 

@@ -23,10 +23,12 @@ def ship(use_case):
     """Write `shipped/`: a copy of `model/`, or by `ship.refit_on` the bundle refitted on every matured row."""
     model = case_path(use_case, "model")
     with replacing(case_path(use_case, "shipped")) as folder:
-        if load_params().ship.refit_on == "nothing":
+        validated = load_bundle(model)
+        # A recalibration keeps the trees that are in production: growing them again would be a refit.
+        if load_params().ship.refit_on == "nothing" or "recalibrated" in validated.manifest.training:
             shutil.copytree(model, folder)
         else:
-            save_bundle(_refitted_on_all(use_case, load_bundle(model)), folder)
+            save_bundle(_refitted_on_all(use_case, validated), folder)
 
 
 def _refitted_on_all(use_case, validated):

@@ -56,6 +56,7 @@ RETAINED = (
     Retained("incoming_records", "what happened to the customer between two books, as it was sent", "judge it before the next book does", 5 * YEAR),
     Retained("alerts", "thresholds that an event crossed", "warn early, and prove that it was", 5 * YEAR),
     Retained("human_reviews", "the person's statement and the answer", "answer a person's request, and prove it", 5 * YEAR, after_last=True),
+    Retained("shadow_scores", "what a model on trial would have said of a decision", "judge it beside the champion, until the next trial begins", None),
     Retained("committee_decisions", "what the committee decided about the customer", "follow up what was decided, and prove it", 5 * YEAR, after_last=True),
 )
 RETAINED_BY_TABLE = {each.table: each for each in RETAINED}

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Date, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
-REVISION = "0008"
+REVISION = "0011"
 
 metadata = MetaData()
 
@@ -233,6 +233,40 @@ committee_decisions = _chained(
     Column("outcome", String(16)),
     *_sealed(),
     Index("committee_decisions_by_customer", "customer_id", "sequence"),
+)
+
+# What a bundle that is tried in shadow said of a decision, after the champion's was answered: both by the policy alone.
+shadow_scores = Table(
+    "shadow_scores",
+    metadata,
+    Column("decision_id", String(64), primary_key=True),
+    Column("shadow", String(64), primary_key=True),
+    Column("source", String(128), nullable=False),
+    Column("use_case", String(32), nullable=False),
+    Column("customer_id", Text(), nullable=False),
+    Column("scored_at", DateTime(), nullable=False),
+    Column("champion", String(64), nullable=False),
+    Column("champion_probability", Float(), nullable=False),
+    Column("champion_grade", String(16), nullable=False),
+    Column("champion_action", String(16), nullable=False),
+    Column("shadow_probability", Float(), nullable=False),
+    Column("shadow_grade", String(16), nullable=False),
+    Column("shadow_action", String(16), nullable=False),
+    Index("shadow_scores_by_shadow", "source", "use_case", "shadow"),
+    Index("shadow_scores_by_customer", "customer_id"),
+)
+
+# What it said of a published book, in figures about nobody: effect is the JSON of `models.gate_effect.effect_of`.
+shadow_nights = Table(
+    "shadow_nights",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("use_case", String(32), primary_key=True),
+    Column("shadow", String(64), primary_key=True),
+    Column("as_of", String(32), primary_key=True),
+    Column("champion", String(64), nullable=False),
+    Column("scored_at", DateTime(), nullable=False),
+    Column("effect", Text(), nullable=False),
 )
 
 policies = Table(

@@ -24,6 +24,7 @@ from serving.overrides import Overrides
 from serving.problems import Unknown
 from serving.pseudonyms import Pseudonyms
 from serving.repeats import AnswerErased
+from serving.shadow import Shadow
 from serving.store import Entry, Recording, Store, utc_now
 from serving.together import Call, together
 
@@ -53,6 +54,7 @@ class Service:
         self.access = Access(self.ledger, clock=clock, limits=settings.limits)
         self._threads, self._together = _threads(), {name: together(self) for name in settings.use_cases}
         self.current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
+        self.shadow = Shadow(self)
 
     def ledger(self):
         """The operational database, its tables up to date. Raises StoreUnavailable, a RiskError, while it is down."""
@@ -67,6 +69,7 @@ class Service:
 
     def close(self):
         """End what runs beside requests and close the database's connections; a later use opens new ones."""
+        self.shadow.close()
         self._threads.shutdown()
         self._threads = _threads()
         self._store.close()
@@ -162,9 +165,10 @@ class Service:
         return recorded
 
     def bodies(self, recorded):
-        """The bodies of a request's decisions, counted and noted in its line of the log."""
+        """The bodies of a request's decisions, counted, noted in its line of the log and shown to the shadow."""
         bodies = [told(decision) for decision in recorded]
         self.metrics.decided([body for body, decision in zip(bodies, recorded, strict=True) if decision.given is not None])
+        self.shadow.offer(recorded)
         logs.note(decision_id=bodies[0]["decision_id"], decisions=len(bodies), bundle=bodies[0]["versions"]["bundle"][:12])
         return bodies
 
