@@ -33,7 +33,9 @@ def performance(matured, still_open, grades, *, confidence, learned_from, line=N
 
     Returns {"standing", "cohorts", "recent" (None without a matured cohort of two classes), "open", "held" (how the estimates did), "new_bad"}.
     """
-    rows = pd.concat([matured, still_open])
+    # Whole numbers once, so that no statistic has to compare strings again.
+    rows = pd.concat([matured, still_open]).assign(customer_id=lambda both: cluster_codes(both["customer_id"]))
+    matured, still_open = rows[: len(matured)], rows[len(matured):]
     standing = _standing(rows, confidence, learned_from, line) if len(rows) else None
     repeats = _repeats(matured, rules.cohort_months)
     judged = [_cohort(key, part, standing, repeats, rules) for key, part in cohorts(matured, months=rules.cohort_months)]
