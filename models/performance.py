@@ -17,7 +17,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How cohorts are cut and judged; see section `performance` of params.yaml."""
 
     cohort_months: int = 3
-    window_bad: int = 200
+    window_bad: int = 250
     window_cohorts: int = 4
     asset_correlation: float = 0.02
     draws: int = 500

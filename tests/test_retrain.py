@@ -16,8 +16,8 @@ def line(offset=0.0, slope=1.0, *, error=0.05):
 
 def recent(auc=0.83, *, promised=0.83, error=0.01, **changed):
     """Two recent cohorts of 4,000 customers that expect 100 bad ones each."""
-    return {"first": "2022-03-31", "last": "2022-06-30", "cohorts": 2, "rows": 8000, "expected": 200.0, "auc": auc, "auc_se": error, "auc_low": auc - 1.96 * error,
-            "auc_high": auc + 1.96 * error, "auc_promised": promised, "auc_promised_se": 0.01, "line": line(),
+    return {"first": "2022-03-31", "last": "2022-06-30", "cohorts": 2, "rows": 8000, "expected": 200.0, "auc": auc, "auc_se": error,
+            "auc_low": auc - 1.96 * error, "auc_high": auc + 1.96 * error, "auc_promised": promised, "auc_promised_se": 0.01, "line": line(),
             "recalibration": {"difference": 0.002, "low": 0.001, "high": 0.003}} | changed
 
 
