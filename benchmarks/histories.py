@@ -133,7 +133,8 @@ def _coverage(cohorts, name):
     return f"{inside:.1%}, {error:+.4f}, {width:.4f}"
 
 
-def _seeds(text):
+def seeds_of(text):
+    """Seeds asked for as 3 or 1-20."""
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
 
@@ -141,7 +142,7 @@ def _seeds(text):
 def main():
     """Run what is asked and not there yet, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=_seeds, default=range(1, 21))
+    parser.add_argument("--seeds", type=seeds_of, default=range(1, 21))
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--scenarios", default=",".join(SCENARIOS))
     parser.add_argument("--processes", type=int, default=1)

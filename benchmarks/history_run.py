@@ -102,10 +102,11 @@ def decisions(world, later, months, *, use_case="default"):
 
     Every date sees what was known on it and nothing else. The model stays what it was, so what follows a first action shows how the evidence goes on.
     """
-    return [_decision(world, later, month, use_case) for month in range(CHANGE, months + 1, QUARTER)]
+    return [decided_on(world, later, month, use_case) for month in range(CHANGE, months + 1, QUARTER)]
 
 
-def _decision(world, later, month, use_case):
+def decided_on(world, later, month, use_case):
+    """What is decided at the end of a month, with the figures that it rests on."""
     day = last_day(FIRST, month)
     found = figures(world, later, day, use_case=use_case)
     about = about_of(TABLES, until=day)
