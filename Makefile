@@ -72,6 +72,10 @@ bench-leaks: setup ## the leak screen: planted and honest columns, the real sets
 bench-scenarios: setup ## what each simulated scenario does to rates and to a calm world's ranking
 	@$(BIN)/python -m benchmarks.scenarios
 
+.PHONY: bench-monitoring
+bench-monitoring: setup ## seven-year simulated histories: is the right thing asked for in time, and nothing without need? hours; SEEDS=1-3 CUSTOMERS=3000
+	@$(BIN)/python -m benchmarks.histories $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CUSTOMERS),--customers $(CUSTOMERS))
+
 .PHONY: bench-training
 bench-training: setup ## training against bare LightGBM on the same matrix: seconds and memory
 	@$(BIN)/python -m benchmarks.training

@@ -346,11 +346,23 @@ class MonitorParams(_Strict):
     seed: int
 
 
+class PerformanceParams(_Strict):
+    """How matured cohorts are judged; see `models.performance.Rules`."""
+
+    cohort_months: Count
+    window_bad: Count
+    window_cohorts: Count
+    asset_correlation: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    draws: Annotated[int, msgspec.Meta(ge=100)]
+    seed: int
+
+
 class DecideParams(_Strict):
     """Thresholds of the retrain decision; see `models.retrain.Thresholds`."""
 
     bad_to_recalibrate: Count
     bad_to_refit: Count
+    chance: Share
     auc_loss: Positive
     auc_loss_rebuild: Positive
     offset: Positive
@@ -385,6 +397,7 @@ class Params(_Strict):
     publish: PublishParams
     report: ReportParams
     monitor: MonitorParams
+    performance: PerformanceParams
     decide: DecideParams
 
 
