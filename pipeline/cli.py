@@ -6,6 +6,7 @@ import click
 
 from features.errors import RiskError
 from pipeline.cli_committee import committee
+from pipeline.cli_cycle import calendar, cycle, notify
 from pipeline.cli_inbox import inbox
 from pipeline.cli_keys import keys
 from pipeline.cli_life_cycle import customers, playbook
@@ -369,7 +370,7 @@ def serve(host, port, source, database, workers):
     run(Settings.from_environment(source=source, database=database), host=host, port=port, workers=workers)
 
 
-for each in (customers, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox):
+for each in (customers, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox, cycle, calendar, notify):
     main.add_command(each)
 
 
