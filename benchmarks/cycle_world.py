@@ -25,13 +25,18 @@ class World:
     """An installation in a folder: its code and parameters copied, DVC without git, a portfolio in files."""
 
     def __init__(self, folder, *, customers=300, months=60, seed=1):
-        self.project, self._months = Path(folder) / "project", 0
-        self.project.mkdir(parents=True)
-        (self.project.parent / "home").mkdir()
+        """Build it, or where the folder holds one give it today's code and go on with it."""
+        self.project = Path(folder) / "project"
+        there = (self.project / "var" / "champion").exists()
+        (self.project.parent / "home").mkdir(parents=True, exist_ok=True)
+        self.project.mkdir(exist_ok=True)
         for name in COPIED:
-            place = ROOT / name
-            copy = shutil.copytree if place.is_dir() else shutil.copy
-            copy(place, self.project / name, **({"ignore": shutil.ignore_patterns("__pycache__")} if place.is_dir() else {}))
+            if not there or (ROOT / name).is_dir():
+                _copy(ROOT / name, self.project / name)
+        if not there:
+            self._build(customers, months, seed)
+
+    def _build(self, customers, months, seed):
         self.call(sys.executable, "-m", "dvc", "init", "--no-scm", "-q")
         change_params(SMALL, self.project / "params.yaml")
         self.risk("simulate", "calm", "--to", "sim", "--customers", str(customers), "--months", str(months), "--seed", str(seed))
@@ -68,3 +73,10 @@ class World:
         extra = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         code = os.pathsep.join([str(self.project), *(each for each in extra if each and Path(each).resolve() != ROOT)])
         return {**os.environ, "PATH": path, "HOME": str(self.project.parent / "home"), "PYTHONPATH": code, "CI": "true"}
+
+
+def _copy(place, to):
+    if place.is_dir():
+        shutil.copytree(place, to, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    else:
+        shutil.copy(place, to)
