@@ -241,8 +241,8 @@ def main():
     parser.add_argument("--json", help="File for the figures.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        found = killed(Path(asked.folder or temporary), kills=asked.kills, customers=asked.customers, months=asked.months, seed=asked.seed, retrain_every=asked.retrain_every,
-                       echo=lambda line: print(line, flush=True))
+        given = {name: getattr(asked, name) for name in ("kills", "customers", "months", "seed", "retrain_every")}
+        found = killed(Path(asked.folder or temporary), **given, echo=lambda line: print(line, flush=True))
     print(json.dumps(asdict(found), indent=1))
     if asked.json:
         Path(asked.json).write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
