@@ -46,8 +46,9 @@ class World:
         self.risk("customers", "advance", "--take-over", "--by", "lin", "--reason", "the book of the start")
 
     def new_month(self, *, retrain):
-        """Let the portfolio live a month more; retrain: whether the next decision asks for a refit."""
-        self.risk("simulate", "--to", "sim", "--step", "1")
+        """Let the portfolio live a month more; retrain: whether the next decision asks for a refit, for which it lives a quarter: the observations' distance,
+        so that a cohort matures."""
+        self.risk("simulate", "--to", "sim", "--step", "3" if retrain else "1")
         change_params([("decide.oldest_days", ALWAYS if retrain else NEVER)], self.project / "params.yaml")
 
     def risk(self, *arguments, check=True):

@@ -110,7 +110,10 @@ def test_whoever_calls_dvc_takes_it_and_its_stages_along_however_it_dies(tmp_pat
     assert len(family) >= 3
     getattr(caller, end)()
     caller.wait()
-    assert wait_for(lambda: not any(living(each.pid) for each in family)), [each for each in family if living(each.pid)]
+    left = [each for each in family if not wait_for(lambda each=each: not living(each.pid), seconds=10)]
+    for each in left:
+        each.kill()
+    assert left == []
 
 
 def test_the_stage_s_own_sentence_is_kept_for_whoever_asks(tmp_path, monkeypatch):
