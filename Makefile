@@ -126,5 +126,9 @@ bench-spark: setup-spark ## the Spark feeder against the DuckDB feeder on 1, 3 a
 bench-kill: setup ## the service killed fifty times under load on SQLite and PostgreSQL (CUSTOMER_RISK_POSTGRES_URL): is every answer in the ledger? KILLS=50
 	@$(BIN)/python -m benchmarks.kill --kills $(or $(KILLS),50)
 
+.PHONY: bench-cycle
+bench-cycle: setup ## `risk cycle` killed at thirty random moments, each followed by a run that completes: is anything lost, half done, left over? KILLS=30
+	@$(BIN)/python -m benchmarks.cycle_kill --kills $(or $(KILLS),30)
+
 clean: ## remove what runs wrote: data/ and var/, not .venv
 	rm -rf var dvc_plots && git clean -fdXq data

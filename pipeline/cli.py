@@ -8,6 +8,7 @@ from features.errors import RiskError
 from pipeline.cli_cases import cases_of as _cases
 from pipeline.cli_cases import use_case_option as _use_case
 from pipeline.cli_committee import committee
+from pipeline.cli_cycle import calendar, cycle, notify
 from pipeline.cli_inbox import inbox
 from pipeline.cli_keys import keys
 from pipeline.cli_life_cycle import customers, playbook
@@ -354,7 +355,7 @@ def serve(host, port, source, database, workers):
 
 for each in (promote, rollback, champion, promotions, shadow, retrain):
     main.add_command(each)
-for each in (customers, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox):
+for each in (customers, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox, cycle, calendar, notify):
     main.add_command(each)
 
 

@@ -370,6 +370,17 @@ class DecideParams(_Strict):
     oldest_days: Days
 
 
+class CycleParams(_Strict):
+    """The scheduled job: its period, what a faulty feed means, and how it tells."""
+
+    period: Literal["day", "week", "month"]
+    on_faulty_feed: Literal["keep_last", "publish"]
+    languages: Annotated[list[Literal["en", "zh"]], msgspec.Meta(min_length=1)]
+    webhook_timeout_seconds: Positive
+    webhook_patience_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    webhook_give_up_hours: Positive
+
+
 class Params(_Strict):
     """All of `params.yaml`."""
 
@@ -399,6 +410,7 @@ class Params(_Strict):
     monitor: MonitorParams
     performance: PerformanceParams
     decide: DecideParams
+    cycle: CycleParams
 
 
 Day = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]

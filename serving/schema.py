@@ -300,6 +300,60 @@ daily_spend = Table(
     Column("spent", BigInteger(), nullable=False),
 )
 
+# Runs of the scheduled job: key names the period (2026-11, 2026-W48, 2026-11-26); without an outcome a run is under way, or was killed.
+cycle_runs = Table(
+    "cycle_runs",
+    metadata,
+    Column("id", SEQUENCE, primary_key=True),
+    Column("source", String(128), nullable=False),
+    Column("period", String(8), nullable=False),
+    Column("key", String(16), nullable=False),
+    Column("as_of", Date(), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", BigInteger(), nullable=False),
+    Column("started_at", DateTime(), nullable=False),
+    Column("ended_at", DateTime()),
+    Column("outcome", String(16)),
+    Column("sentence", Text(), nullable=False),
+    Index("cycle_runs_by_period", "source", "period", "key"),
+)
+
+# A run's steps in the order they began; detail is JSON, what a later run needs to carry on with a step that was begun.
+cycle_steps = Table(
+    "cycle_steps",
+    metadata,
+    Column("id", SEQUENCE, primary_key=True),
+    Column("run", BigInteger(), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("use_case", String(32)),
+    Column("name", String(32), nullable=False),
+    Column("detail", Text(), nullable=False),
+    Column("started_at", DateTime(), nullable=False),
+    Column("ended_at", DateTime()),
+    Column("outcome", String(16)),
+    Column("sentence", Text(), nullable=False),
+    Index("cycle_steps_by_run", "run"),
+    Index("cycle_steps_by_name", "source", "use_case", "name"),
+)
+
+# What is to be told: written as a file (filed_at), and sent by webhook when due_at has come (without one nothing is); fault is why the last attempt failed.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("made_at", DateTime(), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Text(), nullable=False),
+    Column("filed_at", DateTime()),
+    Column("due_at", DateTime()),
+    Column("attempts", Integer(), nullable=False),
+    Column("sent_at", DateTime()),
+    Column("given_up_at", DateTime()),
+    Column("fault", Text()),
+    Index("notifications_by_due", "due_at"),
+)
+
 # One row per chain: how many rows it has and the hash of the last one. Whoever appends locks it first.
 heads = Table(
     "heads",
