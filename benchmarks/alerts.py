@@ -3,14 +3,13 @@
     python -m benchmarks.alerts [--seeds 3] [--customers 5000] [--nights 24] [--out results.json]
 
 A champion learns on 60 months; then come monthly nights: the book of that month's end is scored with it, moved by the life cycle and looked at for alerts, as
-`risk run`, `risk customers advance` and `risk alerts raise` do; nothing known after that day is read. Fourteen months later a year's outcomes of every night are
-in, and `risk alerts measure` judges them. Printed: alerts per 100 customers a month, precision beside the base rate and beside naming as many of the highest PD,
-recall, and the days from the first alert within a year to the default.
+`risk run`, `risk customers advance` and `risk alerts raise` do; nothing known after that day is read. Fourteen months later a year's outcomes of every night
+are in, and `risk alerts measure` judges them. Printed: alerts per 100 customers a month, precision beside the base rate and beside naming as many of the
+highest PD, recall, and the days from the first alert within a year to the default.
 """
 
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd

@@ -12,6 +12,11 @@ SEVERITIES = LOW, MEDIUM, HIGH, CRITICAL = "low", "medium", "high", "critical"
 # Alerts that are no trigger's: they hold a score against an earlier one of the same customer.
 AGAINST_EARLIER = GRADE_WORSE, PD_JUMP = "grade_worse", "pd_jump"
 
+# How an alert stands on a day.
+OPEN, ASLEEP, OVERDUE, DONE = "open", "snoozed", "overdue", "closed"
+# What came of it: it was right and there was nothing to be done; it was wrong; it was right and something was done, which the note says.
+JUSTIFIED, FALSE_ALARM, ACTED = OUTCOMES = "justified", "false_alarm", "acted"
+
 
 class Deadlines(Closed):
     """Within how many days an alert of each severity is dealt with."""

@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from features.errors import RiskError
-from models.alert_file import SEVERITIES
+from models.alert_file import ASLEEP, DONE, OPEN, OUTCOMES, OVERDUE, SEVERITIES
 from models.alerts import Crossing
 from models.people import person
 
 RAISED, SEEN, WORSENED, SNOOZED, ESCALATED, CLOSED = STEPS = "raised", "seen", "worsened", "snoozed", "escalated", "closed"
-# What came of an alert: it was right and nothing could be done; it was wrong; it was right and something was done, which the note says.
-JUSTIFIED, FALSE_ALARM, ACTED = OUTCOMES = "justified", "false_alarm", "acted"
-OPEN, ASLEEP, OVERDUE, DONE = "open", "snoozed", "overdue", "closed"
 # Who takes the steps that no person does.
 RULES = "rules"
 
@@ -22,7 +19,7 @@ RULES = "rules"
 @dataclass(frozen=True)
 class Step:
     """One thing that happened to an alert on a day: severity and deadline as they are from then on, place how many levels it was passed on (0: its owner has
-    it), until the day on which it wakes (None: awake), outcome of OUTCOMES when it is closed; crossing: what was seen, None where a person or the clock acted."""
+    it), until the day on which it wakes (None: awake), outcome of OUTCOMES when it is closed; crossing: what was seen, None where nothing was."""
 
     step: str
     on_day: date

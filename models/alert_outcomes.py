@@ -48,7 +48,7 @@ def _named(rows, outcomes, defaults, window):
 
 
 def _precision(rows, outcomes, window):
-    """Of the rows: raised, late (in default already), mature (those whose window has matured), defaulted within it, and the share with its Jeffreys interval."""
+    """Of the rows: raised, late (in default already), mature (the window has matured), defaulted within it, and the share with its Jeffreys interval."""
     early = drop_in_default(rows, outcomes)
     labels = label_defaults(early, outcomes, **window)
     known = labels.loc[labels["status"] == MATURED, "target"]

@@ -1,5 +1,7 @@
 """`risk alerts measure`: whether the alerts raised so far came true and in time, by the outcomes known now."""
 
+from collections import Counter
+
 import pandas as pd
 
 from models.alert_outcomes import measure
@@ -15,13 +17,12 @@ NAMED = ("alerts", "riskiest")
 TITLES = {"alerts": "alerts", "riskiest": "as many of the highest PD"}
 
 
-def measured(store, params, *, until=None):
-    """What `models.alert_outcomes.measure` finds of a store's alerts, with `outcomes`: how many were closed as what; None before there was any.
-
-    until: the moment up to which alerts are counted (naive UTC), all unless given. Outcomes are complete to the day the ingest says.
+def measured(store, params):
+    """What `models.alert_outcomes.measure` finds of a store's alerts by the outcomes that are complete now, with `horizon_days`, `closed`: {outcome: how many},
+    and `standing`: {state: how many} of the open ones on the day that the nights have reached. None before any alert was raised.
     """
     source, rules = params.source.name, params.observe.default
-    kept, watched = Alerts(store, source=source).all(until=until), AlertNights(store, source=source).watched()
+    kept, watched = Alerts(store, source=source).all(), AlertNights(store, source=source).watched()
     if not kept or not watched:
         return None
     alerts = pd.DataFrame({"customer_id": [each.alert.customer_id for each in kept], "kind": [each.alert.kind for each in kept],
@@ -29,9 +30,11 @@ def measured(store, params, *, until=None):
     riskiest = pd.DataFrame([(each.customer_id, day) for each in watched for day in each.riskiest], columns=["customer_id", "as_of"])
     complete_to = read_json(INGEST)["complete_to"]
     outcomes = known_outcomes("default", rules, known_by=end_of(complete_to))
-    closed = pd.Series([each.alert.outcome for each in kept]).dropna().value_counts()
+    day = max(each.last_on for each in watched)
     return measure(alerts, riskiest.assign(as_of=_moments(riskiest["as_of"])), _population(watched), outcomes, horizon_days=rules.horizon_days,
-                   reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to) | {"closed": closed.to_dict()}
+                   reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to) | {
+                       "horizon_days": rules.horizon_days, "closed": Counter(each.alert.outcome for each in kept if each.alert.outcome),
+                       "standing": Counter(each.alert.state(day) for each in kept if each.alert.outcome is None)}
 
 
 def measure_lines():

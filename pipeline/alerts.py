@@ -8,8 +8,8 @@ from datetime import date
 import numpy as np
 
 from features.errors import RiskError
-from models.alert_file import SEVERITIES
-from models.alert_life import ASLEEP, OVERDUE, RAISED, SEEN, WORSENED
+from models.alert_file import ASLEEP, OVERDUE, SEVERITIES
+from models.alert_life import RAISED, SEEN, WORSENED
 from models.alerts import terms_of
 from models.life_cycle import load_life_cycle
 from pipeline.customer_facts import facts_of, read_book
@@ -127,8 +127,8 @@ def _lines(night, day, rules):
 
 
 def _described(kept, rules, day):
-    alert = kept.alert
-    end = f"; {alert.outcome}, {alert.closed_by} on {alert.closed_on}: {alert.note}" if alert.outcome else f"; {alert.with_whom(terms_of(rules))} by {alert.deadline}"
+    alert, end = kept.alert, f"; {kept.alert.with_whom(terms_of(rules))} by {kept.alert.deadline}"
+    end = f"; {alert.outcome}, {alert.closed_by} on {alert.closed_on}: {alert.note}" if alert.outcome else end
     asleep = f", sleeps until {alert.until}" if alert.state(day) == ASLEEP else ""
     seen = f", seen {alert.sightings} times, last on {alert.seen_on}" if alert.sightings > 1 else ""
     yield f"{alert.id}  {alert.customer_id}  {alert.severity} {alert.kind}, {alert.state(day)} since {alert.raised_on}{seen}{asleep}{end}"

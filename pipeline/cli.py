@@ -5,6 +5,7 @@ import sys
 import click
 
 from features.errors import RiskError
+from pipeline.cli_alerts import alerts
 from pipeline.cli_committee import committee
 from pipeline.cli_inbox import inbox
 from pipeline.cli_keys import keys
@@ -369,7 +370,7 @@ def serve(host, port, source, database, workers):
     run(Settings.from_environment(source=source, database=database), host=host, port=port, workers=workers)
 
 
-for each in (customers, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox):
+for each in (customers, alerts, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox):
     main.add_command(each)
 
 

@@ -24,26 +24,26 @@ def report(use_case):
     write_pages(case_path(use_case, "reports"), use_case)
 
 
-def write_pages(target, use_case, *, decided=lambda row: row, decided_on=None, reviewed=None):
+def write_pages(target, use_case, *, decided=lambda row: row, decided_on=None, reviewed=None, warnings=None):
     """Put the pages of a use case into the folder `target`.
 
     decided: from a row of the scores to the row with the decision in force, where pages show that and not the policy's; decided_on: its day, else None;
-    reviewed: {customer_id: day of the last review}, since when a report tells what changed.
+    reviewed: {customer_id: day of the last review}, since when a report tells what changed; warnings: pipeline.alert_measure.measured, None without alerts.
     """
     params = load_params()
     book = read_book(use_case)
     connection = open_tables(TABLES, as_of=book.as_of, threads=params.ingest.threads)
     reported = 0 if use_case == "fraud" else len(book) if params.report.customers < 0 else min(params.report.customers, len(book))
-    site = Site(book, more=("moves", "officer", "portfolio"))
+    site = Site(book, more=("moves", "officer", "portfolio", "alerts"))
     with replacing(target) as folder:
         folder.mkdir(parents=True)
-        _write_index(folder, site, connection, reported, decided, decided_on)
+        _write_index(folder, site, connection, reported, decided, decided_on, warnings)
         if reported:
             _write_reports(folder / "customers", site, connection, reported, decided, reviewed)
     connection.close()
 
 
-def _write_index(folder, site, connection, reported, decided, decided_on):
+def _write_index(folder, site, connection, reported, decided, decided_on, warnings):
     book, rows = site.book, [decided(row) for row in next(riskiest(site.book, LISTED))]
     policy = load_policy(POLICY, book.use_case).spec
     named = {row["customer_id"] for row in rows} | beside_of(book, policy)
@@ -53,7 +53,7 @@ def _write_index(folder, site, connection, reported, decided, decided_on):
     for language in LANGUAGES:
         links = {customer: report_link(customer, language) for customer in linked}
         view = portfolio_view(book, rows, policy=policy, fields=fields, names=known, links=links, words=site.words[language], beside=beside,
-                              in_force_on=decided_on)
+                              in_force_on=decided_on, warnings=warnings)
         _write(folder / index_name(language), site.page("portfolio.html", view, language=language, addresses=addresses, home=None))
 
 

@@ -1,6 +1,6 @@
 """The report pages as published: with the overrides and life cycle states in force. The stage's own pages must follow from files alone and show the policy's.
 
-They lie at `pipeline.state.pages_path` and are there only while an override or a state is, or a review, since which a report then tells what changed.
+They lie at `pipeline.state.pages_path` and are there only while an override, a state or an alert is, or a review, since which a report then tells what changed.
 """
 
 from features.errors import RiskError
@@ -13,16 +13,18 @@ CHANGED = ("action", "route", "limit", "payment_terms_days", "term_months", "dep
 USE_CASE = "default"
 
 
-def publish_pages(source, published, *, today, any_in_force, reviewed=None):
+def publish_pages(source, published, *, today, any_in_force, reviewed=None, warnings=None):
     """Write the pages by the decisions of a publication (serving.published.Published), or take them away where nothing but the policy decides and nobody was
     reviewed, or the stage wrote none.
 
-    today: the day on which they are in force; any_in_force: whether there is an override or a state at all; reviewed: {customer_id: day of the last review}.
+    today: the day on which they are in force; any_in_force: whether there is an override or a state at all; reviewed: {customer_id: day of the last review};
+    warnings: pipeline.alert_measure.measured.
     """
-    if not ((any_in_force or reviewed) and case_path(USE_CASE, "reports").exists()):
+    if not ((any_in_force or reviewed or warnings) and case_path(USE_CASE, "reports").exists()):
         remove(pages_path(source, USE_CASE))
         return
-    write_pages(pages_path(source, USE_CASE), USE_CASE, decided=lambda row: decided_row(row, published), decided_on=today, reviewed=reviewed)
+    write_pages(pages_path(source, USE_CASE), USE_CASE, decided=lambda row: decided_row(row, published), decided_on=today,
+                reviewed=reviewed, warnings=warnings)
 
 
 def decided_row(row, published):

@@ -1,7 +1,7 @@
 """Alerts in the operational database: every step of each is a row of a hash chain that is never changed, and beside it stands which are open."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from secrets import token_hex
 
 import msgspec
@@ -142,8 +142,7 @@ class Alerts:
             # The lock comes first: of two who act at once, the second has to see the first.
             ledger.locked_head(connection, table.name)
             kept = self._find(connection, alert_id)
-            if kept.alert.outcome is not None:
-                raise AlreadyClosed(f"alert {alert_id} was closed on {kept.alert.closed_on} as {kept.alert.outcome}: a new one is raised when it happens again.")
+            _refuse_closed(kept.alert)
             step = step_of(kept.alert, day or self.today())
             self._take(connection, rules, [(alert_id, kept.alert.customer_id, kept, step, {})])
             return self._find(connection, alert_id)
@@ -152,7 +151,8 @@ class Alerts:
         """Append steps, [(alert id, customer, the Kept before or None, Step, columns beside it)], and keep the states in step."""
         head = ledger.locked_head(connection, table.name)
         now, rules_hash = self._store.now(), rules and rules.hash
-        after = [life.begin(alert_id, customer, step) if step.step == life.RAISED else life.follow(kept.alert, step) for alert_id, customer, kept, step, _ in taken]
+        after = [life.begin(alert_id, customer, step) if step.step == life.RAISED else life.follow(kept.alert, step)
+                 for alert_id, customer, kept, step, _ in taken]
         led = [beside if step.crossing is not None else {"event_id": None, "decision_id": None} for *_, step, beside in taken]
         rows = (_row(alert, step, beside) | {"made_at": now, "source": self._source, "rules": rules_hash}
                 for alert, (*_, step, _), beside in zip(after, taken, led, strict=True))
@@ -195,6 +195,11 @@ class Alerts:
         """Whether an alert is this source's latest of its kind: an earlier one is history."""
         query = sa.select(states.c.alert_id).where(states.c.source == self._source, states.c.alert_id == alert_id)
         return connection.execute(query).first() is not None
+
+
+def _refuse_closed(alert):
+    if alert.outcome is not None:
+        raise AlreadyClosed(f"alert {alert.id} was closed on {alert.closed_on} as {alert.outcome}: a new one is raised when it happens again.")
 
 
 def _row(alert, step, beside):

@@ -23,8 +23,8 @@ YOUNG_DAYS, YEAR_DAYS = 180, 365
 
 def life_cycle_catalogue(columns, *, preferred_basis=PREFERRED_BASIS):
     """The Catalogue of `serving.standing` and of counts of events known in the last 90 days, over tables with these columns, {table: {column: kind}}:
-    lawsuits, disputes, bounced_payments, and negative_reports, those of severity 4 and 5; of overdue_change, what more is overdue than 90 days before as a share
-    of a year's billing; and of order_rise, outflow_rise and inflow_fall, the last 90 days against the year. What the tables lack is left out."""
+    lawsuits, disputes, bounced_payments, and negative_reports, those of severity 4 and 5; of overdue_change, what more is overdue than 90 days before as a
+    share of a year's billing; and of order_rise, outflow_rise and inflow_fall, the last 90 days against the year. What the tables lack is left out."""
     declared = [each for each in (*_declared(), *_paces(columns))
                 if all(name in columns.get(table, ()) for table, names in each.needs.items() for name in names)]
     standing = standing_catalogue(columns, preferred_basis=preferred_basis)

@@ -59,8 +59,8 @@ class Stored:
 
 @dataclass(frozen=True)
 class Crossed:
-    """A threshold that an event crossed: fields as in models.alerts.Crossing; alert_id names the alert that was raised or seen again by it, rules is the hash of
-    the life cycle's file. alert_id and severity are None of what was stored before alerts had a life of their own."""
+    """A threshold that an event crossed: fields as in models.alerts.Crossing; alert_id names the alert that was raised or seen again by it, rules is the hash
+    of the life cycle's file. alert_id and severity are None of what was stored before alerts had a life of their own."""
 
     sequence: int
     made_at: datetime

@@ -1,6 +1,6 @@
 """What the service's OpenAPI document says beyond what its code does: bodies, answers and problems, with examples."""
 
-from models.alert_life import OUTCOMES
+from models.alert_file import OUTCOMES
 from serving import openapi_examples as examples
 from serving import openapi_parts as parts
 

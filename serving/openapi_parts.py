@@ -1,8 +1,7 @@
 """The parts of the OpenAPI document: schemas of rows, questions and answers, and the examples, which tests send and hold against the schemas."""
 
 from features.tables import TABLES
-from models.alert_file import SEVERITIES
-from models.alert_life import ASLEEP, DONE, OPEN, OUTCOMES, OVERDUE
+from models.alert_file import ASLEEP, DONE, OPEN, OUTCOMES, OVERDUE, SEVERITIES
 from models.policy import ACTIONS, FRAUD_ACTIONS
 from models.policy_file import ROUTES
 from models.reasons import COMPARED_WITH, SUB_SCORES

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query
 
-from models.alert_life import OUTCOMES, OVERDUE
+from models.alert_file import OUTCOMES, OVERDUE
 from models.alerts import terms_of
 from models.playbooks import DEPARTMENTS
 from serving import inbound, messages, openapi
