@@ -118,6 +118,10 @@ bench-intake: setup ## 10 million transactions and 1 million statements: intake 
 bench-features: setup ## features: against SQL and pandas, growing books, a portfolio, fraud, one customer, Spark; PARTS="one fraud" JSON=figures.json
 	@$(BIN)/python -m benchmarks.features $(PARTS) $(if $(JSON),--json "$(JSON)") $(BENCH)
 
+.PHONY: bench-alerts
+bench-alerts: setup ## early warning on simulated calm portfolios: alerts a month, precision beside the base rate and the riskiest, lead time
+	@$(BIN)/python -m benchmarks.alerts
+
 .PHONY: bench-spark
 bench-spark: setup-spark ## the Spark feeder against the DuckDB feeder on 1, 3 and 10 million transactions: seconds and memory
 	@$(BIN)/python -m benchmarks.spark 1000000 3000000 10000000

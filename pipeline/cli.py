@@ -5,6 +5,7 @@ import sys
 import click
 
 from features.errors import RiskError
+from pipeline.cli_alerts import alerts
 from pipeline.cli_cases import cases_of as _cases
 from pipeline.cli_cases import use_case_option as _use_case
 from pipeline.cli_committee import committee
@@ -355,7 +356,7 @@ def serve(host, port, source, database, workers):
 
 for each in (promote, rollback, champion, promotions, shadow, retrain):
     main.add_command(each)
-for each in (customers, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox, cycle, calendar, notify):
+for each in (customers, alerts, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox, cycle, calendar, notify):
     main.add_command(each)
 
 

@@ -19,6 +19,7 @@ from models.life_cycle import load_life_cycle
 from models.life_cycle_file import BY_POLICY
 from models.policy import load_policy
 from models.scoring import encode_rows
+from pipeline.alert_measure import measured
 from pipeline.book_records import BookRecords
 from pipeline.customer_facts import in_default
 from pipeline.customers import LIFE_CYCLE
@@ -76,12 +77,14 @@ def publish(use_case):
                    **held})
         store.record_policy(policy.hash, text)
         day, outcomes = about["as_of"][:10], load_params().observe.default
+        warnings = None if applied is None else measured(store, params)
         said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
         said += try_on_book(store, source, use_case, champion=champion, as_of=about["as_of"])
         with closing(Published.open(VAR, source, use_case)) as published:
             if applied is not None:
                 before = last_said(store, source, published) if applied.any_said or any_decided(store, source) else None
-                publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force, reviewed=applied.reviewed, said=before)
+                publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force, reviewed=applied.reviewed, said=before,
+                              warnings=warnings)
             _publish_reports(pages_folder(source, use_case), published, scores["customer_id"])
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 

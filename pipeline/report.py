@@ -24,7 +24,7 @@ from pipeline.stage import run_stage
 POLICY = Path("policy.yaml")
 
 
-MORE = ("moves", "officer", "portfolio")
+MORE = ("moves", "officer", "portfolio", "alerts")
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,14 @@ class Installation:
 
     decided: from a row of the scores to the row with the decision in force, where pages show that and not the policy's; decided_on: its day, else None;
     reviewed: {customer_id: day of the last review}, since when a report tells what changed; said: from a Book and rows of the scores to what was last said
-    of their customers, {customer_id: pipeline.last_said.LastSaid}.
+    of their customers, {customer_id: pipeline.last_said.LastSaid}; warnings: pipeline.alert_measure.measured, None without alerts.
     """
 
     decided: Callable = lambda row: row
     decided_on: date | None = None
     reviewed: dict | None = None
     said: Callable = lambda book, rows: {}
+    warnings: dict | None = None
 
 
 def report(use_case):
@@ -93,7 +94,7 @@ def _write_index(folder, site, connection, reported, installation):
     for language in LANGUAGES:
         links = {customer: report_link(customer, language) for customer in linked}
         view = portfolio_view(book, rows, policy=policy, fields=fields, names=known, links=links, words=site.words[language], beside=beside,
-                              in_force_on=installation.decided_on)
+                              in_force_on=installation.decided_on, warnings=installation.warnings)
         _write(folder / index_name(language), site.page("portfolio.html", view, language=language, addresses=addresses, home=None))
 
 

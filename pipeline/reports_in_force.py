@@ -1,7 +1,7 @@
 """The report pages as published: with the overrides and life cycle states in force. The stage's own pages must follow from files alone and show the policy's.
 
-They lie at `pipeline.state.pages_path` and are there only while an override or a state is, or a review, since which a report then tells what changed, or
-anything was said of the customers before, which a report then holds against today's score.
+They lie at `pipeline.places.pages_path` and are there only while an override, a state or an alert is, or a review, since which a report then tells what
+changed, or anything was said of the customers before, which a report then holds against today's score.
 """
 
 from contextlib import closing
@@ -21,17 +21,17 @@ CHANGED = ("action", "route", "limit", "payment_terms_days", "term_months", "dep
 USE_CASE = "default"
 
 
-def publish_pages(source, published, *, today, any_in_force, reviewed=None, said=None):
+def publish_pages(source, published, *, today, any_in_force, reviewed=None, said=None, warnings=None):
     """Write the pages by the decisions of a publication (serving.published.Published), or take them away where nothing but the policy decides, nobody was
-    reviewed and nothing was said before, or the stage wrote none.
+    reviewed, nothing was said before and nobody was warned of, or the stage wrote none.
 
     today: the day on which they are in force; any_in_force: whether there is an override or a state at all; reviewed: {customer_id: day of the last review};
-    said: of `pipeline.last_said.last_said`, None where nothing was said.
+    said: of `pipeline.last_said.last_said`, None where nothing was said; warnings: of `pipeline.alert_measure.measured`.
     """
-    if not ((any_in_force or reviewed or said) and case_path(USE_CASE, "reports").exists()):
+    if not ((any_in_force or reviewed or said or warnings) and case_path(USE_CASE, "reports").exists()):
         remove(pages_path(source, USE_CASE))
         return
-    write_pages(pages_path(source, USE_CASE), USE_CASE, _installation(published, today=today, reviewed=reviewed, said=said))
+    write_pages(pages_path(source, USE_CASE), USE_CASE, _installation(published, today=today, reviewed=reviewed, said=said, warnings=warnings))
 
 
 def write_report(customer, folder):
@@ -53,9 +53,9 @@ def write_report(customer, folder):
         return write_report_on(customer, folder, found)
 
 
-def _installation(published, *, today, reviewed, said):
+def _installation(published, *, today, reviewed, said, warnings=None):
     told = {} if said is None else {"said": said}
-    return Installation(decided=lambda row: decided_row(row, published), decided_on=today, reviewed=reviewed, **told)
+    return Installation(decided=lambda row: decided_row(row, published), decided_on=today, reviewed=reviewed, warnings=warnings, **told)
 
 
 def decided_row(row, published):

@@ -219,6 +219,63 @@ alerts = _chained(
     Index("alerts_by_decision", "decision_id"),
 )
 
+# What happened to each alert: step as in models.alert_life, `raised` first; severity, deadline and place (how many levels it was passed on) as they are from
+# then on, until the day it wakes. event_id and decision_id only where an event was what was seen. The facts seen, and a person's words, stand in the payload.
+alert_steps = _chained(
+    "alert_steps",
+    Column("source", String(128), nullable=False),
+    Column("alert_id", String(16), nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("owner", String(16), nullable=False),
+    Column("on_day", Date(), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("place", Integer(), nullable=False),
+    Column("deadline", Date(), nullable=False),
+    Column("until", Date()),
+    Column("outcome", String(16)),
+    Column("actor", Text(), nullable=False),
+    Column("rules", String(64)),
+    Column("event_id", String(200)),
+    Column("decision_id", String(64)),
+    *_sealed(),
+    Index("alert_steps_by_customer", "customer_id", "sequence"),
+    Index("alert_steps_by_alert", "alert_id", "sequence"),
+    Index("alert_steps_by_day", "source", "step", "on_day"),
+)
+
+# The latest alert of each kind on each customer, as its steps leave it: the key is why there are never two open ones.
+alert_states = Table(
+    "alert_states",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("customer_id", Text(), primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("alert_id", String(16), nullable=False),
+    Column("owner", String(16), nullable=False),
+    Column("deadline", Date(), nullable=False),
+    Column("outcome", String(16)),
+    Column("sequence", BigInteger(), nullable=False),
+    Index("alert_states_by_alert", "alert_id"),
+    Index("alert_states_by_outcome", "source", "outcome", "deadline"),
+)
+
+# What the nights knew: of each customer the nights it was first and last looked at, how many rows alert_steps had after the last, its facts (JSON {name:
+# number}), the score that the next is held against and its night, and the nights on which watching the riskiest alone would have named it (JSON list of days).
+alert_facts = Table(
+    "alert_facts",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("customer_id", Text(), primary_key=True),
+    Column("first_on", Date(), nullable=False),
+    Column("last_on", Date(), nullable=False),
+    Column("sequence", BigInteger(), nullable=False),
+    Column("facts", Text(), nullable=False),
+    Column("reference_on", Date(), nullable=False),
+    Column("reference", Text(), nullable=False),
+    Column("riskiest", Text(), nullable=False),
+)
+
 # What the committee decided: kind `decided` says which department's owner does it by when, `closed` how it ended (outcome). The text stands in the payload; a
 # decision that names nobody has no customer_id and keeps its payload.
 committee_decisions = _chained(
@@ -366,5 +423,5 @@ heads = Table(
 CHAINS = {
     table.name: table
     for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews, report_access, human_reviews, incoming_records, alerts,
-                  committee_decisions)
+                  alert_steps, committee_decisions)
 }

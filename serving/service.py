@@ -13,6 +13,7 @@ from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
 from serving import deadline, logs
 from serving.access import Access
+from serving.alerts import Alerts
 from serving.clocks import refuse_book_ahead
 from serving.current import Current, NothingToServe
 from serving.daily_spend import Draw
@@ -66,6 +67,10 @@ class Service:
     def incoming(self):
         """The events of known customers that came between two books."""
         return Incoming(self.ledger(), source=self.settings.source)
+
+    def alerts(self):
+        """The alerts of the source that is served."""
+        return Alerts(self.ledger(), source=self.settings.source)
 
     def close(self):
         """End what runs beside requests and close the database's connections; a later use opens new ones."""

@@ -7,6 +7,7 @@ import numpy as np
 from models.policy import FRAUD_ACTIONS, ROUTES
 from pipeline.reports import performance
 from pipeline.reports.charts import Bar, calibration, columns, histogram, ranked
+from pipeline.reports.portfolio_alerts import warnings_view
 from pipeline.reports.portfolio_moves import MOST, earlier_of, migration_view, moves_of
 from pipeline.reports.portfolio_risk import concentration, largest, loss_figures
 from pipeline.reports.text import tone_of
@@ -23,12 +24,12 @@ WEIGHT = {"default": "exposure", "fraud": "amount"}
 REASONS_LISTED = 2
 
 
-def portfolio_view(book, rows, *, policy, fields, names, links, words, beside=None, in_force_on=None):
+def portfolio_view(book, rows, *, policy, fields, names, links, words, beside=None, in_force_on=None, warnings=None):
     """Everything the portfolio page shows, in one language.
 
     rows: the riskiest of the book, from the top; policy: the Spec in force; fields: {"industry": {customer_id: name}, "region": …}; names: {customer_id: name};
     links: {customer_id: address of its report} for those that have one; beside: {customer_id: row} of the customers `beside_of` names; in_force_on: the day on
-    which the rows' decisions are in force, None for the policy's.
+    which the rows' decisions are in force, None for the policy's; warnings: pipeline.alert_measure.measured, or None.
     """
     case = book.use_case
     before = earlier_of(book)
@@ -38,7 +39,7 @@ def portfolio_view(book, rows, *, policy, fields, names, links, words, beside=No
         "figures": [grades_figure(book, words), _probabilities(book, words), *_channels(book, words)], "calibration": _calibration(book, words),
         "workload": _workload(book, words), "performance": health_view(book, words), "drivers": [_factors(book, words), _columns(book, words)],
         **(risk_view(book, fields, names, links, policy, beside, words) if case == "default" else {}), "rows": listed,
-        "choices": _choices(listed, words, case), "in_force_on": in_force_on,
+        "choices": _choices(listed, words, case), "in_force_on": in_force_on, "warnings": warnings_view(warnings, words),
     }
 
 
