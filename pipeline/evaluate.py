@@ -5,9 +5,10 @@ from models.bundle import bundle_hash, load_bundle
 from models.capacity import at_capacity, compare_at_capacity
 from models.discrimination import compare_auc
 from models.fraud_rules import rules_score
+from models.histograms import freeze, histogram
 from models.sample import CALIBRATION, OUT_OF_TIME
 from models.scoring import encode, score
-from models.stability import Thresholds, column_shift, freeze, histogram, verdict
+from models.stability import Thresholds, column_shift, verdict
 from models.validation import headline, metrics
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing, write_json

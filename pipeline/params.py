@@ -334,15 +334,35 @@ class ReportParams(_Strict):
     customers: Annotated[int, msgspec.Meta(ge=-1)]
 
 
+class FeedParams(_Strict):
+    """When a month of the tables is faulty; see `models.data_quality.FeedRules`."""
+
+    judged_months: Count
+    history_months: Count
+    volume_low: Share
+    volume_high: Annotated[float, msgspec.Meta(gt=1)]
+    paid_low: Share
+    slip_share: Share
+    step: Annotated[float, msgspec.Meta(gt=1)]
+    repeated_share: Share
+    missing_rise: Share
+    error_share: Share
+
+
 class MonitorParams(_Strict):
-    """Drift against its own sampling noise."""
+    """Drift against its own sampling noise, and the feed against its own history."""
 
     bins: Annotated[int, msgspec.Meta(ge=2)]
     false_discovery_rate: Share
     min_effect: Positive
     severe_effect: Positive
+    min_missing: Share
+    severe_missing: Share
+    least_weight: Share
+    severe_weight: Share
     evidently_rows: Count
     evidently_columns: Count
+    feed: FeedParams
     seed: int
 
 

@@ -25,11 +25,11 @@ from models.classifier import (
 )
 from models.curves import fit_curves
 from models.grades import build_scale, scale_of
+from models.histograms import level_counts
 from models.horizon import probability_name
 from models.own_scale import checked_cuts
 from models.sample import CALIBRATION, DEVELOPMENT, IN_SAMPLE
 from models.scoring import lay_out
-from models.stability import level_counts
 from models.sufficiency import told_columns
 from models.target import REJECTED
 from pipeline.columns import ColumnFile
