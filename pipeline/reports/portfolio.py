@@ -213,7 +213,7 @@ def _judged(evaluation, words):
 def _doubt(evaluation, words):
     """Which columns of the model look as if they were recorded after the outcome; nothing where none does."""
     suspects = [name.removeprefix("obs_") for name in evaluation["suspects"]]
-    return words("performance.doubt", columns=", ".join(suspects)) if suspects else ""
+    return words("performance.doubt", columns=words("list.between").join(suspects)) if suspects else ""
 
 
 def _caught(evaluation, case, words):
