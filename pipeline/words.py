@@ -8,6 +8,7 @@ locale's symbols from CLDR.
 import io
 import json
 import sys
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
@@ -27,6 +28,7 @@ CODE = {DOMAIN: "serving/*.py", STAGES: "pipeline/reports/stage_sentences.py"}
 # Of a .po file's header, what is read; the rest is dates and placeholders.
 HEADER = (b'"Language:', b'"Plural-Forms', b'"MIME-Version', b'"Content-')
 KEYWORDS = {"_": None, "_n": (1, 1)}
+EPOCH = datetime.fromtimestamp(0, UTC)
 SYMBOLS = {"decimal": "decimal", "group": "group", "minus": "minusSign", "percent": "percentSign"}
 
 
@@ -73,8 +75,9 @@ def source(catalogue):
 
 
 def compiled(catalogue):
-    """The .mo file's bytes."""
+    """The .mo file's bytes, which follow from the messages alone: when it was written is left out of its header."""
     written = io.BytesIO()
+    catalogue.creation_date = catalogue.revision_date = EPOCH
     write_mo(written, catalogue)
     return written.getvalue()
 

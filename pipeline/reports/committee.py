@@ -1,7 +1,9 @@
 """The committee's monthly pack: what is to be decided, what became of earlier decisions, the figures behind it, and what each department has to do."""
 
 from models.playbooks import DEPARTMENTS
-from pipeline.reports.portfolio import grades_figure, health_view, loss_rate, risk_view, tiles
+from pipeline.reports.portfolio import loss_rate, risk_view, tiles
+from pipeline.reports.portfolio_figures import grades_figure
+from pipeline.reports.portfolio_health import health_view
 from pipeline.reports.portfolio_moves import moves_of
 from pipeline.reports.portfolio_risk import customers_of, largest
 
