@@ -131,7 +131,7 @@ def month_facts(store, source, first, now, policy, *, book_day):
         reviewed=[each for each in reviews if each.status in (DONE, LATE) and each.done_on >= first],
         in_force=[each for each in overrides if each.holds(day)], granted=[each for each in overrides if each.made_on >= first],
         expiring=[each for each in overrides if each.holds(day) and each.expires_on <= day + timedelta(days=31)],
-        hit_rates=judged_overrides(overrides)[1] if overrides else [], cases=cases, moves=moves,
+        hit_rates=judged_overrides(overrides, until=day)[1] if overrides else [], cases=cases, moves=moves,
         steps=_steps(LifeCycleLedger(store, source).runs(drills=False), now), budget=policy.default.daily_loss_budget,
         spent=_spent(store, source, first, day, policy), asked=asked, **{name: _stage(place) for name, place in written.items()},
         owners={"reviews": rules.state("active").owner, "limits": next(iter(over_limit), rules.state("restrict").owner)},

@@ -215,7 +215,8 @@ class Service:
                 causes.append(str(error))
             else:
                 faults += () if state is None else state.faults
-        return causes, faults
+        # One book too old is one sentence, however many use cases are served from it.
+        return list(dict.fromkeys(causes)), list(dict.fromkeys(faults))
 
 
 def _threads():

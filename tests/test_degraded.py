@@ -274,6 +274,13 @@ def test_a_book_older_than_it_may_be_is_a_flag_with_its_date(tmp_path, allowed, 
     assert [answer["faults"] for answer in answers] == [[said] if flagged else []] * 2
 
 
+def test_one_book_too_old_is_one_fault_whatever_is_served_from_it(tmp_path):
+    for use_case in ("default", "fraud"):
+        published(tmp_path, use_case=use_case, stale_days=30)
+    with client_of(tmp_path, use_cases=("default", "fraud")) as client:
+        assert ["may be 30 days old" in fault for fault in client.get("/ready").json()["faults"]] == [True]
+
+
 def test_a_book_that_grows_old_while_served_is_flagged_from_that_day(tmp_path):
     published(tmp_path, stale_days=31)
     clock = Clock()

@@ -2,7 +2,9 @@
 
 from models.playbooks import DEPARTMENTS
 from pipeline.reports.committee_alerts import department_warnings, named_in, overdue_warnings
-from pipeline.reports.portfolio import grades_figure, health_view, loss_rate, risk_view, tiles
+from pipeline.reports.portfolio import loss_rate, risk_view, tiles
+from pipeline.reports.portfolio_figures import grades_figure
+from pipeline.reports.portfolio_health import health_view
 from pipeline.reports.portfolio_moves import moves_of
 from pipeline.reports.portfolio_risk import customers_of, largest
 
