@@ -79,7 +79,8 @@ def told(night):
 def test_an_alert_is_found_again_as_it_was_raised(store, alerts):
     made = raise_one(store, alerts, severity="medium", before=None, after=2.5)
     kept = alerts.find(made)
-    assert (kept.alert.customer_id, kept.alert.severity, kept.alert.deadline, kept.alert.worst.before, kept.alert.worst.after) == ("C1", "medium", on(7), None, 2.5)
+    assert (kept.alert.customer_id, kept.alert.severity, kept.alert.deadline) == ("C1", "medium", on(7))
+    assert (kept.alert.worst.before, kept.alert.worst.after) == (None, 2.5)
     assert (kept.sequence, kept.made_at, kept.rules, kept.steps) == (1, NOON, RULES.hash, {"raised": 1})
     assert alerts.listed() == alerts.all() == [kept]
     assert Alerts(store, source="elsewhere").listed() == []
@@ -92,9 +93,10 @@ def test_one_kind_of_a_customer_has_one_open_alert(store, alerts):
     ((other, _), (third, _)) = sight(store, alerts, Sighting("C2", crossing()), Sighting("C1", crossing("lawsuit")), day=on(2))
     assert (second, step, len({first, other, third})) == (first, "seen", 3)
     assert [each.alert.sightings for each in alerts.listed(customer_id="C1")] == [2, 1]
-    with pytest.raises(sa.exc.IntegrityError), store.database.engine.begin() as connection:
+    with store.database.engine.connect() as connection:
         row = dict(connection.execute(sa.select(alert_states).limit(1)).mappings().one())
-        connection.execute(sa.insert(alert_states), row | {"alert_id": "another"})
+        with pytest.raises(sa.exc.IntegrityError):
+            connection.execute(sa.insert(alert_states), row | {"alert_id": "another"})
 
 
 def test_an_alert_is_put_off_wakes_when_worse_and_is_closed(store, alerts):
@@ -143,8 +145,8 @@ def test_a_past_moment_knows_nothing_of_what_followed(store, alerts, clock):
 def test_what_stands_is_what_the_steps_give(store, alerts):
     rng = np.random.default_rng(0)
     for day in range(40):
-        seen = [Sighting(customer, crossing(severity=("low", "medium", "high")[rng.integers(3)], after=float(day))) for customer in CUSTOMERS if rng.uniform() < 0.4]
-        sight(store, alerts, *seen, day=on(day))
+        seen = [crossing(severity=("low", "medium", "high")[rng.integers(3)], after=float(day)) for _ in CUSTOMERS]
+        sight(store, alerts, *(Sighting(*pair) for pair in zip(CUSTOMERS, seen, strict=True) if rng.uniform() < 0.4), day=on(day))
         for kept in alerts.listed(only_open=True):
             if rng.uniform() < 0.2:
                 alerts.close(RULES, kept.alert.id, "acted", actor="lin", note="x", day=on(day))

@@ -21,7 +21,7 @@ def named(*pairs, kind="dispute"):
 
 def defaults(**days):
     rows = [outcome(customer, occurred_at=at(day), known_at=at(day), cured_at=None) for customer, day in days.items()]
-    return pd.DataFrame(rows).astype({name: "datetime64[us]" for name in ("occurred_at", "known_at", "cured_at")})
+    return pd.DataFrame(rows).astype(dict.fromkeys(("occurred_at", "known_at", "cured_at"), "datetime64[us]"))
 
 
 def everybody(*days, customers="ABCDE"):

@@ -29,7 +29,8 @@ def on(days):
     return DAY + datetime.timedelta(days=days)
 
 
-def dispute(name="C1", day=on(3), known=None, **changes):
+def dispute(name="C1", day=None, known=None, **changes):
+    day = day or on(3)
     return event(name, kind="dispute", occurred_at=str(day), known_at=str(known or day), amount=1000, **changes)
 
 
@@ -93,7 +94,8 @@ def test_alerts_are_put_off_passed_on_and_closed(place):
     assert said == f"alert {mine} on C1 sleeps until 2023-07-25, or until it gets worse by a step; due 2023-07-25.\n"
     assert risk("alerts", "escalate", "--as-of", "2023-07-24") == "2023-07-24: no alert is past its deadline, or the last level has it.\n"
     assert "1 alerts past their deadline go on: head_of_department 1" in risk("alerts", "escalate", "--as-of", "2023-07-26")
-    assert risk("alerts", "escalate", mine, "--by", "anna", "--reason", "beyond my limit").startswith(f"alert {mine} on C1 goes to risk_officer, due 2023-07-29")
+    passed = risk("alerts", "escalate", mine, "--by", "anna", "--reason", "beyond my limit")
+    assert passed.startswith(f"alert {mine} on C1 goes to risk_officer, due 2023-07-29")
     assert "alerts have steps of 2023-07-26 already: take that day or a later one" in risk(
         "alerts", "close", mine, "--outcome", "acted", "--by", "anna", "--note", "x", "--as-of", "2023-07-20", code=1)
     closed = risk("alerts", "close", mine, "--outcome", "justified", "--by", "anna", "--note", "goods were short")
