@@ -113,7 +113,8 @@ def test_the_gate_names_both_and_refuses_a_shipped_bundle_of_another_evaluation(
 
 
 def test_a_candidate_meets_the_twin_of_a_refitted_champion(refitted, monkeypatch):
-    monkeypatch.setattr(promoting, "_mirror", lambda *_: None)
+    for module in ("promote", "promotion_steps"):
+        monkeypatch.setattr(f"pipeline.{module}.mirror", lambda *_: None)
     book("default")
     gate_path = case_path("default", "gate.json")
     verdict = read_json(gate_path)
