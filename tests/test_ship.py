@@ -14,6 +14,7 @@ from pipeline.book import book
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.decide import _auc_before
+from pipeline.effect import effect
 from pipeline.evaluate import evaluate
 from pipeline.gate import gate
 from pipeline.ingest import ingest
@@ -50,10 +51,12 @@ def refitted(project):
     """The shipped bundle refitted, and the gate after it."""
     change_params([("ship.refit_on", "all_matured")])
     ship("default")
+    effect("default")
     gate("default")
     yield load_bundle(SHIPPED)
     change_params([("ship.refit_on", "nothing")])
     ship("default")
+    effect("default")
     gate("default")
 
 
@@ -126,6 +129,7 @@ def test_a_candidate_meets_the_twin_of_a_refitted_champion(refitted, monkeypatch
     assert bundle_hash(bundle_path(refitted.hash)) == refitted.hash
     assert bundle_hash(bundle_path(refitted.validated)) == refitted.validated
     evaluate("default")
+    effect("default")
     champion = read_json(case_path("default", "evaluation", "full.json"))["champion"]
     assert (champion["bundle"], champion["judged"], champion["seen_to"]) == (refitted.hash, refitted.validated, "2024-06-30")
     # The candidate is that twin: on rows that neither saw they are equal, where the refitted trees themselves would shine.
