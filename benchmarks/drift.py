@@ -2,10 +2,11 @@
 
     python -m benchmarks.drift null clustered power size [--repeats 200] [--evidently 10] [--rows 500000 10000000] [--out drift.json]
 
-null: no drift in 100 columns of mixed kinds, in cells of reference and current rows; how many of the repeats alarm, and beside it plain PSI >= 0.1 on ten bins and
-Evidently's default tests (fewer repeats and cells: it takes seconds a call). clustered: the same where customers stand in the reference at eight dates and in the
-book again, and five columns are the market's. power: one of 100 columns shifted by 0.3 standard deviations of the normal variable behind it. size: a file of rows
-and 100 columns, made outside the timing, counted and judged in a process of its own on two threads, and Evidently's step on a sample of it.
+null: no drift in 100 columns of mixed kinds, in cells of reference and current rows; how many of the repeats alarm, and beside it plain PSI >= 0.1 on ten
+bins and Evidently's default tests (fewer repeats and cells: it takes seconds a call). clustered: the same where customers stand in the reference at eight
+dates and in the book again, and five columns are the market's. power: one of 100 columns shifted by 0.3 standard deviations of the normal variable behind
+it. size: a file of rows and 100 columns, made outside the timing, counted and judged in a process of its own on two threads, and Evidently's step on a
+sample of it.
 """
 
 import argparse
@@ -138,7 +139,7 @@ def _frame(columns):
 
 
 def clustered(repeats):
-    """Alarms when nothing moved but customers stand in the reference eight times and in the book again; beside it the verdict that counts rows as independent."""
+    """Alarms when nothing moved but customers stand in the reference eight times and in the book again; beside them those of rows counted as independent."""
     table = []
     for customers in (100, 600, 3_000):
         alarms = naive = 0

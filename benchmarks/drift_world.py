@@ -23,8 +23,8 @@ def draw(rng, rows, *, moved=None, by=0.0, columns=COLUMNS):
 
 
 def draw_clustered(rng, customers, dates, *, keep=0.9, market=5, columns=COLUMNS):
-    """As `draw`, of customers seen at each of `dates`, whose hidden variables keep the share `keep` from one date to the next; the first `market` columns are the
-    same for all customers of a date and wander from date to date. Returns (columns, customer codes, date codes), date after date."""
+    """As `draw`, of customers seen at each of `dates`, whose hidden variables keep the share `keep` from one date to the next; the first `market` columns are
+    the same for all customers of a date and wander from date to date. Returns (columns, customer codes, date codes), date after date."""
     state = rng.standard_normal((columns, customers))
     found, world = [], rng.standard_normal(columns)
     for _ in range(dates):

@@ -67,16 +67,18 @@ def rows_a_customer(customers):
 def measure(cells, count, scores, customers, periods):
     """The Noise of a column over the reference's rows.
 
-    cells: (rows,) the bin of each, `count` for a missing value, more for an unseen one (as `histograms.placed`); scores: (count, 2) the rank and the distance from the middle of
-    each bin; None for a category; customers, periods: (rows,) whole numbers from 0.
+    cells: (rows,) the bin of each, `count` for a missing value, more for an unseen one (as `histograms.placed`); scores: (count, 2) the rank and the
+    distance from the middle of each bin, None for a category; customers, periods: (rows,) whole numbers from 0.
     """
     there = cells < count
     part, who, when = cells[there], customers[there], periods[there]
-    common = {"a_customer": rows_a_customer(customers), "periods": len(np.unique(periods)), "missing": _spread((cells == count).astype(float), customers, periods)}
+    missing = _spread((cells == count).astype(float), customers, periods)
+    common = {"a_customer": rows_a_customer(customers), "periods": len(np.unique(periods)), "missing": missing}
     if not len(part):
         return Noise(**common)
     repeats, moving = _cell_repeats(part, count, who), _moving(part, count, when)
-    ranks = {} if scores is None else {name: _spread(column[part], who, when) for name, column in zip(("location", "width"), scores.T, strict=True)}
+    figures = () if scores is None else zip(("location", "width"), scores.T, strict=True)
+    ranks = {name: _spread(score[part], who, when) for name, score in figures}
     return Noise(**common, **ranks, cells=repeats, moving=moving)
 
 

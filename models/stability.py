@@ -60,14 +60,15 @@ def column_shift(column, reference, current, *, effect=1.0, current_effect=1.0, 
     p_unseen, and p, their Bonferroni-joined smallest.
     """
     need_same_bins(reference, current, column)
-    judge = _Judge(reference, current, noise or Noise(cells=effect, a_customer=effect, missing=Spread(repeats=effect), location=Spread(repeats=effect),
-                                                      width=Spread(repeats=effect)), current_effect)
+    alike = Spread(repeats=effect)
+    judge = _Judge(reference, current, noise or Noise(cells=effect, a_customer=effect, missing=alike, location=alike, width=alike), current_effect)
     found = {"p_distribution": judge.distribution(ordered), "p_missing": judge.missing(), "p_unseen": judge.unseen()}
     # Three tests of one column: Bonferroni keeps their smallest honest whatever their dependence.
     tests = [p for p in found.values() if p is not None]
     return {"column": column, **judge.effect_size(ordered), "higher": _higher(reference.counts, current.counts) if ordered else None,
             "missing_reference": _share(reference.missing, reference.rows), "missing_current": _share(current.missing, current.rows),
-            "unseen_reference": _share(reference.unseen, reference.rows), "unseen_current": _share(current.unseen, current.rows), **found, "p": min(1.0, len(tests) * min(tests)) if tests else 1.0}
+            "unseen_reference": _share(reference.unseen, reference.rows), "unseen_current": _share(current.unseen, current.rows), **found,
+            "p": min(1.0, len(tests) * min(tests)) if tests else 1.0}
 
 
 class _Judge:
@@ -101,8 +102,10 @@ class _Judge:
     def _cells(self):
         moving = self.noise.moving or (0.0,) * len(self.counts[0])
         known = [self._sizes(Spread(repeats=self.noise.cells, between=between)) for between in moving]
-        tables = [np.column_stack([counts * np.array([getattr(each, side) for each in known]) / counts.sum(), [getattr(each, side) for each in known]])
-                  for counts, side in zip(self.counts, ("reference", "current"), strict=True)]
+        tables = []
+        for counts, side in zip(self.counts, ("reference", "current"), strict=True):
+            rows = np.array([getattr(each, side) for each in known])
+            tables.append(np.column_stack([counts / counts.sum() * rows, rows]))
         places, p = cell_tests(*tables)
         return [widened(value, known[place].degrees) for place, value in zip(places, p, strict=True)]
 

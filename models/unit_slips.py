@@ -66,15 +66,15 @@ def _middle(counts):
 
 
 def _fault(table, column, month, share, power):
-    of = "All amounts" if share == 1 else f"{share:.0%} of the amounts"
+    which = "all amounts" if share == 1 else f"{share:.0%} of the amounts"
     return Fault(kind="unit_slip", table=table, column=column, month=month,
-                 sentence=f"{table}: {of[0].lower()}{of[1:]} in {column} of {month} are about {_factor(power)} of the same customers' usual ones, as in another unit or "
-                          "currency: bring them to minor units.")
+                 sentence=f"{table}: {which} in {column} of {month} are about {_factor(power)} the same customers' usual ones, as in another unit or currency: "
+                          "bring them to minor units.")
 
 
 def _factor(power):
     nearest = round(power)
     exact = 10.0 ** (nearest if abs(power - nearest) < 0.15 and nearest else power)
     if power < 0:
-        return f"one {1 / exact:,.0f}th" if nearest and abs(power - nearest) < 0.15 else f"one part in {1 / exact:.2g}"
+        return f"1/{1 / exact:,.0f} of" if nearest and abs(power - nearest) < 0.15 else f"1/{1 / exact:.2g} of"
     return f"{exact:,.0f} times" if exact >= 10 else f"{exact:.2g} times"

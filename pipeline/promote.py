@@ -33,8 +33,9 @@ def promote(use_case, *, actor, reason, override=False):
         _mirror(source, use_case, champion)
         return f"{use_case}: {candidate[:12]} is the champion already."
     evidence = _evidence(use_case, candidate, champion, override)
-    keep_bundle(model, evidence["validated"])
+    # The shipped one first: where it is the validated one, too, its folder has what drift is judged by.
     keep_bundle(folder, candidate)
+    keep_bundle(model, evidence["validated"])
     evidence["dossier"] = keep_dossier(case_path(use_case, "dossier"), candidate)
     _record(source, use_case, candidate, champion, actor=actor, reason=reason, evidence=evidence, action="promote")
     return f"{use_case}: {candidate[:12]} is the champion now" + (f", {champion[:12]} was." if champion else ".")
