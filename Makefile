@@ -72,6 +72,10 @@ bench-leaks: setup ## the leak screen: planted and honest columns, the real sets
 bench-scenarios: setup ## what each simulated scenario does to rates and to a calm world's ranking
 	@$(BIN)/python -m benchmarks.scenarios
 
+.PHONY: bench-drift
+bench-drift: setup ## drift: false alarms when nothing moved, power, customers seen again, seconds and memory by size; PARTS="null power"
+	@$(BIN)/python -m benchmarks.drift $(PARTS)
+
 .PHONY: bench-training
 bench-training: setup ## training against bare LightGBM on the same matrix: seconds and memory
 	@$(BIN)/python -m benchmarks.training

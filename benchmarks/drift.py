@@ -10,6 +10,7 @@ sample of it.
 """
 
 import argparse
+import functools
 import json
 import tempfile
 import warnings
@@ -34,6 +35,7 @@ CHUNK = 100_000
 EVIDENTLY_CELLS = ((500, 30), (500, 100), (5_000, 30), (5_000, 100), (5_000, 500))
 
 
+@functools.cache
 def limits():
     """The thresholds of params.yaml."""
     rules = load_params().monitor
