@@ -14,11 +14,11 @@ from pipeline.book import book
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.decide import _auc_before
+from pipeline.drift_reference import learned_mask
 from pipeline.effect import effect
 from pipeline.evaluate import evaluate
 from pipeline.gate import gate
 from pipeline.ingest import ingest
-from pipeline.monitor import _learned
 from pipeline.params import change_params
 from pipeline.places import bundle_path
 from pipeline.report import report
@@ -73,7 +73,7 @@ def test_a_refit_says_what_it_is_and_learned_from_every_matured_row(refitted):
     matured = rows[rows["status"] == "matured"]
     assert about["counts"]["all_matured"] == {"rows": 560, "bad": int(matured["target"].sum()), "bad_customers": int(matured["target"].sum())}
     assert about["last_as_of"] == "2024-06-30"
-    assert _learned("default", refitted).sum() == 560 > _learned("default", validated).sum()
+    assert learned_mask("default", refitted).sum() == 560 > learned_mask("default", validated).sum()
     assert refitted.hash != validated.hash == refitted.validated
 
 
