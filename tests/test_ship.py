@@ -13,13 +13,13 @@ from pipeline import promote as promoting
 from pipeline.book import book
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, write_json
-from pipeline.decide import _auc_before
 from pipeline.drift_reference import learned_mask
 from pipeline.effect import effect
 from pipeline.evaluate import evaluate
 from pipeline.gate import gate
 from pipeline.ingest import ingest
 from pipeline.params import change_params
+from pipeline.performance import accepted_with
 from pipeline.places import bundle_path
 from pipeline.report import report
 from pipeline.score import score
@@ -138,7 +138,8 @@ def test_a_candidate_meets_the_twin_of_a_refitted_champion(refitted, monkeypatch
     verdict = read_json(gate_path)
     assert (verdict["champion"], verdict["champion_judged"]) == (refitted.hash, refitted.validated)
     assert verdict["reasons"][0]["detail"] == "the candidate is the champion"
-    assert _auc_before("default", refitted) == read_json(case_path("default", "evaluation", "full.json"))["discrimination"]["auc"]
+    full = read_json(case_path("default", "evaluation", "full.json"))
+    assert accepted_with(full, refitted)["discrimination"] == full["discrimination"]
     score("default")
     report("default")
     page = case_path("default", "reports", "index.html").read_text(encoding="utf-8")
