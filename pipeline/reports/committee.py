@@ -3,11 +3,8 @@
 from markupsafe import Markup
 
 from models.playbooks import DEPARTMENTS
-<<<<<<< HEAD
 from pipeline.reports.committee_alerts import department_warnings, named_in, overdue_warnings
-=======
 from pipeline.reports.dossier_parts import stated
->>>>>>> e2
 from pipeline.reports.portfolio import loss_rate, risk_view, tiles
 from pipeline.reports.portfolio_figures import grades_figure
 from pipeline.reports.portfolio_health import health_view
@@ -49,12 +46,8 @@ def committee_view(book, facts, *, policy, fields, names, beside, words):
         "grades": grades_figure(book, words), "state_moves": _state_moves(facts, words),
         "missed": [_missed(each, held, person, words) for each in facts.missed[:LISTED]], "missed_count": len(facts.missed),
         "reviewed": _reviewed(facts, words), "overrides": _overrides(facts, person, words),
-<<<<<<< HEAD
-        "hit_rates": [_hit_rate(each, words) for each in facts.hit_rates if each["reason_code"] is None], "health": health_view(book, words),
-        "warnings": department_warnings(facts.warnings, facts.night, person, words),
-=======
         "hit_rates": [_hit_rate(each, words) for each in facts.hit_rates if each["reason_code"] is None and each["made"]], "health": health_view(book, words),
->>>>>>> e2
+        "warnings": department_warnings(facts.warnings, facts.night, person, words),
         "model": _model(facts, words), "departments": [_department(each, facts, held, person, words) for each in DEPARTMENTS],
     }
 
