@@ -92,7 +92,8 @@ class Night:
         self.did(f"prepare {case}")
         before = training_path("simulated", case).read_text()
         move_cutoff("simulated", case, "2026-03-31")
-        return f"{case}: {action} from {before.splitlines()[-1]}."
+        cutoff = next(line for line in before.splitlines() if line.startswith("cutoff"))
+        return f"{case}: {action} from {cutoff}."
 
     def run(self, **options):
         self.calls, self.said = [], []
