@@ -73,8 +73,8 @@ bench-scenarios: setup ## what each simulated scenario does to rates and to a ca
 	@$(BIN)/python -m benchmarks.scenarios
 
 .PHONY: bench-monitoring
-bench-monitoring: setup ## seven-year simulated histories: is the right thing asked for in time, and nothing without need? hours; SEEDS=1-3 CUSTOMERS=3000
-	@$(BIN)/python -m benchmarks.histories $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CUSTOMERS),--customers $(CUSTOMERS))
+bench-monitoring: setup ## drift, seven-year histories, alerts, the cycle killed, real companies year by year (hours); PARTS="drift replays"
+	@$(BIN)/python -m benchmarks.monitoring $(PARTS)
 
 .PHONY: bench-drift
 bench-drift: setup ## drift: false alarms when nothing moved, power, customers seen again, seconds and memory by size; PARTS="null power"
