@@ -72,6 +72,10 @@ bench-leaks: setup ## the leak screen: planted and honest columns, the real sets
 bench-scenarios: setup ## what each simulated scenario does to rates and to a calm world's ranking
 	@$(BIN)/python -m benchmarks.scenarios
 
+.PHONY: bench-monitoring
+bench-monitoring: setup ## seven-year simulated histories: is the right thing asked for in time, and nothing without need? hours; SEEDS=1-3 CUSTOMERS=3000
+	@$(BIN)/python -m benchmarks.histories $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CUSTOMERS),--customers $(CUSTOMERS))
+
 .PHONY: bench-training
 bench-training: setup ## training against bare LightGBM on the same matrix: seconds and memory
 	@$(BIN)/python -m benchmarks.training
@@ -92,6 +96,10 @@ bench-serving: setup ## a score with reasons in process, over HTTP and in batche
 bench-reasons: setup ## are reasons the same after a refit, enough, and true of who is declined? 5,000 and 50,000 simulated customers; CUSTOMERS=5000
 	@$(BIN)/python -m benchmarks.reasons $(if $(CUSTOMERS),--customers $(CUSTOMERS))
 
+.PHONY: bench-explained
+bench-explained: setup ## what reasons cost the score stage: processor time a row, how many rows are watched; CUSTOMERS=5000
+	@$(BIN)/python -m benchmarks.explained $(if $(CUSTOMERS),--simulated $(CUSTOMERS))
+
 .PHONY: bench-policies
 bench-policies: setup ## 20 simulated portfolios: a policy chosen on years 1 to 3 against none, a scorecard's and the best in hindsight
 	@$(BIN)/python -m benchmarks.policies
@@ -110,6 +118,10 @@ bench-intake: setup ## 10 million transactions and 1 million statements: intake 
 bench-features: setup ## features: against SQL and pandas, growing books, a portfolio, fraud, one customer, Spark; PARTS="one fraud" JSON=figures.json
 	@$(BIN)/python -m benchmarks.features $(PARTS) $(if $(JSON),--json "$(JSON)") $(BENCH)
 
+.PHONY: bench-alerts
+bench-alerts: setup ## early warning on simulated calm portfolios: alerts a month, precision beside the base rate and the riskiest, lead time
+	@$(BIN)/python -m benchmarks.alerts
+
 .PHONY: bench-spark
 bench-spark: setup-spark ## the Spark feeder against the DuckDB feeder on 1, 3 and 10 million transactions: seconds and memory
 	@$(BIN)/python -m benchmarks.spark 1000000 3000000 10000000
@@ -117,6 +129,10 @@ bench-spark: setup-spark ## the Spark feeder against the DuckDB feeder on 1, 3 a
 .PHONY: bench-kill
 bench-kill: setup ## the service killed fifty times under load on SQLite and PostgreSQL (CUSTOMER_RISK_POSTGRES_URL): is every answer in the ledger? KILLS=50
 	@$(BIN)/python -m benchmarks.kill --kills $(or $(KILLS),50)
+
+.PHONY: bench-cycle
+bench-cycle: setup ## `risk cycle` killed at thirty random moments, each followed by a run that completes: is anything lost, half done, left over? KILLS=30
+	@$(BIN)/python -m benchmarks.cycle_kill --kills $(or $(KILLS),30)
 
 clean: ## remove what runs wrote: data/ and var/, not .venv
 	rm -rf var dvc_plots && git clean -fdXq data

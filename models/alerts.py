@@ -1,20 +1,21 @@
-"""What an event has brought to a threshold: the early warnings of the life cycle's triggers, and how far a score has moved from the published one."""
+"""Early warnings: what facts have come to between two moments, by the triggers of the life cycle and by how far a score is from an earlier one.
+
+An event and a night ask the same: before and after the event, or the night before and this one. One customer and a million by the same arithmetic.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.life_cycle import fired, grade_places
-from models.life_cycle_file import LEVELS, as_number
-
-# Alerts that are no trigger's: they compare with the published book.
-GRADE_WORSE, PD_JUMP = "grade_worse", "pd_jump"
+from models.alert_file import GRADE_WORSE, LOW, PD_JUMP, SEVERITIES, WITHOUT
+from models.life_cycle import grade_places
+from models.life_cycle_file import ALERT, TOLD, as_number
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """One threshold that was not reached before an event and is after it: kind is a trigger's name, GRADE_WORSE or PD_JUMP, level the state that the trigger
-    calls for (None for the others), owner the department that has to act; before is None where the fact was not known."""
+    """One threshold that was not reached before and is after: kind is a trigger's name, GRADE_WORSE or PD_JUMP, level the state that the trigger calls for
+    (None: none), owner the department that has to act, severity of SEVERITIES; before is None where the fact was not known."""
 
     kind: str
     level: str | None
@@ -23,18 +24,31 @@ class Crossing:
     before: float | None
     after: float
     threshold: float
+    severity: str = LOW
 
 
 def crossings(rules, before, after, *, published):
-    """Crossings between the facts before and after an event, in the order of the triggers, of each trigger the strictest state that it newly calls for.
+    """Crossings of one customer, in the order of the triggers; arguments as for `all_crossings`, with a number for each fact."""
+    facts = (_columns(before, after), _columns(after, after), _columns(published, published))
+    return [crossing for _, crossing in all_crossings(rules, *facts)]
 
-    rules: models.life_cycle.LifeCycle; before, after: {fact: number}, NaN or absent: unknown, with `pd_12m` and `grade` as a number (grade_places);
-    published: the same of the book, of which pd_12m and grade are read. The event alone is judged: who was at a threshold already raises nothing again.
+
+def all_crossings(rules, before, after, earlier):
+    """Crossings between the facts before and after, [(row, Crossing)], by trigger in the file's order and then by row; of each trigger and row the strictest
+    level that is newly reached.
+
+    rules: models.life_cycle.LifeCycle; before, after: {fact: (n,)}, NaN or absent: unknown, with `pd_12m` and `grade` as a number (grade_places); earlier:
+    {"pd_12m", "grade"} of the score that this one is held against: for an event the published one, for a night one of the last `reference_days`. Who was at a
+    threshold before raises nothing again.
     """
-    facts = {name: np.array([before.get(name, np.nan), after.get(name, np.nan)], dtype=np.float64) for name in after}
-    caught = {level: fired(rules, facts, level, 2) for level in LEVELS}
-    found = [_of_trigger(trigger, facts, caught) for trigger in rules.spec.triggers]
-    return [each for each in (*found, *_against_book(rules.spec.alerts, facts, published)) if each is not None]
+    rows = len(next(iter(after.values()), ()))
+    return [each for kind in (*map(_of_trigger, rules.spec.triggers), *_against_earlier(rules.spec.alerts, earlier, rows))
+            for each in _crossed(kind, before, after, rows)]
+
+
+def terms_of(rules):
+    """How alerts are dealt with (models.alert_file.Alerts) by a LifeCycle, or without one."""
+    return rules.spec.alerts if rules is not None and rules.spec.alerts is not None else WITHOUT
 
 
 def grade_place(grade):
@@ -42,22 +56,48 @@ def grade_place(grade):
     return float(grade_places([grade])[0])
 
 
-def _of_trigger(trigger, facts, caught):
-    new = [level for level in LEVELS if trigger.name in caught[level] and caught[level][trigger.name][1] and not caught[level][trigger.name][0]]
-    return _crossing(trigger.name, new[-1], trigger.owner, trigger.fact, facts, as_number(getattr(trigger, new[-1]).enter)) if new else None
+@dataclass(frozen=True)
+class _Kind:
+    """What raises one kind of alert: ladder are its (threshold, level, severity), from soft to strict, a threshold being a number or (n,)."""
+
+    name: str
+    owner: str
+    fact: str
+    ladder: tuple
 
 
-def _against_book(rules, facts, published):
-    """Crossings of what the section `alerts` declares; none without it."""
-    if rules is None:
+def _of_trigger(trigger):
+    ladder = [(as_number(getattr(trigger, level).enter), None if level == ALERT else level, severity)
+              for level, severity in zip(TOLD, SEVERITIES, strict=True) if getattr(trigger, level)]
+    return _Kind(trigger.name, trigger.owner, trigger.fact, tuple(ladder))
+
+
+def _against_earlier(alerts, earlier, rows):
+    """The kinds that the section `alerts` declares; none without it. Each time as far again is one severity more."""
+    if alerts is None:
         return
-    worse, times = published.get("grade", np.nan) + rules.grades_worse, published.get("pd_12m", np.nan) * rules.pd_times
-    for kind, fact, threshold in ((GRADE_WORSE, "grade", worse), (PD_JUMP, "pd_12m", times)):
-        first, last = facts.get(fact, (np.nan, np.nan))
-        if last >= threshold and not first >= threshold:
-            yield _crossing(kind, None, rules.owner, fact, facts, threshold)
+    grade, pd_12m = (_fact(earlier, name, rows) for name in ("grade", "pd_12m"))
+    steps = tuple(enumerate(SEVERITIES, 1))
+    yield _Kind(GRADE_WORSE, alerts.owner, "grade", tuple((grade + number * alerts.grades_worse, None, severity) for number, severity in steps))
+    yield _Kind(PD_JUMP, alerts.owner, "pd_12m", tuple((pd_12m * alerts.pd_times ** number, None, severity) for number, severity in steps))
 
 
-def _crossing(kind, level, owner, fact, facts, threshold):
-    first, last = facts[fact].tolist()
-    return Crossing(kind, level, owner, fact, first if first == first else None, last, float(threshold))
+def _crossed(kind, before, after, rows):
+    first, last = _fact(before, kind.fact, rows), _fact(after, kind.fact, rows)
+    reached = np.full(rows, -1)
+    for place, (threshold, _, _) in enumerate(kind.ladder):
+        # NaN on either side of a comparison is no threshold reached.
+        reached[(last >= threshold) & ~(first >= threshold)] = place
+    for row in np.flatnonzero(reached >= 0).tolist():
+        threshold, level, severity = kind.ladder[reached[row]]
+        known = first[row] == first[row]
+        yield row, Crossing(kind.name, level, kind.owner, kind.fact, float(first[row]) if known else None, float(last[row]),
+                            float(np.broadcast_to(threshold, rows)[row]), severity)
+
+
+def _columns(facts, names):
+    return {name: np.array([facts.get(name, np.nan)], dtype=np.float64) for name in names}
+
+
+def _fact(facts, name, rows):
+    return np.broadcast_to(np.asarray(facts.get(name, np.nan), dtype=np.float64), (rows,))

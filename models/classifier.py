@@ -5,8 +5,8 @@ import msgspec
 import numpy as np
 
 from features.errors import RiskError
+from models.histograms import level_counts
 from models.lightgbm_core import lgb
-from models.stability import level_counts
 
 # Any of these in a row's place would leave the trees dependent on the machine's threads or on histogram order.
 FIXED = {"objective": "binary", "metric": "binary_logloss", "deterministic": True, "force_row_wise": True, "verbosity": -1,

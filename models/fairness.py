@@ -7,6 +7,7 @@ from models.segments import segment_figures
 STATEMENT = ("Measured, not judged: which differences are lawful and right is for people to decide. Groups may differ in risk, and then no rule can hold "
              "equal acceptance, equal error rates and true probabilities in all of them at once (Kleinberg, Mullainathan, Raghavan 2017; Chouldechova 2017).")
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
+GAPS = ("demographic_parity_difference", "equalized_odds_difference")
 
 
 def fairness(values, target, probability, raw_score, accepted, groups, *, fewest_bad=30, repeats=500, seed=0):
@@ -42,6 +43,40 @@ def fairness(values, target, probability, raw_score, accepted, groups, *, fewest
         drawn, shuffled = ({rate: values[:, large] for rate, values in each.items()} for each in (drawn, shuffled))
         differences = _differences(point, drawn, shuffled)
     return {"groups": found, "differences": differences, "statement": STATEMENT}
+
+
+def compare_fairness(values, target, accepted, before, groups, *, fewest_bad=30, repeats=500, seed=0, level=0.95):
+    """How much wider the gaps between groups are under one rule than under another, on the same rows.
+
+    accepted, before: bool, what the rule and the other one grant; the rest as for `fairness`. Both are drawn with the same customers, so that what the draws
+    share falls out of the difference.
+
+    Returns {"groups", "too_small" (names, ascending), "differences": {"demographic_parity_difference", "equalized_odds_difference": {"before", "after",
+    "difference", "low", "high"}}}, differences None with fewer than two groups large enough.
+    """
+    names = np.array([value if isinstance(value, str) else "missing" for value in values], dtype=object)
+    levels, code = np.unique(names.astype(str), return_inverse=True)
+    clusters = cluster_codes(groups)
+    bad, rows = np.bincount(code, weights=target, minlength=len(levels)), np.bincount(code, minlength=len(levels))
+    large = (bad >= fewest_bad) & (bad < rows)
+    found = {"groups": levels[large].tolist(), "too_small": levels[~large].tolist(), "differences": None}
+    if large.sum() < 2:
+        return found
+    gaps = [_gaps(target, each, code, clusters, large, repeats=repeats, seed=seed) for each in (before, accepted)]
+    return found | {"differences": {name: _widening(gaps[0][name], gaps[1][name], level) for name in GAPS}}
+
+
+def _gaps(target, accepted, code, clusters, large, *, repeats, seed):
+    """{gap: (its value, its draws)} of a rule between the large groups."""
+    sums = np.array([np.concatenate([np.bincount(code, weights=mask, minlength=len(large)) for mask in _parts(target, accepted)])])
+    drawn = drawn_rates(target, accepted, code, clusters, repeats=repeats, seed=seed)
+    spreads = [_spreads({rate: values[:, large] for rate, values in each.items()}) for each in (_rates(sums), drawn)]
+    return {name: (float(spreads[0][name][0]), spreads[1][name]) for name in GAPS}
+
+
+def _widening(before, after, level):
+    low, high = np.nanquantile(after[1] - before[1], [0.5 - level / 2, 0.5 + level / 2])
+    return {"before": before[0], "after": after[0], "difference": after[0] - before[0], "low": float(low), "high": float(high)}
 
 
 def point_rates(target, accepted, names):

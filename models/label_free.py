@@ -47,7 +47,7 @@ def standing_of(probability, low, high, *, confidence):
 def standing_of_count(probability, bad):
     """The standing where a bundle has no interval: its level and slope were learned from `bad` independent bad rows."""
     middle, spread = _weighed(log_odds(probability), probability)
-    error = 1 / np.sqrt(max(bad, 1))
+    error = float(max(bad, 1) ** -0.5)
     return Standing(centre=middle, level_error=error, slope_error=error / spread)
 
 

@@ -4,6 +4,7 @@ import math
 import re
 from itertools import pairwise
 
+from models.alert_file import AGAINST_EARLIER, Alerts, alert_faults
 from models.lined_yaml import Closed, content_hash, parse_lined, read_lined
 from models.playbooks import DEPARTMENTS, Playbook, playbook_faults
 from models.policy_file import LETTERS, ROUTES
@@ -13,6 +14,9 @@ STATES = ("onboarding", "active", "watch", "restrict", "run_down", "exit", "re_e
 STRICTNESS = {"active": 0, "watch": 1, "restrict": 2, "onboarding": 3, "re_entry": 3, "run_down": 4, "exit": 5}
 # States that a trigger can call for, from soft to strict.
 LEVELS = ("watch", "restrict", "run_down")
+# What a trigger's thresholds are for, from soft to strict: an alert alone, then the states.
+ALERT = "alert"
+TOLD = (ALERT, *LEVELS)
 # What a state leaves of new credit, from soft to strict: what the policy says, no softer a route than the one named, nothing.
 BY_POLICY, DECLINE = "by_policy", "decline"
 NEW_CREDIT = (BY_POLICY, *ROUTES[1:], DECLINE)
@@ -22,10 +26,12 @@ RULE, PERSON = "rule", "person"
 ASSESSMENT, APPROVAL, PLAN, SETTLED = "assessment", "approval", "plan", "settled"
 STEPS = (ASSESSMENT, APPROVAL, PLAN, SETTLED)
 FACTS = ("in_default", "pd_12m", "pd_rise", "grade", "days_past_due", "exposure_to_limit", "open_lawsuit_amount", "lawsuits", "disputes",
-         "bounced_payments", "negative_reports")
+         "bounced_payments", "negative_reports", "overdue_change", "order_rise", "outflow_rise", "inflow_fall")
 # Reasons that are no trigger's.
 FIRST_SEEN, TAKEN_OVER, APPROVED, CALM, SETTLED_UP, DECIDED, CONFIRMED = OWN_REASONS = (
     "first_seen", "taken_over", "approved_by_policy", "calm", "settled_up", "decided", "confirmed")
+# Names that mean something else already.
+TAKEN = (*OWN_REASONS, *AGAINST_EARLIER)
 # Where a state may be entered from at all, and what any other way would skip.
 ONLY_FROM = {"onboarding": ((), "nothing: a customer is new only once"), "active": (("onboarding", "watch"), "watch"), "exit": (("run_down",), "run_down"),
              "re_entry": (("exit",), "exit")}
@@ -65,11 +71,12 @@ class Entry(Closed):
 
 
 class Trigger(Closed):
-    """A fact that moves customers, the department whose it is then, and its thresholds by state."""
+    """A fact that moves customers, the department whose it is then, and its thresholds by state; `alert`: from where on it is only told."""
 
     name: str
     fact: str
     owner: str
+    alert: Entry | None = None
     watch: Thresholds | None = None
     restrict: Thresholds | None = None
     run_down: Entry | None = None
@@ -81,14 +88,6 @@ class RunDown(Closed):
     first_days: int
     every_days: int
     shares: tuple[float, ...]
-
-
-class Alerts(Closed):
-    """When an event between two books raises an alert by how far the score is from the published one, whose it is, and by how many letters or times."""
-
-    owner: str
-    grades_worse: int
-    pd_times: float
 
 
 class Spec(Closed):
@@ -152,7 +151,7 @@ def _faults(spec):
     yield from _plan_faults(spec.run_down)
     levels = {trigger.name: [level for level in LEVELS if getattr(trigger, level)] for trigger in spec.triggers}
     yield from playbook_faults(spec.playbooks, levels)
-    yield from _alert_faults(spec.alerts)
+    yield from alert_faults(spec.alerts, len(LETTERS))
 
 
 def _state_faults(spec):
@@ -255,14 +254,14 @@ def _trigger_faults(spec):
         path = f"triggers[{number}]"
         if trigger.name in [other.name for other in spec.triggers[:number]]:
             yield f"{path}.name", f"trigger {trigger.name} is given twice; keep one"
-        if trigger.name in OWN_REASONS or not re.fullmatch("[a-z][a-z0-9_]*", trigger.name):
-            yield f"{path}.name", f"{trigger.name} cannot name a trigger; use small letters, digits and _, and none of {', '.join(OWN_REASONS)}"
+        if trigger.name in TAKEN or not re.fullmatch("[a-z][a-z0-9_]*", trigger.name):
+            yield f"{path}.name", f"{trigger.name} cannot name a trigger; use small letters, digits and _, and none of {', '.join(TAKEN)}"
         if trigger.fact not in FACTS:
             yield f"{path}.fact", f"fact {trigger.fact} is unknown; use {', '.join(FACTS)}"
         if trigger.owner not in DEPARTMENTS:
             yield f"{path}.owner", f"{trigger.owner} is unknown; use {', '.join(DEPARTMENTS)}"
-        if not any(getattr(trigger, level) for level in LEVELS):
-            yield path, f"moves nobody; give thresholds for {', '.join(LEVELS)}"
+        if not any(getattr(trigger, level) for level in TOLD):
+            yield path, f"moves nobody and raises no alert; give thresholds for {', '.join(TOLD)}"
         yield from _threshold_faults(path, trigger)
     for number, way in enumerate(spec.transitions):
         if RULE in way.by and way.to in LEVELS and not is_softer(way.start, way.to) and not any(getattr(each, way.to) for each in spec.triggers):
@@ -270,7 +269,7 @@ def _trigger_faults(spec):
 
 
 def _threshold_faults(path, trigger):
-    given = [(level, getattr(trigger, level)) for level in LEVELS if getattr(trigger, level)]
+    given = [(level, getattr(trigger, level)) for level in TOLD if getattr(trigger, level)]
     for level, thresholds in given:
         for key in ("enter", "leave"):
             value = getattr(thresholds, key, None)
@@ -294,14 +293,3 @@ def _plan_faults(plan):
         yield "run_down.shares", "the last share must be 0: a run-down ends with nothing owed"
     if not all(0 <= share < 1 for share in plan.shares) or any(b >= a for a, b in pairwise(plan.shares)):
         yield "run_down.shares", "must fall from date to date, each at least 0 and below 1"
-
-
-def _alert_faults(alerts):
-    if alerts is None:
-        return
-    if alerts.owner not in DEPARTMENTS:
-        yield "alerts.owner", f"{alerts.owner} is unknown; use {', '.join(DEPARTMENTS)}"
-    if not 1 <= alerts.grades_worse < len(LETTERS):
-        yield "alerts.grades_worse", f"must be 1 to {len(LETTERS) - 1} letters"
-    if not 1 < alerts.pd_times < math.inf:
-        yield "alerts.pd_times", "must be above 1: a PD that is no higher is no jump"

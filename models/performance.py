@@ -17,7 +17,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How cohorts are cut and judged; see section `performance` of params.yaml."""
 
     cohort_months: int = 3
-    window_bad: int = 200
+    window_bad: int = 250
     window_cohorts: int = 4
     asset_correlation: float = 0.02
     draws: int = 500
@@ -33,7 +33,9 @@ def performance(matured, still_open, grades, *, confidence, learned_from, line=N
 
     Returns {"standing", "cohorts", "recent" (None without a matured cohort of two classes), "open", "held" (how the estimates did), "new_bad"}.
     """
-    rows = pd.concat([matured, still_open])
+    # Whole numbers once, so that no statistic has to compare strings again.
+    rows = pd.concat([matured, still_open]).assign(customer_id=lambda both: cluster_codes(both["customer_id"]))
+    matured, still_open = rows[: len(matured)], rows[len(matured):]
     standing = _standing(rows, confidence, learned_from, line) if len(rows) else None
     repeats = _repeats(matured, rules.cohort_months)
     judged = [_cohort(key, part, standing, repeats, rules) for key, part in cohorts(matured, months=rules.cohort_months)]

@@ -14,7 +14,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 
     bad_to_recalibrate: int = 30
     bad_to_refit: int = 100
-    chance: float = 0.02
+    chance: float = 0.01
     auc_loss: float = 0.025
     auc_loss_rebuild: float = 0.08
     offset: float = 0.25

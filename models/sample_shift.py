@@ -1,7 +1,8 @@
 """Whether the samples are alike: PSI of the score and of every column between development and the others, against its own noise."""
 import numpy as np
 
-from models.stability import Thresholds, column_shift, freeze, histogram, verdict
+from models.histograms import freeze, histogram
+from models.stability import Thresholds, column_shift, verdict
 
 SCORE = "raw_score"
 
@@ -23,7 +24,8 @@ def sample_shifts(columns, sample, customers, *, reference, others, thresholds=N
         frozen = histogram(bound, values[rows[reference]])
         for name in others:
             there = histogram(bound, values[rows[name]])
-            shifts[name].append(column_shift(column, frozen, there, effect=repeats[reference], current_effect=repeats[name]))
+            shifts[name].append(column_shift(column, frozen, there, effect=repeats[reference], current_effect=repeats[name],
+                                             ordered=bound.levels is None))
     return {name: _summary(found, customers[rows[name]], thresholds or Thresholds(), worst) for name, found in shifts.items()}
 
 

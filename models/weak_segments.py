@@ -15,7 +15,7 @@ from models.concordance import concordance
 from models.discrimination import influence_variance
 from models.probability_tests import calibration_offset
 from models.segments import segment_figures, slices, words
-from models.stability import discoveries
+from models.shift_tests import discoveries
 
 CALIBRATION, PROMISE, RANKING = "calibration", "promise", "ranking"
 # Faults, and what may be no fault: each family is proved at its own false-discovery rate.

@@ -5,12 +5,17 @@ import sys
 import click
 
 from features.errors import RiskError
+from pipeline.cli_alerts import alerts
+from pipeline.cli_cases import cases_of as _cases
+from pipeline.cli_cases import use_case_option as _use_case
 from pipeline.cli_committee import committee
+from pipeline.cli_cycle import calendar, cycle, notify
 from pipeline.cli_inbox import inbox
 from pipeline.cli_keys import keys
 from pipeline.cli_life_cycle import customers, playbook
 from pipeline.cli_overrides import override, reviews
 from pipeline.cli_privacy import human_reviews, privacy
+from pipeline.cli_promotion import champion, promote, promotions, retrain, rollback, shadow
 from pipeline.cli_proof import ledger, replay
 
 
@@ -25,9 +30,6 @@ class _Group(click.Group):
             sys.exit(1)
         except KeyboardInterrupt:
             sys.exit(130)
-
-
-_use_case = click.option("--use-case", type=click.Choice(["default", "fraud"]), help="Only this use case; all of the source's otherwise.")
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -169,35 +171,6 @@ def tune(use_case, trials, minutes, fresh, applied):
 
 @main.command()
 @_use_case
-@click.option("--by", "actor", default="unnamed", show_default=True, help="Who promotes; it is written to the promotion ledger.")
-@click.option("--reason", default="", help="Why; it is written to the promotion ledger.")
-@click.option("--override", is_flag=True, help="Promote although the gate says keep; the ledger says so.")
-def promote(use_case, actor, reason, override):
-    """Make the candidate the champion, if the gate lets it.
-
-    Nothing else moves what is in production. Promoting what is champion already does nothing. Run `risk run` afterwards
-    to score, report and publish with the new champion.
-    """
-    from pipeline.promote import promote as promote_one
-
-    for case in _cases(use_case):
-        click.echo(promote_one(case, actor=actor, reason=reason, override=override))
-
-
-@main.command()
-@_use_case
-@click.option("--by", "actor", default="unnamed", show_default=True, help="Who rolls back; it is written to the promotion ledger.")
-@click.option("--reason", required=True, help="Why; it is written to the promotion ledger.")
-def rollback(use_case, actor, reason):
-    """Make the previous champion the champion again."""
-    from pipeline.promote import rollback as roll_back
-
-    for case in _cases(use_case):
-        click.echo(roll_back(case, actor=actor, reason=reason))
-
-
-@main.command()
-@_use_case
 def publish(use_case):
     """Give the service what it reads: the book's records, features and scores. The pointer moves last."""
     from pipeline.publish import publish as publish_one
@@ -332,8 +305,20 @@ def score(customer, use_case, source, output):
 
 @main.command()
 @click.argument("customer", required=False)
-def report(customer):
-    """Say where the reports are: the portfolio page, or the officer's report on a CUSTOMER."""
+@click.option("--to", "folder", type=click.Path(file_okay=False), help="Write the report on the CUSTOMER, whoever of the book it is, into this folder.")
+def report(customer, folder):
+    """Say where the reports are: the portfolio page, or the officer's report on a CUSTOMER.
+
+    \b
+    risk report C0000042 --to ./reports
+    """
+    if folder is not None:
+        from pipeline.reports_in_force import write_report
+
+        if customer is None:
+            raise click.UsageError("name the customer whose report is to be written.")
+        click.echo("\n".join(map(str, write_report(customer, folder))))
+        return
     from pipeline.lookup import find_report
 
     click.echo(find_report(customer))
@@ -369,17 +354,10 @@ def serve(host, port, source, database, workers):
     run(Settings.from_environment(source=source, database=database), host=host, port=port, workers=workers)
 
 
-for each in (customers, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox):
+for each in (promote, rollback, champion, promotions, shadow, retrain):
     main.add_command(each)
-
-
-def _cases(use_case):
-    from pipeline.params import load_params
-
-    cases = load_params().use_cases
-    if use_case and use_case not in cases:
-        raise RiskError(f"the chosen source has no use case {use_case}: it has {', '.join(cases)}.")
-    return [use_case] if use_case else cases
+for each in (customers, alerts, playbook, override, reviews, committee, keys, privacy, human_reviews, ledger, replay, inbox, cycle, calendar, notify):
+    main.add_command(each)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def read_columns(path, names=None, *, rows=None):
     `names` chooses columns (all but the keys without it), `rows` is a mask or positions.
     Raises RiskError naming the columns that the file lacks.
     """
-    names = _present(path, names)
+    names = present_columns(path, names)
     table = pq.read_table(path, columns=names)
     return {name: as_column(table[name], rows) for name in names}
 
@@ -33,7 +33,7 @@ class ColumnFile(Mapping):
     """The columns of `read_columns`, each read when it is asked for: a book of a million rows then needs a column's memory, not the file's."""
 
     def __init__(self, path, names=None):
-        self._names, self._file = _present(path, names), pq.ParquetFile(path)
+        self._names, self._file = present_columns(path, names), pq.ParquetFile(path)
 
     def __getitem__(self, name):
         return as_column(self._file.read(columns=[name])[name])
@@ -44,8 +44,13 @@ class ColumnFile(Mapping):
     def __len__(self):
         return len(self._names)
 
+    @property
+    def rows(self):
+        """How many rows the file has."""
+        return self._file.metadata.num_rows
 
-def _present(path, names):
+
+def present_columns(path, names=None):
     """The names asked for, or all but the keys. Raises RiskError as `read_columns`."""
     try:
         present = pq.read_schema(path).names

@@ -22,6 +22,7 @@ from pipeline.reports.committee import committee_view, shown_customers
 from pipeline.reports.pages import Site
 from pipeline.reports.records import industries, names, open_tables, regions
 from pipeline.reports.text import LANGUAGES
+from serving.alerts import Alerts
 from serving.committee import Committee
 from serving.human_reviews import HumanReviews
 from serving.life_cycle import LifeCycleLedger
@@ -63,7 +64,8 @@ class Month:
     decided: CommitteeDecisions that were open in the month; missed and reviewed: Reviews; in_force, granted, expiring: Overrides (expiring: within the next
     31 days); hit_rates: see models.override_outcomes; cases: a Case for each customer with a state; moves: {(from, to): customers} within the month; steps:
     PlaybookSteps; spent: [(day, minor units)] on which the daily loss budget was used up; asked: open Cases of serving.human_reviews; gate, retrain, drift
-    and quality: what the stages wrote, None where one has not run; owners: {"reviews", "limits"}: the department of each.
+    and quality: what the stages wrote, None where one has not run; owners: {"reviews", "limits"}: the department of each; warnings: open alerts
+    (serving.alerts.Kept).
     """
 
     first: date
@@ -87,6 +89,7 @@ class Month:
     drift: dict | None
     quality: dict | None
     owners: dict
+    warnings: list
 
 
 def write_pack(month, path):
@@ -106,7 +109,7 @@ def write_pack(month, path):
     shown = shown_customers(book, facts, policy)
     known, fields, beside = names(connection, shown), {"industry": industries(connection), "region": regions(connection)}, rows_of(book, shown)
     connection.close()
-    site, addresses = Site(book, more=("portfolio", "committee")), {language: file.name for language, file in files.items()}
+    site, addresses = Site(book, more=("portfolio", "committee", "alerts")), {language: file.name for language, file in files.items()}
     for language in LANGUAGES:
         view = committee_view(book, facts, policy=policy, fields=fields, names=known, beside=beside, words=site.words[language])
         _write(files[language], site.page("committee.html", view, language=language, addresses=addresses, home=None))
@@ -128,10 +131,11 @@ def month_facts(store, source, first, now, policy, *, book_day):
         reviewed=[each for each in reviews if each.status in (DONE, LATE) and each.done_on >= first],
         in_force=[each for each in overrides if each.holds(day)], granted=[each for each in overrides if each.made_on >= first],
         expiring=[each for each in overrides if each.holds(day) and each.expires_on <= day + timedelta(days=31)],
-        hit_rates=judged_overrides(overrides)[1] if overrides else [], cases=cases, moves=moves,
+        hit_rates=judged_overrides(overrides, until=day)[1] if overrides else [], cases=cases, moves=moves,
         steps=_steps(LifeCycleLedger(store, source).runs(drills=False), now), budget=policy.default.daily_loss_budget,
         spent=_spent(store, source, first, day, policy), asked=asked, **{name: _stage(place) for name, place in written.items()},
-        owners={"reviews": rules.state("active").owner, "limits": next(iter(over_limit), rules.state("restrict").owner)})
+        owners={"reviews": rules.state("active").owner, "limits": next(iter(over_limit), rules.state("restrict").owner)},
+        warnings=[each for each in Alerts(store, source=source).all(until=now) if each.alert.outcome is None])
 
 
 def _cases(moves, first):

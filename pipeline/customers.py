@@ -36,12 +36,12 @@ def advance_book(as_of=None, *, take_over=False, actor="", note=""):
     params, rules, book = load_params(), load_life_cycle(LIFE_CYCLE), read_book()
     if take_over:
         require_person(actor, note)
-    day = _day(as_of, book, rules)
+    day = day_of(as_of, book, rules)
     with open_store() as store:
         keep_rules(store, rules)
         ledger = LifeCycleLedger(store, params.source.name)
         _refuse_past(day, ledger.last_night())
-        book = _in_force(book, store, params, rules, day)
+        book = book_in_force(book, store, params, rules, day)
         night = _Night(rules, book, ledger.columns(), day, params)
         if take_over:
             night.take_over(actor, note)
@@ -139,10 +139,10 @@ def move_customer(customer, to, *, actor, note, as_of=None):
         keep_rules(store, rules)
         ledger = LifeCycleLedger(store, params.source.name)
         standing, history = _known(ledger, customer)
-        day = _day(as_of, book, rules, stale=False)
+        day = day_of(as_of, book, rules, stale=False)
         shown = _shown(customer, book, day, params)
         move = move_of(rules, standing, to, actor=actor, note=note, today=day, opened_by=opened_by(history), **shown)
-        onwards = _onwards(rules, move, _in_force(book, store, params, rules, day), day, params)
+        onwards = _onwards(rules, move, book_in_force(book, store, params, rules, day), day, params)
         ledger.record(rules, [move])
     what = f"is confirmed in {to}" if to == standing.state else f"moves from {standing.state} to {to}"
     return f"{customer} {what} on {day}; {_whose(move.owner, move.deadline, day)}.{onwards}"
@@ -157,7 +157,7 @@ def start_for(ledger, rules, playbook, customer, *, actor, note, as_of=None):
     if any(run.playbook == playbook.name for run in ledger.runs(customer_id=customer, only_open=True, drills=False)):
         raise RiskError(f"{playbook.name} runs for {customer} already: `risk playbook list` shows it.")
     book, moves = read_book(), []
-    day = _day(as_of, book, rules, stale=False)
+    day = day_of(as_of, book, rules, stale=False)
     if standing.state in ("active", "watch", "restrict", "run_down") and PLACE[standing.state] < PLACE[playbook.state]:
         shown = _shown(customer, book, day, load_params())
         moves = [replace(move_of(rules, standing, playbook.state, actor=actor, note=note, today=day, **shown), reason=f"playbook.{playbook.name}")]
@@ -172,7 +172,7 @@ def customer_lines(customer, as_of=None):
         ledger = LifeCycleLedger(store, params.source.name)
         standing, history = _known(ledger, customer)
         runs, now = ledger.runs(customer_id=customer), store.now()
-    day = _day(as_of, book, rules, stale=False)
+    day = day_of(as_of, book, rules, stale=False)
     lines = [f"{customer} on {day}: {standing.state} since {standing.since}, {standing.reason}; {_whose(standing.owner, standing.deadline, day)}"]
     plan = plan_of(history)
     if plan:
@@ -194,7 +194,7 @@ def list_lines(state=None, as_of=None):
     with open_store() as store:
         ledger = LifeCycleLedger(store, params.source.name)
         found = ledger.standings(state=state)
-    day = _day(as_of, book, rules, stale=False)
+    day = day_of(as_of, book, rules, stale=False)
     if state is None:
         counts = {name: sum(one.state == name for one in found) for name in STATES}
         return [f"{name:<10} {count:>9,}" for name, count in counts.items()]
@@ -202,7 +202,7 @@ def list_lines(state=None, as_of=None):
     return [f"{one.customer_id}  since {one.since}  {one.reason}; {_whose(one.owner, one.deadline, day)}" for one in urgent] or [f"nobody is in {state}."]
 
 
-def _day(as_of, book, rules, *, stale=True):
+def day_of(as_of, book, rules, *, stale=True):
     """The day asked for, or the book's. Raises: RiskError for a day that is none, one before the book's, or one for which its scores are stale."""
     try:
         day = book.day if as_of is None else date.fromisoformat(as_of)
@@ -227,8 +227,8 @@ def _known(ledger, customer):
     return standing, ledger.history(customer)
 
 
-def _in_force(book, store, params, rules, day):
-    """The book as overrides leave it, without the scores that have gone stale."""
+def book_in_force(book, store, params, rules, day):
+    """The Book as overrides leave it, without the scores that have gone stale."""
     overrides = Overrides(store, source=params.source.name)
     today = overrides.today()
     return fresh(overridden(book, overrides.all_in_force(today), today=today), day, rules.spec.stale_days)

@@ -17,17 +17,22 @@ POLICY = Path("policy.yaml")
 
 def dossier(use_case):
     """Write `dossier/`: `index.html` and `index.zh.html`, and beside them the `figures/` of explain that they link to."""
-    made = read_artefacts(use_case, policy=load_policy(POLICY, use_case), params=load_params(), hashes=data_hashes(use_case))
-    site = Site(made, more=("dossier", "explanation"))
-    addresses = {language: index_name(language) for language in LANGUAGES}
     with replacing(case_path(use_case, "dossier")) as folder:
         folder.mkdir(parents=True)
         # Copied, so that a dossier kept with its bundle keeps what it shows.
         shutil.copytree(case_path(use_case, "explanation", "figures"), folder / "figures")
-        for language in LANGUAGES:
-            view = dossier_view(made, site.words[language])
-            page = site.page("dossier.html", view, language=language, addresses=addresses, home=None)
-            (folder / index_name(language)).write_text(page, encoding="utf-8")
+        write_pages(folder, use_case)
+
+
+def write_pages(folder, use_case, *, promotions=None):
+    """Write the pages into a folder. promotions: the use case's entries of the promotion ledger, for the dossier that is kept; a stage reads no database."""
+    made = read_artefacts(use_case, policy=load_policy(POLICY, use_case), params=load_params(), hashes=data_hashes(use_case), promotions=promotions)
+    site = Site(made, more=("dossier", "explanation", "promotions"))
+    addresses = {language: index_name(language) for language in LANGUAGES}
+    for language in LANGUAGES:
+        view = dossier_view(made, site.words[language])
+        page = site.page("dossier.html", view, language=language, addresses=addresses, home=None)
+        (folder / index_name(language)).write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

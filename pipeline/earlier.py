@@ -22,7 +22,8 @@ FIELDS = (("customer_id", pa.string()), ("as_of", pa.timestamp("us")), ("raw_sco
 
 
 def write_earlier(use_case, rows, *, bundle, rules, threads):
-    """Write `earlier.parquet`, each customer's row of the latest earlier date: FIELDS, defaulted says whether a default followed before the book.
+    """Write `earlier.parquet`, each customer's row of the latest earlier date: FIELDS, defaulted says whether a default followed before the book; returns the
+    grades, {customer_id: grade}.
 
     rows: the book's observations; rules: the observation rules of the use case. Empty where nobody was observed a month before the book, where the model reads
     columns that development has no more, and for transactions, which are judged once.
@@ -31,8 +32,10 @@ def write_earlier(use_case, rows, *, bundle, rules, threads):
     comparable = use_case == "default" and len(rows) and set(bundle.names) <= set(pq.read_schema(features).names)
     found = _earlier(use_case, rows["as_of"].max()) if comparable else None
     columns = [] if found is None or found.empty else _scored(use_case, found, rows["as_of"].max(), bundle, rules, threads)
+    table = pa.table(columns or [pa.array([], kind) for _, kind in FIELDS], schema=pa.schema(FIELDS))
     with replacing(case_path(use_case, "earlier.parquet")) as path:
-        pq.write_table(pa.table(columns or [pa.array([], kind) for _, kind in FIELDS], schema=pa.schema(FIELDS)), path, compression="zstd")
+        pq.write_table(table, path, compression="zstd")
+    return dict(zip(table["customer_id"].to_pylist(), table["grade"].to_pylist(), strict=True))
 
 
 def _earlier(use_case, book_as_of):

@@ -5,16 +5,19 @@ from models.bundle import bundle_hash, load_bundle
 from models.capacity import at_capacity, compare_at_capacity
 from models.discrimination import compare_auc
 from models.fraud_rules import rules_score
+from models.histograms import freeze, histogram
 from models.sample import CALIBRATION, OUT_OF_TIME
 from models.scoring import encode, score
-from models.stability import Thresholds, column_shift, freeze, histogram, verdict
+from models.stability import Thresholds, column_shift, verdict
 from models.validation import headline, metrics
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing, write_json
+from pipeline.evaluate_fairness import compared_fairness
 from pipeline.frames import read_frame
 from pipeline.params import load_params
+from pipeline.places import bundle_path
 from pipeline.stage import run_stage
-from pipeline.state import bundle_path, read_champion, twin_path
+from pipeline.state import read_champion, twin_path
 
 WORDS = {"by_time": "out of time", "by_customer": "customers held out", "random": "held out at random, round {round} of {rounds}",
          "k_fold": "fold {fold} of {folds}", "grouped": "customers held out, fold {fold} of {folds}"}
@@ -33,7 +36,7 @@ def evaluate(use_case):
             **judge(judged, bundle.manifest.grades, bundle.manifest.training, params.evaluate),
             "moved": bundle.moved, "audit": bundle.manifest.training["audit"],
             "stability": _stability(read_frame(case_path(use_case, "calibrated.parquet"))["raw_score"].to_numpy(), judged),
-            "champion": _against_champion(params, use_case, rows, columns, judged)}
+            "champion": _against_champion(params, use_case, rows, columns, judged, samples)}
     if use_case == "fraud":
         full["capacity"] = capacity(judged, columns, params.evaluate)
     with replacing(case_path(use_case, "evaluation")) as folder:
@@ -83,7 +86,7 @@ def scored(rows, columns, bundle, *, threads):
     return rows.assign(raw_score=scores.raw_score, probability=scores.probability, points=scores.points, grade=scores.grade_names())
 
 
-def _against_champion(params, use_case, rows, columns, judged):
+def _against_champion(params, use_case, rows, columns, judged, samples):
     """The champion's figures on the same rows and the paired comparison, or None without a champion.
 
     A champion that was refitted has learned from rows like these, maybe from these: compared is then the validated bundle behind it (`judged`),
@@ -98,10 +101,13 @@ def _against_champion(params, use_case, rows, columns, judged):
     lacking = [name for name in bundle.names if name not in columns]
     if lacking:
         # The catalogue moved on: the champion cannot be scored on these rows, and the gate says so.
-        return {**about, "lacking": lacking, "metrics": None, "comparison": None}
+        return {**about, "lacking": lacking, "metrics": None, "comparison": None, "fairness": None}
     before = scored(rows, columns, bundle, threads=params.train.threads)
     comparison = compare_auc(judged["target"], judged["raw_score"], before["raw_score"], groups=judged["customer_id"])
-    return {**about, "lacking": [], "metrics": judge(before, bundle.manifest.grades, bundle.manifest.training, params.evaluate), "comparison": comparison}
+    groups = compared_fairness(case_path(use_case, "development"), samples, columns, judged, before, rules=params.validate,
+                               accepted_grades=getattr(params.validate, use_case).accepted_grades)
+    return {**about, "lacking": [], "metrics": judge(before, bundle.manifest.grades, bundle.manifest.training, params.evaluate), "comparison": comparison,
+            "fairness": groups}
 
 
 def _stability(before, judged):

@@ -1,4 +1,4 @@
-"""Stage gate: the candidate against the champion, by the rule of `models.gate` on what evaluate measured."""
+"""Stage gate: the candidate against the champion, by the rule of `models.gate` on what evaluate and effect measured."""
 
 import msgspec
 
@@ -18,23 +18,32 @@ def gate(use_case):
         raise RiskError(f"{use_case}: what is shipped stands on the bundle {shipped.validated[:12]}, evaluated is {full['bundle'][:12]}: run `dvc repro`.")
     champion = full["champion"] or {}
     judged = {"bundle": shipped.hash, "validated": full["bundle"], "champion": champion.get("bundle"), "champion_judged": champion.get("judged")}
-    write_json(case_path(use_case, "gate.json"), {**judged, **_verdict(full, champion, shipped)})
+    write_json(case_path(use_case, "gate.json"), {**judged, **_verdict(use_case, full, champion, shipped)})
 
 
-def _verdict(full, champion, shipped):
+def _verdict(use_case, full, champion, shipped):
     if champion.get("bundle") == shipped.hash:
         return _keep("identity", True, "the candidate is the champion")
     if champion.get("lacking"):
         gone = champion["lacking"]
         return _keep("comparison", False, f"the champion cannot be scored here: {len(gone)} of its columns are gone, first {gone[0]}")
     # Directions are asked of the trees that would be promoted; all else can be measured on the validated ones only.
+    # What the policy makes of it is asked of what would be promoted, on today's book.
     margins, audit = Margins(**msgspec.structs.asdict(load_params().gate)), shipped.manifest.training["audit"]
     return decide(full, champion.get("metrics"), comparison=champion.get("comparison"), audit=audit, stability=full["stability"], moved=full["moved"],
-                  margins=margins)
+                  fairness=champion.get("fairness"), effect=_effect(use_case, champion, shipped) if champion else None, margins=margins)
+
+
+def _effect(use_case, champion, shipped):
+    """What the stage effect measured of these two. Raises: RiskError when it measured others."""
+    found = read_json(case_path(use_case, "effect.json"))
+    if (found["bundle"], found["champion"]) != (shipped.hash, champion["bundle"]):
+        raise RiskError(f"{use_case}: the effect on decisions was measured of other bundles: run `dvc repro`.")
+    return found["effect"]
 
 
 def _keep(check, passed, detail):
-    return {"verdict": "keep", "first": False, "reasons": [{"check": check, "passed": passed, "detail": detail}]}
+    return {"verdict": "keep", "first": False, "reasons": [{"check": check, "passed": passed, "detail": detail, "values": {}}]}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from models.bundle import bundle_hash
 from pipeline.datasets import case_path
-from pipeline.state import bundle_path, read_champion
+from pipeline.places import bundle_path
+from pipeline.state import read_champion
 
 
 @dataclass(frozen=True)

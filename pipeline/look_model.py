@@ -7,6 +7,7 @@ from models.bundle import load_bundle
 from pipeline.datasets import case_path, read_json
 from pipeline.frames import read_frame
 from pipeline.in_force import in_force
+from pipeline.kept_reasons import with_reasons
 from pipeline.params import load_params
 from serving.messages import feature_name, label, policy_reason, text
 
@@ -105,7 +106,7 @@ def _row(customer, use_case):
     found = scores[scores["customer_id"] == customer].sort_values("raw_score", ascending=False)
     if found.empty:
         raise RiskError(f"customer {customer} is not in the book of {len(scores):,}: check the id, or whether it is active.")
-    return found.iloc[0]
+    return pd.Series(with_reasons([found.iloc[0].to_dict()], use_case)[0])
 
 
 def _scores(use_case):

@@ -13,6 +13,7 @@ from pipeline.datasets import case_path, replacing
 from pipeline.decision import decide_row, policy_of, standing_of
 from pipeline.frames import read_frame, write_frame
 from pipeline.in_force import in_force
+from pipeline.kept_reasons import with_reasons
 from pipeline.override import in_force_of
 from pipeline.params import load_params
 from pipeline.state import pages_folder
@@ -30,7 +31,7 @@ def show_customer(customer):
     found = scores[scores["customer_id"] == customer]
     if found.empty:
         raise RiskError(f"customer {customer} is not in the book of {len(scores):,}: check the id, or whether it is active.")
-    row = found.iloc[0]
+    row = pd.Series(with_reasons([found.iloc[0].to_dict()], "default")[0])
     reasons = [f"  {text(reason['message_id'], language='en')} ({reason['contribution']:+.2f})" for reason in row["adverse"]]
     name = next(column for column in scores if horizon_of(column))
     count, unit = horizon_of(name)
@@ -68,7 +69,7 @@ def find_report(customer):
     pages = sorted(folder.glob(f"customers/{customer}.*.html"))
     if not pages:
         raise RiskError(f"there is no report on {customer}: reports are written for the {load_params().report.customers} riskiest customers; "
-                        "raise report.customers in params.yaml (-1: all) and run `risk run`.")
+                        f"write it with `risk report {customer} --to FOLDER`, or raise report.customers in params.yaml (-1: all) and run `risk run`.")
     return "\n".join(str(page) for page in pages)
 
 

@@ -1,24 +1,27 @@
 """Stage monitor: whether the book moved away from what the model learned from, and whether the feed is whole."""
 
+import numpy as np
 import pandas as pd
 
 from features.arrays import Category
+from features.catalogue import Catalogue
+from features.errors import RiskError
 from models.bundle import load_bundle
+from models.design_effect import rows_a_customer
+from models.drift import judge_drift
 from models.explanation import sample_rows
-from models.sample import learned_rows
-from models.scoring import encode, raw_scores
-from models.stability import Thresholds, column_shift, freeze, histogram, verdict
-from pipeline.columns import read_columns
-from pipeline.datasets import INGEST, case_path, read_json, replacing, write_json
-from pipeline.frames import read_frame, read_observations
+from models.histograms import histogram
+from models.stability import Thresholds
+from pipeline.columns import ColumnFile
+from pipeline.datasets import FINDINGS, INGEST, REJECTS, TABLES, case_path, read_json, replacing, write_json
+from pipeline.drift_reference import learned_mask, read_reference
+from pipeline.feature_counts import file_histograms
+from pipeline.feed import explained_columns, judge_feed
+from pipeline.frames import read_frame
 from pipeline.in_force import in_force
 from pipeline.params import load_params
 from pipeline.stage import run_stage
 
-SCORE = "raw_score"
-# Tables that business fills all the time; a customer master may rightly stand still. The slowest, quarterly statements, are filed within 150 days.
-FLOWS = ("statements", "contracts", "invoices", "payments", "transactions")
-STALE_DAYS = 400
 # A book of which a larger part than this was learned from is compared with itself.
 MOSTLY = 0.2
 
@@ -26,49 +29,43 @@ MOSTLY = 0.2
 def monitor(use_case):
     """Write `monitoring/`: drift.json (our verdict), quality.json (the feed) and evidently.html (on bounded samples)."""
     params = load_params()
-    bundle = load_bundle(in_force(params.source.name, use_case).folder)
-    learned, observed = _learned(use_case, bundle), case_path(use_case, "development", "features.parquet")
-    reference, current = read_columns(observed, bundle.names, rows=learned), read_columns(case_path(use_case, "book", "features.parquet"), bundle.names)
-    # A customer stands in the reference many times: its rows are not that many independent ones.
-    effect = _rows_per_customer(use_case, learned)
+    force = in_force(params.source.name, use_case)
+    bundle, reference = load_bundle(force.folder), read_reference(use_case, force.folder, params)
+    quality = judge_feed(read_json(INGEST), tables=TABLES, rejects=REJECTS, findings=FINDINGS, rules=params.monitor.feed)
+    faulty = explained_columns(quality["faults"], Catalogue.from_dict(read_json(case_path(use_case, "book", "catalogue.json"))))
+    current, repeats = _book(use_case, reference, bundle)
+    drift = judge(reference, current, rules=params.monitor, repeats=repeats, faulty=faulty)
+    learned = learned_mask(use_case, bundle)
     with replacing(case_path(use_case, "monitoring")) as folder:
         folder.mkdir(parents=True)
-        drift = judge(_with_score(reference, bundle), _with_score(current, bundle), rules=params.monitor, effect=effect)
-        write_json(folder / "quality.json", quality(read_json(INGEST)))
+        write_json(folder / "quality.json", quality)
         drift["note"] = _overlap(use_case, learned)
-        drift["evidently"] = _evidently(use_case, reference, current, params.monitor, folder / "evidently.html")
+        drift["evidently"] = _evidently(use_case, learned, reference, params.monitor, folder / "evidently.html")
         write_json(folder / "drift.json", drift)
 
 
-def judge(reference, current, *, rules, effect=1.0):
-    """One verdict over all columns (name → values) of two samples, against the sampling noise of samples of their size."""
-    shifts = []
-    for name, values in reference.items():
-        bins = freeze(name, values, bins=rules.bins)
-        shifts.append(column_shift(name, histogram(bins, values), histogram(bins, current[name]), effect=effect))
-    limits = Thresholds(q=rules.false_discovery_rate, psi_moderate=rules.min_effect, psi_severe=rules.severe_effect)
-    return verdict(shifts, thresholds=limits, score=SCORE)
+def judge(reference, current, *, rules, repeats=1.0, faulty=()):
+    """One verdict over all columns ({name: Histogram} of a book) against a DriftReference by the parameters `monitor`; as `models.drift.judge_drift`."""
+    limits = Thresholds(q=rules.false_discovery_rate, psi_moderate=rules.min_effect, psi_severe=rules.severe_effect, missing_moderate=rules.min_missing,
+                        missing_severe=rules.severe_missing, least_weight=rules.least_weight, severe_weight=rules.severe_weight)
+    return judge_drift(reference, current, thresholds=limits, repeats=repeats, faulty=faulty)
 
 
-def quality(about):
-    """The feed's own verdict: rows, rejects and the last day known of every table."""
-    tables = {name: {"rows": table["kept"], "rejected": sum(table["rejected"].values()), "known_to": table["known_to"]}
-              for name, table in about["tables"].items()}
-    stale = sorted(name for name in FLOWS if name in tables and _days(tables[name]["known_to"], about["today"]) > STALE_DAYS)
-    rejected = sorted(name for name, table in tables.items() if table["rejected"])
-    verdict = "stale" if stale else "rejects" if rejected else "whole"
-    return {"verdict": verdict, "stale": stale, "with_rejects": rejected, "today": about["today"], "tables": tables}
+def counted(reference, columns):
+    """{name: Histogram} over the reference's bins of columns that are in memory, {name: values}."""
+    return {each.bins.column: histogram(each.bins, columns[each.bins.column]) for each in reference.columns if each.bins.column in columns}
 
 
-def _days(known_to, today):
-    return (pd.Timestamp(today) - pd.Timestamp(known_to)).days if known_to else 0
-
-
-def _learned(use_case, bundle):
-    """Mask of the development rows that the bundle learned from."""
-    development = case_path(use_case, "development")
-    rows = read_observations(use_case, ["status", "target"])
-    return learned_rows(rows, rows["sample"], bundle.manifest.training, by=read_json(development / "leaks.json")["by"]).to_numpy()
+def _book(use_case, reference, bundle):
+    """The book counted over the reference's bins, its score as stage score wrote it among them; and how many rows a customer has in it."""
+    scores = read_frame(case_path(use_case, "scores.parquet"), ["customer_id", "bundle", "raw_score"])
+    if len(scores) and scores["bundle"].iloc[0] != bundle.hash:
+        raise RiskError(f"{case_path(use_case, 'scores.parquet')} was scored by {scores['bundle'].iloc[0][:12]}, and {bundle.hash[:12]} is in force: "
+                        "run `risk run`, which scores it again.")
+    bins = [each.bins for each in reference.columns]
+    read = file_histograms(case_path(use_case, "book", "features.parquet"), [each for each in bins if each.column != reference.score])
+    read |= counted(reference, {reference.score: scores["raw_score"].to_numpy()})
+    return read, rows_a_customer(pd.factorize(scores["customer_id"])[0])
 
 
 def _overlap(use_case, learned):
@@ -78,28 +75,25 @@ def _overlap(use_case, learned):
     return f"{share:.0%} of the book's rows are among those the model learned from, so this comparison cannot show drift" if share > MOSTLY else None
 
 
-def _rows_per_customer(use_case, learned):
-    customers = read_frame(case_path(use_case, "development", "observations.parquet"), ["customer_id"])["customer_id"]
-    return float(learned.sum() / customers[learned].nunique())
-
-
-def _with_score(columns, bundle):
-    return {**columns, SCORE: raw_scores(bundle, encode(columns, bundle), threads=2)}
-
-
-def _evidently(use_case, reference, current, rules, path):
+def _evidently(use_case, learned, reference, rules, path):
+    """Evidently's view of the most important columns over some rows of both sides."""
     from pipeline.drift_report import write_drift_report
 
-    top = [row["column"] for row in read_json(case_path(use_case, "explanation", "importance.json"))["columns"] if row["column"] in reference]
-    frames = [_frame(columns, top[: rules.evidently_columns], rules) for columns in (reference, current)]
+    ranked = sorted((each for each in reference.columns if each.bins.column != reference.score), key=lambda each: -each.weight)
+    names = [each.bins.column for each in ranked[: rules.evidently_columns]]
+    files = [case_path(use_case, folder, "features.parquet") for folder in ("development", "book")]
+    before, now = (_frame(ColumnFile(file, names), rows, rules) for file, rows in zip(files, (np.flatnonzero(learned), None), strict=True))
     # Evidently cannot judge a column without any value on one side.
-    both = [name for name in frames[0] if all(frame[name].notna().any() for frame in frames)]
-    return write_drift_report(frames[0][both], frames[1][both], path)
+    both = [name for name in names if before[name].notna().any() and now[name].notna().any()]
+    return write_drift_report(before[both], now[both], path)
 
 
-def _frame(columns, names, rules):
-    rows = sample_rows(len(next(iter(columns.values()))), limit=rules.evidently_rows, seed=rules.seed)
-    values = {name: columns[name][rows] for name in names}
+def _frame(columns, rows, rules):
+    """Some rows, of all or of those given, as a frame of numbers and texts."""
+    count = columns.rows if rows is None else len(rows)
+    some = sample_rows(count, limit=rules.evidently_rows, seed=rules.seed)
+    chosen = some if rows is None else rows[some]
+    values = {name: columns[name][chosen] for name in columns}
     return pd.DataFrame({name: column.strings() if isinstance(column, Category) else column for name, column in values.items()})
 
 

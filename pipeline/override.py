@@ -17,9 +17,9 @@ from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.frames import read_frame
 from pipeline.outcomes import known_outcomes
 from pipeline.params import load_params
+from pipeline.places import VAR
 from pipeline.promote import DATABASE, open_store
 from pipeline.spine import end_of
-from pipeline.state import VAR
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE, Overrides
 from serving.published import Published
@@ -82,17 +82,22 @@ def report_overrides(*, as_json):
     return "\n".join([f"outcomes known to {today}, horizon {rules.horizon_days} days, {len(made):,} overrides ever made", *map(_rate_line, found)])
 
 
-def judged_overrides(made):
-    """What became of overrides: (rows of `models.override_outcomes.judge_overrides`, hit rates, the observation rules, the day outcomes are known to)."""
+def judged_overrides(made, *, until=None):
+    """What became of overrides: (rows of `models.override_outcomes.judge_overrides`, hit rates, the observation rules, the day outcomes are known to).
+
+    until: a day after which no outcome is read, nor any customer compared with whose own became known later; None for the last day of the records.
+    """
     # Imported here because scipy takes its time, which adding or showing an override need not pay.
     from models.override_outcomes import COLUMNS, hit_rates, judge_overrides
 
     rows = _rows(made, COLUMNS)
     rules, today = load_params().observe.default, read_json(INGEST)["today"]
+    today = today if until is None else min(today, until.isoformat())
     complete_to = end_of(today)
     judged = judge_overrides(rows, known_outcomes(USE_CASE, rules, known_by=complete_to), horizon_days=rules.horizon_days,
                              reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to)
-    return judged, hit_rates(judged, _comparable(set(rows["customer_id"]))), rules, today
+    matured = complete_to - pd.Timedelta(days=rules.horizon_days + rules.reporting_lag_days)
+    return judged, hit_rates(judged, _comparable(set(rows["customer_id"]), until=matured)), rules, today
 
 
 def in_force_of(customer):
@@ -178,13 +183,13 @@ def _rows(overrides, columns):
     return pd.DataFrame(rows, columns=list(columns)).astype({"as_of": "datetime64[us]", "customer_id": "str", "pd_12m": "float64", "exposure": "int64"})
 
 
-def _comparable(overridden):
-    """Customers with grade and target that the model was judged by, without those somebody overrode; None before it was judged."""
+def _comparable(overridden, *, until):
+    """Customers with grade and target that the model was judged by, observed until a moment, without those somebody overrode; None before it was judged."""
     path = case_path(USE_CASE, "evaluation", "predictions.parquet")
     if not path.exists():
         return None
-    rows = read_frame(path, ["customer_id", "grade", "target"])
-    return rows[~rows["customer_id"].isin(overridden)]
+    rows = read_frame(path, ["customer_id", "as_of", "grade", "target"])
+    return rows[rows["as_of"].le(until) & ~rows["customer_id"].isin(overridden)]
 
 
 def _rate_line(found):

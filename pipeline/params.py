@@ -200,6 +200,7 @@ class CalibrateParams(_Strict):
 
     method: Literal["auto", "logistic", "beta", "isotonic", "none"]
     prior_rate: Share | None
+    recent_share: Share
     interval: Share
 
 
@@ -293,6 +294,18 @@ class GateParams(_Strict):
     offset_max: Positive
     ece_margin: Annotated[float, msgspec.Meta(ge=0)]
     violations_max: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    fairness_margin: Annotated[float, msgspec.Meta(ge=0)]
+    grades_moved_max: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    approvals_max: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    loss_rise_max: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class PromoteParams(_Strict):
+    """Who must agree to a promotion, how long a candidate is tried beside the champion, and how slow it may be."""
+
+    four_eyes: bool
+    shadow_days: Days
+    milliseconds_max: Positive
 
 
 class BookParams(_Strict):
@@ -300,6 +313,13 @@ class BookParams(_Strict):
 
     as_of: Annotated[str, msgspec.Meta(pattern=r"^(latest|\d{4}-\d{2}-\d{2})$")]
     fraud_days: Count
+
+
+class ScoreParams(_Strict):
+    """Whose sub-scores and reasons are kept with the scores."""
+
+    reasons: Literal["watched", "all"]
+    whole_up_to: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class PublishParams(_Strict):
@@ -314,15 +334,35 @@ class ReportParams(_Strict):
     customers: Annotated[int, msgspec.Meta(ge=-1)]
 
 
+class FeedParams(_Strict):
+    """When a month of the tables is faulty; see `models.data_quality.FeedRules`."""
+
+    judged_months: Count
+    history_months: Count
+    volume_low: Share
+    volume_high: Annotated[float, msgspec.Meta(gt=1)]
+    paid_low: Share
+    slip_share: Share
+    step: Annotated[float, msgspec.Meta(gt=1)]
+    repeated_share: Share
+    missing_rise: Share
+    error_share: Share
+
+
 class MonitorParams(_Strict):
-    """Drift against its own sampling noise."""
+    """Drift against its own sampling noise, and the feed against its own history."""
 
     bins: Annotated[int, msgspec.Meta(ge=2)]
     false_discovery_rate: Share
     min_effect: Positive
     severe_effect: Positive
+    min_missing: Share
+    severe_missing: Share
+    least_weight: Share
+    severe_weight: Share
     evidently_rows: Count
     evidently_columns: Count
+    feed: FeedParams
     seed: int
 
 
@@ -350,6 +390,17 @@ class DecideParams(_Strict):
     oldest_days: Days
 
 
+class CycleParams(_Strict):
+    """The scheduled job: its period, what a faulty feed means, and how it tells."""
+
+    period: Literal["day", "week", "month"]
+    on_faulty_feed: Literal["keep_last", "publish"]
+    languages: Annotated[list[Literal["en", "zh"]], msgspec.Meta(min_length=1)]
+    webhook_timeout_seconds: Positive
+    webhook_patience_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    webhook_give_up_hours: Positive
+
+
 class Params(_Strict):
     """All of `params.yaml`."""
 
@@ -371,18 +422,51 @@ class Params(_Strict):
     explain: ExplainParams
     validate: ValidateParams
     gate: GateParams
+    promote: PromoteParams
     book: BookParams
+    score: ScoreParams
     publish: PublishParams
     report: ReportParams
     monitor: MonitorParams
     performance: PerformanceParams
     decide: DecideParams
+    cycle: CycleParams
 
 
-class Training(_Strict):
-    """`var/training/<source>-<use_case>.yaml`: nothing known after `cutoff` is used to train; only a refit moves it."""
+Day = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+BundleHash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-    cutoff: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+class Settings(_Strict):
+    """Settings of the trees that a rebuild found, in place of those of `train`."""
+
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    num_leaves: Annotated[int, msgspec.Meta(ge=2)]
+    min_child_samples: Count
+    subsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    colsample: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    l2: Annotated[float, msgspec.Meta(ge=0)]
+    extra_trees: bool
+
+
+class Training(_Strict, omit_defaults=True):
+    """`var/training/<source>-<use_case>.yaml`: how the next candidate is made. Nothing known after `cutoff` is used to train; only a retraining moves it.
+
+    action: refit grows trees; recalibrate keeps those of `booster`, a bundle under var/bundles, and fits its curve on what became known after `since`.
+    settings: of the trees where a search found better ones than the parameters'.
+    """
+
+    cutoff: Day
+    action: Literal["refit", "recalibrate", "rebuild"] = "refit"
+    booster: BundleHash | None = None
+    since: Day | None = None
+    settings: Settings | None = None
+
+    def __post_init__(self):
+        if self.action == "recalibrate" and (self.booster is None or self.since is None):
+            raise ValueError("recalibrate needs the booster it keeps and the day since which outcomes are new")
+        if self.action == "rebuild" and self.settings is None:
+            raise ValueError("rebuild needs the settings that a search found")
 
 
 def load_params(path=Path("params.yaml")):
@@ -419,8 +503,14 @@ def load_training(source, use_case, *, var=Path("var")):
     """
     path = var / "training" / f"{source}-{use_case}.yaml"
     training = read_yaml(path, Training)
-    real_day(training.cutoff, where=f"{path}: `cutoff`")
+    for name in ("cutoff", "since"):
+        real_day(getattr(training, name) or training.cutoff, where=f"{path}: `{name}`")
     return training
+
+
+def settled(train, training):
+    """The section `train` with the settings of a training file in their place, where it has some."""
+    return train if training.settings is None else msgspec.structs.replace(train, **msgspec.structs.asdict(training.settings))
 
 
 def read_yaml(path, kind):

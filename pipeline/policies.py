@@ -10,9 +10,9 @@ from models.policy import MINOR_UNITS, load_policy
 from models.policy_file import LETTERS, PROFILES
 from pipeline.datasets import replacing
 from pipeline.params import load_params
+from pipeline.places import VAR
 from pipeline.promote import open_store
 from pipeline.score import POLICY
-from pipeline.state import VAR
 from serving.daily_spend import REVIEWS
 
 SHIPPED = Path(__file__).resolve().parent.parent / "policies"

@@ -23,7 +23,8 @@ def _kept():
 def _fields():
     head = ["## Fields about a customer", "",
             f"Records that are sent are kept with the decision ({_time(RETAINED_BY_TABLE['decisions'])}). Published records, features and scores are kept for",
-            "two publications; the pipeline's files (`data/`) as long as the source has them. *Identifies*: says who somebody is.", "",
+            "two publications, a customer's grade and probability for one more; the pipeline's files (`data/`) as long as the source has them.",
+            "*Identifies*: says who somebody is.", "",
             "| field | identifies | purpose | kept |", "| --- | --- | --- | --- |"]
     return "\n".join([*head, *(line for table in PURPOSES for line in _table_lines(table)), ""])
 

@@ -8,6 +8,7 @@ import msgspec
 from features.errors import RiskError
 from serving.anchors import append_anchor, read_anchors
 from serving.database import parse_url
+from serving.promotions import production_faults
 from serving.replay import replay
 from serving.store import STORED, Store
 
@@ -35,10 +36,12 @@ def replay_lines(decision_id, *, database, var):
 
 
 def verify_lines(*, database, var, anchors):
-    """What a walk along all chains found, as lines, and whether they are whole; anchors: files of `risk ledger anchor`."""
+    """What a walk along all chains found, and what of production is not as the promotion ledger says, as lines, and whether all is whole; anchors: files of
+    `risk ledger anchor`."""
     known = [anchor for path in anchors for anchor in read_anchors(path)]
     with open_ledger(database, var) as store:
         faults, heads = store.verify(anchors=list(dict.fromkeys(head for anchor in known for head in anchor.heads))), store.heads()
+        faults = [*faults, *production_faults(store, var)]
     if faults:
         return [f"{fault.kind}: {fault.detail}" for fault in faults], False
     rows = ", ".join(f"{head.chain} {head.count:,}" for head in heads)

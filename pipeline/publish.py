@@ -18,19 +18,25 @@ from models.bundle import load_bundle
 from models.life_cycle import load_life_cycle
 from models.life_cycle_file import BY_POLICY
 from models.policy import load_policy
+from models.scoring import encode_rows
+from pipeline.alert_measure import measured
 from pipeline.book_records import BookRecords
 from pipeline.customer_facts import in_default
 from pipeline.customers import LIFE_CYCLE
 from pipeline.datasets import INGEST, case_path, read_json
 from pipeline.decision import decide_row
+from pipeline.kept_reasons import explained_rows, lacks_reasons
+from pipeline.last_said import Previously, any_decided, last_said
 from pipeline.params import load_params
+from pipeline.places import VAR, bundle_path
 from pipeline.progress import progress
 from pipeline.promote import open_store
 from pipeline.reports.pages import index_name, report_name
 from pipeline.reports.text import LANGUAGES
 from pipeline.reports_in_force import publish_pages
 from pipeline.score import POLICY
-from pipeline.state import VAR, bundle_path, pages_folder, read_champion
+from pipeline.shadow import try_on_book
+from pipeline.state import pages_folder, read_champion
 from serving.life_cycle import LifeCycleLedger, held_of
 from serving.overrides import USE_CASE as OVERRIDDEN
 from serving.overrides import Overrides
@@ -56,41 +62,47 @@ def publish(use_case):
     _refuse_other_scores(use_case, scores, champion=champion, policy=policy.hash)
     _refuse_other_pages(use_case, champion)
     columns, about = read_json(book / "columns.json"), read_json(book / "about.json")
-    catalogue = Catalogue.from_dict(read_json(book / "catalogue.json")).only(load_bundle(bundle_path(champion)).names)
+    bundle = load_bundle(bundle_path(champion))
+    catalogue = Catalogue.from_dict(read_json(book / "catalogue.json")).only(bundle.names)
     records = BookRecords(catalogue, columns, as_of=about["as_of"], earliest=_seconds(about["first_as_of"]))
     rules = load_life_cycle(LIFE_CYCLE) if use_case == OVERRIDDEN else None
     held = {} if rules is None else {"life_cycle": {"hash": rules.hash, "new_credit": rules.new_credit}}
     life_cycle = None if rules is None else Path(LIFE_CYCLE).read_text(encoding="utf-8")
-    with open_store() as store:
-        applied = None if rules is None else _InForce(store, source, policy, rules)
+    with open_store() as store, closing(Previously(source)) as previously:
+        applied = None if rules is None else _InForce(store, source, policy, rules, previously)
         manifest = write_publication(
-            VAR, _rows(scores, book, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
+            VAR, _rows(scores, book, bundle, catalogue, records, applied, what=f"publish {use_case}"), source=source, use_case=use_case, as_of=about["as_of"],
             bundle=champion, policy=text, catalogue=catalogue.to_dict(), context=pq.read_table(book / "context.parquet").to_pydict(), life_cycle=life_cycle,
             extra={"columns": columns, "policy_hash": policy.hash, "description": read_json(INGEST)["description"], "stale_days": params.publish.stale_days,
                    **held})
         store.record_policy(policy.hash, text)
         day, outcomes = about["as_of"][:10], load_params().observe.default
+        warnings = None if applied is None else measured(store, params)
         said = "" if applied is None else applied.plan_reviews(about["as_of"], in_default=lambda customers: in_default(customers, day, outcomes))
-    with closing(Published.open(VAR, source, use_case)) as published:
-        if applied is not None:
-            publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force, reviewed=applied.reviewed)
-        _publish_reports(pages_folder(source, use_case), published, scores["customer_id"])
+        said += try_on_book(store, source, use_case, champion=champion, as_of=about["as_of"])
+        with closing(Published.open(VAR, source, use_case)) as published:
+            if applied is not None:
+                before = last_said(store, source, published) if applied.any_said or any_decided(store, source) else None
+                publish_pages(source, published, today=applied.day, any_in_force=applied.any_in_force, reviewed=applied.reviewed, said=before,
+                              warnings=warnings)
+            _publish_reports(pages_folder(source, use_case), published, scores["customer_id"])
     return f"{use_case}: published {manifest['rows']:,} rows as {manifest['hash'][:12]}{said}."
 
 
 class _InForce:
-    """Puts the overrides in force today and the customers' states in the place of the policy's decisions, and notes each customer's grade in force for the
-    review calendar."""
+    """Puts the overrides in force today and the customers' states in the place of the policy's decisions, what was last published beside the scores, and notes
+    each customer's grade in force for the review calendar."""
 
-    def __init__(self, store, source, policy, rules):
-        self._policy, self._reviews, overrides = policy, Reviews(store, source=source), Overrides(store, source=source)
+    def __init__(self, store, source, policy, rules, previously):
+        self._previously, self._policy, self._reviews, overrides = previously, policy, Reviews(store, source=source), Overrides(store, source=source)
         self.day = overrides.today()
         self.reviewed = self._reviews.last_done()
         self._in_force, self._terms, self._used, self._bound = overrides.all_in_force(self.day), [], 0, 0
         self._held = {each.customer_id: held_of(each, rules.new_credit) for each in LifeCycleLedger(store, source).standings()}
 
     def row(self, row, standing):
-        """A row of the scores as it is published: with the override in force and what the policy said beside it, and with the customer's state."""
+        """A row of the scores as it is published: with the override in force and what the policy said beside it, with the customer's state, and as
+        `last_published` what the publication before said of the customer."""
         override, held = self._in_force.get(row["customer_id"]), self._held.get(row["customer_id"])
         if override is None and (held is None or held.new_credit == BY_POLICY):
             changed = row if held is None else row | {"life_cycle": msgspec.to_builtins(held)}
@@ -100,7 +112,12 @@ class _InForce:
         # Who has left has nothing to be reviewed; re-entry begins with an assessment of its own.
         if held is None or held.state != "exit":
             self._terms.append((row["customer_id"], grade, changed["review_days"]))
-        return changed
+        return changed | {"last_published": self._previously.of(row)}
+
+    @property
+    def any_said(self):
+        """Whether anything was published before of the customers of the rows so far."""
+        return self._previously.told > 0
 
     @property
     def any_in_force(self):
@@ -193,8 +210,26 @@ def _one_each(scores):
     return keys.drop_duplicates("customer_id", keep="last").index.to_numpy()
 
 
-def _rows(scores, book, catalogue, records, applied, *, what):
-    """BookRows of the scored rows by customer, of a customer with several its latest; a customer's records go with its first row."""
+def _explained(rows, values, bundle):
+    """Rows as they are published, those of customers who are watched with reasons; values: their features by name."""
+    lacking = [place for place, row in enumerate(rows) if lacks_reasons(row) and _watched(row)]
+    if not lacking:
+        return rows
+    found = explained_rows(bundle, encode_rows([[values[place][name] for name in bundle.names] for place in lacking], bundle))
+    reasons = dict(zip(lacking, found, strict=True))
+    return [row | reasons.get(place, {}) for place, row in enumerate(rows)]
+
+
+def _watched(row):
+    """Whether a published row is under an override, or in a state other than ordinary business."""
+    return bool(row.get("override")) or (row.get("life_cycle") or {}).get("state") not in (None, "active")
+
+
+def _rows(scores, book, bundle, catalogue, records, applied, *, what):
+    """BookRows of the scored rows by customer, of a customer with several its latest; a customer's records go with its first row.
+
+    Reasons that the score stage could not know to be wanted, of whom a person or the life cycle decides on, are worked out here.
+    """
     table, standing = pq.read_table(book / "features.parquet", columns=list(catalogue.names)), pq.read_table(book / "standing.parquet")
     order = _one_each(scores)
     parts, given = [part.take(order) for part in (scores, table, standing)], set()
@@ -204,10 +239,12 @@ def _rows(scores, book, catalogue, records, applied, *, what):
         new = sorted({row["customer_id"] for row in score_rows} - given)
         given.update(new)
         found = records.of(new)
-        for row, values, stands in zip(score_rows, value_rows, standing_rows, strict=True):
-            # The id stays until here: without it the table of a source that knows no standing would have no rows either.
+        # The id stays until here: without it the table of a source that knows no standing would have no rows either.
+        for stands in standing_rows:
             stands.pop("observation_id")
-            row = row if applied is None else applied.row(row, stands)
+        if applied is not None:
+            score_rows = _explained([applied.row(row, stands) for row, stands in zip(score_rows, standing_rows, strict=True)], value_rows, bundle)
+        for row, values, stands in zip(score_rows, value_rows, standing_rows, strict=True):
             yield BookRow(row["customer_id"], values, {**row, "standing": stands}, found.pop(row["customer_id"], None), row.get("transaction_id"))
         bar.update(len(score_rows))
     bar.close()

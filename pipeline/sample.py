@@ -6,12 +6,13 @@ from features.catalogue import Catalogue
 from models.leaks import Limits, asked, by_strength, changes, screen
 from models.protocols import check_draw, split_by_protocol
 from models.sample import check_split, split_by_time, without_compromised
+from models.sample_recent import recent_split
 from models.sufficiency import told_bad
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.frames import read_frame, write_frame
 from pipeline.horizon import embargo_days
 from pipeline.own_columns import observed, own_columns, versioned
-from pipeline.params import load_params
+from pipeline.params import load_params, load_training
 from pipeline.stage import run_stage
 
 
@@ -22,6 +23,9 @@ def sample(use_case):
     observations = read_frame(folder / "observations.parquet")
     maturity = read_json(folder / "maturity.json")
     samples = split(observations, use_case=use_case, params=params, protocol=maturity["protocol"], horizon_days=maturity["horizon_days"])
+    training = load_training(params.source.name, use_case)
+    if training.action == "recalibrate":
+        samples = recent_split(samples, observations, since=training.since, share=params.calibrate.recent_share, seed=getattr(params.sample, use_case).seed)
     write_frame(folder / "samples.parquet", observations[["observation_id"]].assign(sample=samples))
     notes = {name: samples.attrs[name] for name in ("by", "judged_by", "notes", "warnings")} | _leaks(folder, observations, params.leaks)
     write_json(folder / "leaks.json", notes)

@@ -14,19 +14,23 @@ from models.sample import all_matured
 from models.scoring import encode
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing
+from pipeline.drift_reference import write_reference
 from pipeline.frames import read_observations
 from pipeline.params import load_params
 from pipeline.stage import run_stage
 
 
 def ship(use_case):
-    """Write `shipped/`: a copy of `model/`, or by `ship.refit_on` the bundle refitted on every matured row."""
-    model = case_path(use_case, "model")
+    """Write `shipped/`: a copy of `model/`, or by `ship.refit_on` the bundle refitted on every matured row; beside it what its drift is judged by."""
+    model, params = case_path(use_case, "model"), load_params()
     with replacing(case_path(use_case, "shipped")) as folder:
-        if load_params().ship.refit_on == "nothing":
+        validated = load_bundle(model)
+        # A recalibration keeps the trees that are in production: growing them again would be a refit.
+        if params.ship.refit_on == "nothing" or "recalibrated" in validated.manifest.training:
             shutil.copytree(model, folder)
         else:
-            save_bundle(_refitted_on_all(use_case, load_bundle(model)), folder)
+            save_bundle(_refitted_on_all(use_case, validated), folder)
+        write_reference(use_case, folder, params)
 
 
 def _refitted_on_all(use_case, validated):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from features.errors import RiskError
 
+# Where a stage that fails writes its sentence, and the variable that says so to it.
+TOLD, TOLD_ENV = Path("var/stage-error.txt"), "CUSTOMER_RISK_STAGE_ERROR"
 _PR_SET_PDEATHSIG = 1
 _SHELLS = frozenset({"sh", "dash", "bash", "zsh", "ksh", "fish"})
 
@@ -26,9 +28,16 @@ def run_stage(function):
     try:
         function(*sys.argv[1:])
     except RiskError as error:
+        _tell(error)
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _tell(error):
+    # Whoever runs DVC gets its exit code only, and has to say why the run failed.
+    if TOLD_ENV in os.environ:
+        Path(os.environ[TOLD_ENV]).write_text(str(error), encoding="utf-8")
 
 
 def _die_with_parent():

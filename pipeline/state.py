@@ -1,35 +1,14 @@
 """What an installation keeps under `var/`: the champion pointers, the bundles, the training cutoffs."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
-from pathlib import Path
 
 from features.errors import RiskError
 from pipeline.datasets import case_path, read_json, replacing, write_json
-
-VAR = Path("var")
-
-
-def pointer_path(source, use_case):
-    """The champion pointer of a source and use case; it holds nothing but the bundle's hash."""
-    return VAR / "champion" / f"{source}-{use_case}.json"
-
-
-def training_path(source, use_case):
-    """The file with the training cutoff of a source and use case."""
-    return VAR / "training" / f"{source}-{use_case}.yaml"
-
-
-def watermark_path(source):
-    """What DVC cannot see of a source (databases, files elsewhere): `pipeline.watermarks` writes it, stage ingest depends on it."""
-    return VAR / "watermarks" / f"{source}.json"
-
-
-def pages_path(source, use_case):
-    """The report pages as published, by the decisions in force; there only while something but the policy decides."""
-    return VAR / "reports" / f"{source}-{use_case}"
+from pipeline.places import VAR, bundle_path, dossier_path, pages_path, pointer_path, training_path, watermark_path
 
 
 def pages_folder(source, use_case):
@@ -38,15 +17,16 @@ def pages_folder(source, use_case):
     return published if (published / "index.html").exists() else case_path(use_case, "reports")
 
 
-def bundle_path(bundle):
-    """The folder of a bundle that was promoted once."""
-    return VAR / "bundles" / bundle
+def bundle_folder(use_case, bundle):
+    """The folder of the bundle that scored: of one that was promoted once, else the candidate's."""
+    kept = bundle_path(bundle)
+    return kept if kept.is_dir() else case_path(use_case, "shipped")
 
 
 def read_champion(source, use_case):
     """Hash of the champion's bundle, or None while there is no champion.
 
-    Raises RiskError when the pointer is missing, damaged, or names a bundle that is not there.
+    Raises RiskError when the pointer is missing, damaged, or names a bundle that is not there or whose folder holds another.
     """
     path = pointer_path(source, use_case)
     pointer = read_json(path, remedy=f"restore it from the promotion ledger by deleting it and calling `risk use {source}`")
@@ -57,7 +37,18 @@ def read_champion(source, use_case):
         return None
     if not re.fullmatch("[0-9a-f]{64}", str(bundle)) or not bundle_path(bundle).is_dir():
         raise RiskError(f"{path} names the bundle {bundle}, which is not in {VAR / 'bundles'}: restore that folder, or run `risk rollback --reason ...`.")
+    refuse_other_bundle(bundle)
     return bundle
+
+
+def refuse_other_bundle(bundle):
+    """Raise RiskError where the folder of a bundle holds another one than it is named by."""
+    from models.bundle import bundle_hash
+
+    found = bundle_hash(bundle_path(bundle))
+    if found != bundle:
+        raise RiskError(f"{bundle_path(bundle)} holds the bundle {found[:12]} and not the one it is named by: restore that folder, "
+                        "or run `risk rollback --reason ...`.")
 
 
 def twin_path(bundle, validated):
@@ -76,23 +67,20 @@ def point_to(bundle, *, source, use_case):
     write_json(pointer_path(source, use_case), {"bundle": bundle})
 
 
-def dossier_path(bundle):
-    """Where the dossier of a bundle that was in production once is kept."""
-    return VAR / "dossiers" / bundle
-
-
 def keep_bundle(folder, bundle):
-    """Copy a candidate's folder to `var/bundles/<hash>/`; a bundle that is there already stays as it is."""
+    """Copy a candidate's folder to `var/bundles/<hash>/`; a bundle that is there already stays as it is. Raises: RiskError where its folder holds another."""
     if bundle_path(bundle).is_dir():
+        refuse_other_bundle(bundle)
         return
     with replacing(bundle_path(bundle)) as beside:
         shutil.copytree(folder, beside)
 
 
-def keep_dossier(folder, bundle):
+def keep_dossier(folder, bundle, *, write=None):
     """Copy the dossier of a bundle that goes into production to `var/dossiers/<hash>/`, where the next candidate's does not replace it.
 
-    Returns the sha256 of its English page, or None where the dossier is not made or describes another bundle: the ledger then says so.
+    write: called with the copy to write its pages anew. Returns the sha256 of its English page, or None where the dossier is not made or describes another
+    bundle: the ledger then says so.
     """
     page = folder / "index.html"
     content = page.read_bytes() if page.is_file() else b""
@@ -100,7 +88,9 @@ def keep_dossier(folder, bundle):
         return None
     with replacing(dossier_path(bundle)) as beside:
         shutil.copytree(folder, beside)
-    return hashlib.sha256(content).hexdigest()
+        if write is not None:
+            write(beside)
+    return hashlib.sha256((dossier_path(bundle) / "index.html").read_bytes()).hexdigest()
 
 
 def ensure_state(source, cutoff):
@@ -128,6 +118,14 @@ def _last_promoted(source, use_case):
 
 
 def move_cutoff(source, use_case, cutoff):
-    """Write the training cutoff: nothing known after that day (a text, YYYY-MM-DD) is used to train."""
-    with replacing(training_path(source, use_case)) as beside:
-        beside.write_text(f'# Nothing known after this day is used to train; a refit moves it.\ncutoff: "{cutoff}"\n', encoding="utf-8")
+    """Write the training file of a plain refit: nothing known after the cutoff (a text, YYYY-MM-DD) is used to train."""
+    write_training(training_path(source, use_case), cutoff=cutoff)
+
+
+def write_training(path, *, cutoff, action="refit", **how):
+    """Write a training file; how: the other fields of `pipeline.params.Training`, one that is None being left out."""
+    said = {"cutoff": cutoff, "action": action, **{name: value for name, value in how.items() if value is not None}}
+    lines = ["# How the next candidate is made: nothing known after the cutoff is used to train. `risk retrain` writes it.",
+             *(f"{name}: {json.dumps(value)}" for name, value in said.items())]
+    with replacing(path) as beside:
+        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,5 +1,7 @@
 """Stage train: development rows to a bundle: trees, calibration, points and grades."""
 
+from functools import partial
+
 import msgspec
 import numpy as np
 import pandas as pd
@@ -23,17 +25,18 @@ from models.classifier import (
 )
 from models.curves import fit_curves
 from models.grades import build_scale, scale_of
+from models.histograms import level_counts
 from models.horizon import probability_name
 from models.own_scale import checked_cuts
 from models.sample import CALIBRATION, DEVELOPMENT, IN_SAMPLE
 from models.scoring import lay_out
-from models.stability import level_counts
 from models.sufficiency import told_columns
 from models.target import REJECTED
 from pipeline.columns import ColumnFile
 from pipeline.datasets import case_path, read_json, replacing
 from pipeline.frames import read_observations, write_frame
-from pipeline.params import load_params
+from pipeline.params import load_params, load_training, settled
+from pipeline.recalibrate import champion_to_recalibrate, recalibrated
 from pipeline.rejected import decision_columns, named_rejected, with_rejected
 from pipeline.stage import run_stage
 
@@ -42,28 +45,41 @@ def train(use_case):
     """Write `model/booster.txt` and `model/model.json`, and `calibrated.parquet`: the rows that the curve was fitted on, with their raw scores by trees
     that had not seen them."""
     params = load_params()
+    training = load_training(params.source.name, use_case)
+    params = msgspec.structs.replace(params, train=settled(params.train, training))
     development = case_path(use_case, "development")
     catalogue = Catalogue.from_dict(read_json(development / "catalogue.json"))
     inference = params.train.reject_inference
     decided = [] if inference == "none" else decision_columns(development / "observations.parquet")
     rows = read_observations(use_case, ["observation_id", "customer_id", "target", *decided])
     rows = rows if inference == "none" else named_rejected(rows)
-    horizon = read_json(development / "maturity.json")["horizon_days"]
-    kept = kept_features(catalogue, development, params)
-    bundle, calibrated = fit_bundle(development / "features.parquet", rows, catalogue=kept, use_case=use_case, horizon_days=horizon, params=params)
+    maturity = read_json(development / "maturity.json")
+    about = {"cutoff": maturity["cutoff"]} | ({} if training.settings is None else {"rebuilt": msgspec.to_builtins(training.settings)})
+    if training.action == "recalibrate":
+        bundle, calibrated = _recalibrated(development / "features.parquet", rows, training, params, {**about, "since": training.since})
+    else:
+        bundle, calibrated = fit_bundle(development / "features.parquet", rows, catalogue=kept_features(catalogue, development, params), use_case=use_case,
+                                        horizon_days=maturity["horizon_days"], params=params, about=about)
     write_frame(case_path(use_case, "calibrated.parquet"), calibrated)
     with replacing(case_path(use_case, "model")) as folder:
         save_bundle(bundle, folder)
 
 
-def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
-    """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order.
+def _recalibrated(path, rows, training, params, about):
+    bundle, raw_score = recalibrated(path, rows, champion_to_recalibrate(training.booster), curves_of=partial(curves_of, params=params), counts=_counts(rows),
+                                     about=about)
+    return bundle, pd.DataFrame({"place": np.flatnonzero(rows["sample"].eq(CALIBRATION)), "raw_score": raw_score})
+
+
+def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params, about=None):
+    """Grow, calibrate and grade on one feature file; `rows` (customer_id, target, sample) are its rows in order. about: what else its training is to say.
 
     Returns a Bundle, and a frame of the rows that calibrated it: place (in `rows`), raw_score by trees that did not grow on the row's customer.
     """
     columns = ColumnFile(path, [feature.name for feature in catalogue])
     described, parts = prepared(columns, rows, catalogue)
     told = told_columns(parts[DEVELOPMENT][0], list(columns), _levels(columns, described, rows["sample"].eq(DEVELOPMENT).to_numpy()))
+    said = about or {}
     booster, about = grown(parts, described, params.train)
     raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
     if params.train.reject_inference != "none":
@@ -71,7 +87,7 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params):
         booster, about = _taught_by_rejected(booster, about, parts, described, rejected, raw_score, params)
         raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
     curves, prior, probability = curves_of(*raw_score, params=params)
-    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "prior": prior, "source": params.source.name, "warnings": told}
+    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "prior": prior, "source": params.source.name, "warnings": told, **said}
     base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
     bundle = make_bundle(booster_text(booster), Manifest(
         use_case=use_case, probability_name=probability_name(use_case, horizon_days), columns=tuple(described), base_raw_score=float(np.mean(base)),

@@ -18,8 +18,8 @@ from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, replacing
 from pipeline.frames import read_observations
 from pipeline.horizon import embargo_days
-from pipeline.params import change_params, load_params
-from pipeline.state import VAR
+from pipeline.params import change_params, load_params, load_training, settled
+from pipeline.places import VAR
 from pipeline.train import kept_features, prepared
 
 FOLDER = VAR / "tuning"
@@ -95,7 +95,10 @@ def task_of(parts, described, as_of, *, train, rules, horizon_days, embargo_days
 
 
 def tune_case(use_case, *, trials=None, minutes=None, fresh=False, echo=print):
-    """Go on with the study of a use case, or begin it; a line a trial, then what it came to. Bounds are the parameters' unless given."""
+    """Go on with the study of a use case, or begin it; a line a trial, then what it came to. Bounds are the parameters' unless given.
+
+    Returns the best settings by name, None where today's are no worse than any.
+    """
     params = load_params()
     trials, minutes = params.tune.trials if trials is None else trials, params.tune.minutes if minutes is None else minutes
     if minutes <= 0:
@@ -112,7 +115,9 @@ def tune_case(use_case, *, trials=None, minutes=None, fresh=False, echo=print):
             raise
         finally:
             _log(study, task, params.source.name, use_case)
-    echo("\n".join(found_lines(result(task.ground, task.candidates, study, scores), task, study, use_case, params)))
+    found = result(task.ground, task.candidates, study, scores)
+    echo("\n".join(found_lines(found, task, study, use_case, params)))
+    return None if found is None or found.settings is None else dict(_values(found, task))
 
 
 def apply_case(use_case, *, echo=print):
@@ -153,7 +158,8 @@ def read_task(use_case, params, trials=None):
     horizon = maturity["horizon_days"]
     # As in the split: a label that nobody had yet on the first judged day teaches nothing.
     apart_days = max(embargo_days(params, use_case, horizon), horizon + getattr(params.observe, use_case).reporting_lag_days)
-    return task_of(parts, described, as_of, train=params.train, rules=params.tune, horizon_days=horizon, by_time=notes["by"] == "time",
+    train = settled(params.train, load_training(params.source.name, use_case))
+    return task_of(parts, described, as_of, train=train, rules=params.tune, horizon_days=horizon, by_time=notes["by"] == "time",
                    embargo_days=apart_days, apart=apart, may_judge=may_judge, trials=trials)
 
 

@@ -9,9 +9,10 @@ import msgspec
 from features.errors import RiskError
 from pipeline.files import inspect_files, missing_files
 from pipeline.params import change_params, load_params
+from pipeline.places import training_path
 from pipeline.source import load_source
 from pipeline.staging import connect, stage_query
-from pipeline.state import ensure_state, training_path
+from pipeline.state import ensure_state
 from pipeline.watermarks import refresh
 
 PARAMS = Path("params.yaml")

@@ -14,9 +14,10 @@ from models.segments import by_segment
 from models.sensitivity import previous_rows, sensitivity
 from models.weak_segments import weak_segments
 from pipeline.datasets import case_path, replacing, write_json
+from pipeline.groups import fairness_columns
 from pipeline.params import load_params
 from pipeline.stage import run_stage
-from pipeline.validate_inputs import amounts, fairness_columns, grown_how, important_columns, read_inputs, segment_columns, tables_of
+from pipeline.validate_inputs import amounts, grown_how, important_columns, read_inputs, segment_columns, tables_of
 from pipeline.validate_rejects import changed
 
 OLDER = {1: "the customer's previous observation", 2: "the observation before that"}

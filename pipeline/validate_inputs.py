@@ -12,17 +12,13 @@ from features.errors import RiskError
 from models.bundle import Bundle, load_bundle
 from models.classifier import Settings, columns_of
 from models.scoring import encode, from_raw, score
-from models.segments import slices, words
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json
 from pipeline.frames import read_frame, read_observations
+from pipeline.groups import FEW_LEVELS, distinct, found_column
 
 # What a customer's size and age are read from, where the source gives it.
 SIZE_AND_AGE = ("stmt_log_assets", "stmt_log_revenue", "bg_age_months", "bg_months_as_customer", "exp_log_limit", "txn_amount_log", "obs_age")
-# Groups that people may not be treated differently by, or that a supervisor asks about; the source's own names.
-ASKED_ABOUT = ("region", "ownership", "kind", "sex", "gender", "age", "age_band", "marital_status", "nationality")
-PREFIXES = ("", "bg_", "obs_", "txn_")
-FEW_LEVELS = 12
 MINOR_UNITS = 100
 
 
@@ -79,26 +75,7 @@ def segment_columns(inputs, asked, judged):
         return {name: found_column(inputs, name, "validate.segments")[judged] for name in asked}
     categories = [name for name, values in inputs.columns.items() if isinstance(values, Category)]
     values = inputs.taken([*categories, *(name for name in SIZE_AND_AGE if name in inputs.columns and name not in categories)], judged)
-    return {name: column for name, column in values.items() if _distinct(column) > 1 and (name not in categories or _distinct(column) <= FEW_LEVELS)}
-
-
-def fairness_columns(inputs, asked, judged):
-    """Groups to compare, as strings by column: those asked for, or those of ASKED_ABOUT that the source brings in more than one level. A number
-    of many values is compared in quarters."""
-    if asked != "auto":
-        return {name: _group_names(name, found_column(inputs, name, "validate.fairness")[judged]) for name in asked}
-    found = {name: _own_column(inputs, name) for name in ASKED_ABOUT}
-    strings = {name: _group_names(name, values[judged]) for name, values in found.items() if values is not None}
-    return {name: values for name, values in strings.items() if len({value for value in values if value is not None}) > 1}
-
-
-def found_column(inputs, name, parameter):
-    """A column of the bundle or of the source's observations. Raises: RiskError naming the parameter and the columns near by."""
-    values = _own_column(inputs, name)
-    if values is None:
-        raise RiskError(f"{parameter}: column {name} is neither a feature of the model nor a column of the observations: name one that docs/features.md or "
-                        "your observations list.")
-    return values
+    return {name: column for name, column in values.items() if distinct(column) > 1 and (name not in categories or distinct(column) <= FEW_LEVELS)}
 
 
 def amounts(inputs, asked):
@@ -134,19 +111,6 @@ def grown_how(manifest, threads):
     return columns_of(manifest.columns), msgspec.convert({**manifest.training["settings"], "threads": threads}, Settings)
 
 
-def _own_column(inputs, name):
-    for prefix in PREFIXES:
-        if prefix + name in inputs.columns:
-            return inputs.columns[prefix + name]
-    if name not in inputs.rows:
-        return None
-    values = inputs.rows[name]
-    if pd.api.types.is_numeric_dtype(values):
-        return values.to_numpy(dtype=np.float64)
-    codes, levels = pd.factorize(values, sort=True)
-    return Category(codes.astype(np.int32), tuple(str(level) for level in levels))
-
-
 def _amounts(inputs, asked):
     if asked == "none":
         return np.ones(len(inputs.rows)), "one unit a row"
@@ -157,19 +121,3 @@ def _amounts(inputs, asked):
     if "exp_log_limit" in inputs.columns:
         return np.exp(inputs.columns["exp_log_limit"]) / MINOR_UNITS, "the customer's limit"
     return np.ones(len(inputs.rows)), "one unit a row"
-
-
-def _group_names(name, values):
-    """Strings (None missing) of a column's levels, of its few numbers, or of its quarters in words."""
-    if isinstance(values, Category):
-        return values.strings()
-    if _distinct(values) <= FEW_LEVELS:
-        return np.array([None if np.isnan(value) else f"{value:g}" for value in values], dtype=object)
-    named = np.full(len(values), None, dtype=object)
-    for condition, mask in slices(name, values):
-        named[mask] = None if condition.get("missing") else words(condition)
-    return named
-
-
-def _distinct(values):
-    return len(np.unique(values.codes if isinstance(values, Category) else values[~np.isnan(values)]))

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.datasets import write_json
 from pipeline.files import read_files
 from pipeline.inputs import databases, named_inputs
-from pipeline.state import watermark_path
+from pipeline.places import watermark_path
 
 
 def refresh(source):

@@ -14,10 +14,14 @@ SHARES = frozenset({"share", "quantile", "difference of shares"})
 LOGS = {"log currency units": 1, "log minor units": 100}
 SIGNED_LOGS = {"signed log": 1, "signed log minor units": 100}
 AMOUNTS = frozenset({"minor units", *LOGS, *SIGNED_LOGS})
+# Units of trends of shares, said in percentage points with their sign: 0.02 a year means nothing to who reads the share as 12%.
+POINTS = frozenset({"ratio per year"})
 WEEKDAYS = (_("weekday.0"), _("weekday.1"), _("weekday.2"), _("weekday.3"), _("weekday.4"), _("weekday.5"), _("weekday.6"))
 # Units that are said beside the number, by whether their words depend on the count; other units are not written.
 COUNTED = {"days": _n("unit.days"), "months": _n("unit.months"), "standard deviations": _n("unit.standard deviations"), "points of 9": _n("unit.points of 9")}
 SAID = {"hour": _("unit.hour"), "1 to 5": _("unit.1 to 5"), "1 green to 3 red": _("unit.1 green to 3 red"), "ratio per year": _("unit.ratio per year")}
+# Values that differ only further behind are the same to anybody.
+MOST_DIGITS = 6
 MISSING, UNSEEN, YES, NO = _("value.missing"), _("value.unseen"), _("value.yes"), _("value.no")
 
 
@@ -37,9 +41,30 @@ def format_value(value, unit, *, language):
         return told(WEEKDAYS[int(value) % 7], language=language)
     if unit in SHARES:
         return percent(value, language=language)
-    written = _number(_amount(value, unit) if unit in AMOUNTS else value)
+    written = _signed_points(value) if unit in POINTS else _number(_amount(value, unit) if unit in AMOUNTS else value)
+    return _in_unit(written, unit, language)
+
+
+def format_apart(value, other, unit, *, language):
+    """Two values as `format_value` writes them, with as many digits more as it takes to see that they differ."""
+    written = [format_value(each, unit, language=language) for each in (value, other)]
+    if written[0] != written[1] or value == other or not all(isinstance(each, int | float) for each in (value, other)) or unit == "flag":
+        return tuple(written)
+    scaled = [each * 100 if unit in SHARES | POINTS else _amount(each, unit) if unit in AMOUNTS else each for each in (value, other)]
+    digits = next((digits for digits in range(1, MOST_DIGITS) if round(scaled[0], digits) != round(scaled[1], digits)), MOST_DIGITS)
+    sign, behind = "+" if unit in POINTS else "", "%" if unit in SHARES else ""
+    return tuple(_in_unit(f"{each:{sign},.{digits}f}{behind}", unit, language) for each in scaled)
+
+
+def _in_unit(written, unit, language):
+    """A number that Python wrote, with the locale's symbols and the words of its unit."""
     before, after = _around(unit, written == "1", language)
     return f"{before}{_localised(written, language)}{after}"
+
+
+def _signed_points(share):
+    written = _number(share * 100)
+    return written if written.startswith("-") or written == "0" else f"+{written}"
 
 
 def percent(value, *, language, digits=1):

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from serving import openapi, problems
 from serving.database import StoreUnavailable
 from serving.deadline import TimeLimit
-from serving.endpoints import batches, events, figures, health, model, reports, reviews, scores
+from serving.endpoints import alerts, batches, events, figures, health, model, reports, reviews, scores
 from serving.metrics import Measured
 from serving.service import Service
 from serving.settings import Settings
@@ -24,7 +24,7 @@ def create_app(settings=None, *, clock=utc_now):
     seconds = service.settings.limits.answer_seconds
     app.add_middleware(TimeLimit, seconds=seconds, late=problems.late(seconds))
     app.add_middleware(Measured, metrics=service.metrics)
-    for endpoints in (health, scores, batches, events, reports, reviews, model, figures):
+    for endpoints in (health, scores, batches, events, alerts, reports, reviews, model, figures):
         endpoints.add(app, service)
     openapi.install(app)
     return app

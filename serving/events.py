@@ -8,6 +8,7 @@ import numpy as np
 from models.alerts import crossings, grade_place
 from models.life_cycle import exposure_to_limit, pd_rise
 from serving import messages
+from serving.alert_words import sentence
 from serving.incoming import Conflict, Event, Gone, Overtaken, merged
 from serving.life_cycle import LifeCycleLedger
 from serving.scorer import Asked, Question
@@ -48,9 +49,9 @@ def with_events(state, row, question, stored, languages):
     return _asked(state, row, records, languages, replace(question, as_of=as_of))
 
 
-def told(alert, languages=messages.LANGUAGES):
-    """An alert as a caller gets it, with its sentence in words."""
-    return asdict(alert) | {"words": {language: _sentence(alert, language) for language in languages}}
+def told(crossed, languages=messages.LANGUAGES):
+    """What an event crossed (serving.incoming.Crossed) as a caller gets it, with its sentence in words."""
+    return asdict(crossed) | {"words": {language: sentence(crossed, language=language) for language in languages}}
 
 
 def _record(service, state, row, incoming, event, earlier, languages):
@@ -63,7 +64,7 @@ def _record(service, state, row, incoming, event, earlier, languages):
     request |= {"languages": languages} | ({"standing": asked[1].standing} if asked[1].standing else {})
 
     def store(connection, decisions):
-        incoming.append(connection, event, decisions[0], crossed, after=len(earlier), rules=rules and rules.hash)
+        incoming.append(connection, event, decisions[0], crossed, after=len(earlier), rules=rules)
 
     (body,) = service.record(state, [after], [request], also=store)
     for each in crossed:
@@ -81,7 +82,7 @@ def _again(service, incoming, stored, sent, languages):
 
 
 def _beside(incoming, event_id, decision_id, languages):
-    return {"event_id": event_id, "alerts": [told(alert, languages) for alert in incoming.alerts(decision_id=decision_id)]}
+    return {"event_id": event_id, "alerts": [told(each, languages) for each in incoming.crossed(decision_id)]}
 
 
 def _asked(state, row, records, languages, question):
@@ -116,9 +117,3 @@ def _facts(scored, known, reference):
     own = {"pd_12m": answer.probability, "pd_rise": float(pd_rise(answer.probability, reference)), "grade": grade_place(answer.grade)}
     return facts | own | {"exposure_to_limit": float(ratio)}
 
-
-def _sentence(alert, language):
-    if alert.level is None:
-        return messages.text(f"alert.{alert.kind}", language=language)
-    names = {"trigger": messages.label("trigger", alert.kind, language=language), "state": messages.label("state", alert.level, language=language)}
-    return messages.text("alert.trigger", language=language, **names)

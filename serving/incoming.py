@@ -1,4 +1,4 @@
-"""Events of known customers as they came between two books, kept in a hash chain until a book holds their rows, and the alerts they raised."""
+"""Events of known customers as they came between two books, kept in a hash chain until a book holds their rows, and the thresholds they crossed."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from features.errors import RiskError
 from features.tables import TABLES
 from serving import ledger
+from serving.alerts import Alerts, Sighting
 from serving.schema import alerts, incoming_records
 from serving.values import parse_moment
 
@@ -57,14 +58,17 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Alert:
-    """A threshold that an event crossed: fields as in models.alerts.Crossing, grade the one decided with; rules is the hash of the life cycle's file."""
+class Crossed:
+    """A threshold that an event crossed: fields as in models.alerts.Crossing; alert_id names the alert that was raised or seen again by it, rules is the hash
+    of the life cycle's file. alert_id and severity are None of what was stored before alerts had a life of their own."""
 
     sequence: int
     made_at: datetime
     customer_id: str
+    alert_id: str | None
     kind: str
     level: str | None
+    severity: str | None
     owner: str
     fact: str
     before: float | None
@@ -76,7 +80,7 @@ class Alert:
 
 
 class Incoming:
-    """The events and alerts of one source in a store."""
+    """The events of one source in a store, and what they crossed."""
 
     def __init__(self, store, *, source):
         """store: serving.store.Store."""
@@ -109,26 +113,27 @@ class Incoming:
     def append(self, connection, event, decision, crossed, *, after, rules):
         """Store an event with its decision and the crossings it led to, in the transaction that records the decision.
 
-        after: how many events of the customer it was scored with; rules: hash of the life cycle's file, None without one. Raises Overtaken when the id is
-        stored by now, or the customer has other events.
+        after: how many events of the customer it was scored with; rules: models.life_cycle.LifeCycle, None without one. Raises Overtaken when the id is stored
+        by now, or the customer has other events.
         """
         # In the order in which an erasure locks them, after the decisions' head.
-        heads = {name: ledger.locked_head(connection, name) for name in ("incoming_records", "alerts")}
+        heads = {name: ledger.locked_head(connection, name) for name in ("incoming_records", "alerts", "alert_steps")}
         if self._find(connection, event.event_id) or len(self._of(connection, [event.customer_id])) != after:
             raise Overtaken("Other events of the customer came meanwhile; send it again.")
         shared = {"made_at": decision.made_at, "source": self._source, "event_id": event.event_id, "decision_id": decision.id}
         ledger.append(connection, heads["incoming_records"], [shared | ledger.sealed(event.customer_id, {name: getattr(event, name) for name in KEPT})])
-        marks = [{"kind": each.kind, "level": each.level, "owner": each.owner, "rules": rules} for each in crossed]
-        sealed = [ledger.sealed(event.customer_id, msgspec.to_builtins(each)) for each in crossed]
+        seen = [Sighting(event.customer_id, each, event.event_id, decision.id) for each in crossed]
+        raised = Alerts(self._store, source=self._source).sight(connection, rules, seen, decision.made_at.date())
+        marks = [{"kind": each.kind, "level": each.level, "owner": each.owner, "rules": rules and rules.hash} for each in crossed]
+        sealed = [ledger.sealed(event.customer_id, msgspec.to_builtins(each) | {"alert_id": alert_id})
+                  for each, (alert_id, _) in zip(crossed, raised, strict=True)]
         ledger.append(connection, heads["alerts"], [shared | mark | seal for mark, seal in zip(marks, sealed, strict=True)])
 
-    def alerts(self, *, customer_id=None, decision_id=None, after=0, limit=100):
-        """Alerts with a sequence above `after`, oldest first, at most limit; a filter left out does not filter. Those of erased customers are left out."""
-        query = sa.select(alerts).where(alerts.c.source == self._source, alerts.c.customer_id.is_not(None), alerts.c.sequence > after)
-        for column, value in (("customer_id", customer_id), ("decision_id", decision_id)):
-            query = query if value is None else query.where(alerts.c[column] == value)
+    def crossed(self, decision_id):
+        """[Crossed] of the event that led to a decision, in their order; none of an erased customer."""
+        query = sa.select(alerts).where(alerts.c.source == self._source, alerts.c.customer_id.is_not(None), alerts.c.decision_id == decision_id)
         with self._store.database.reading() as connection:
-            return [_alert(row) for row in connection.execute(query.order_by(alerts.c.sequence).limit(limit)).mappings()]
+            return [_crossed(row) for row in connection.execute(query.order_by(alerts.c.sequence)).mappings()]
 
     def _mine(self):
         return sa.select(incoming_records).where(incoming_records.c.source == self._source).order_by(incoming_records.c.sequence)
@@ -189,7 +194,7 @@ def _stored(row):
     return Stored(row["sequence"], row["made_at"], row["decision_id"], event)
 
 
-def _alert(row):
+def _crossed(row):
     kept = {name: row[name] for name in ("sequence", "made_at", "customer_id", "kind", "level", "owner", "event_id", "decision_id", "rules")}
     told = ledger.opened(row["payload"])
-    return Alert(**kept, **{name: told[name] for name in ("fact", "before", "after", "threshold")})
+    return Crossed(**kept, **{name: told.get(name) for name in ("alert_id", "severity", "fact", "before", "after", "threshold")})

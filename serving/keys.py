@@ -18,7 +18,8 @@ SCOPES = {
     "events": "store an event of a known customer and score it again",
     "reports": "finished reports, each reading logged with its purpose",
     "reviews": "ask for a person's review of a decision, and how it stands",
-    "alerts": "alerts that were raised",
+    "alerts": "early warnings and how they stand",
+    "alert_actions": "put an early warning off, or close it",
     "model": "what answers now: bundle, columns, policy",
     "metrics": "figures on the service for Prometheus",
 }

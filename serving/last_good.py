@@ -5,11 +5,13 @@ from serving.kept import PublicationDamaged
 from serving.scorer import Answer, Reason, Scored, Scorer, freshness_of, with_questions, worded
 
 SUB_SCORE = "sub_"
+UNEXPLAINED = "The book was published without reasons for {customer}, and without a bundle none can be worked out: mend the bundle, or publish all of them " \
+              "(score.reasons)."
 
 
 class LastGood(Scorer):
     """A Scorer of the rows of one publication alone: their scores, grades and reasons are those published, with the contribution of a reason but not of each
-    of its columns. Overrides, states and amounts asked for count as ever."""
+    of its columns. Of a row published without reasons there are none, and its faults say so. Overrides, states and amounts asked for count as ever."""
 
     whole = False
 
@@ -49,14 +51,21 @@ class LastGood(Scorer):
             probability_name=name,
             probability=score[name],
             **{each: score[each] for each in ("pd_low", "pd_high", "raw_score", "points", "grade")},
-            sub_scores={each.removeprefix(SUB_SCORE): total for each, total in score.items() if each.startswith(SUB_SCORE)},
-            reasons=tuple(self._published_reason(reason, asked.languages) for side in ("adverse", "favourable") for reason in score[side]),
+            **self._why(score, asked.languages),
             decision=decision,
             sufficiency=self._sufficiency(len(row.features), sum(value is not None for value in row.features.values()), freshness),
             freshness=freshness or {},
             versions=self.versions,
         )
-        return Scored(answer, row.features, standing, question, takes, published=score, languages=asked.languages)
+        faults = (UNEXPLAINED.format(customer=question.customer_id),) if answer.reasons is None else ()
+        return Scored(answer, row.features, standing, question, takes, published=score, languages=asked.languages, faults=faults)
+
+    def _why(self, score, languages):
+        """Sub-scores and reasons of a published row, both None where it has none."""
+        if score["adverse"] is None:
+            return {"sub_scores": None, "reasons": None}
+        listed = tuple(self._published_reason(reason, languages) for side in ("adverse", "favourable") for reason in score[side])
+        return {"sub_scores": {each.removeprefix(SUB_SCORE): total for each, total in score.items() if each.startswith(SUB_SCORE)}, "reasons": listed}
 
     def _published_reason(self, reason, languages):
         values = tuple({"name": each["name"], "value": each["value"] if each["text"] is None else each["text"], "contribution": None}

@@ -32,6 +32,7 @@ class Metrics:
         self.seconds = self._made(Histogram, "risk_request_seconds", "Time to answer a request.", ("route",), buckets=SECONDS)
         self.decisions = self._made(Counter, "risk_decisions", "Decisions recorded, by what the policy says.", ("use_case", "action", "grade"))
         self.ledger = self._made(Histogram, "risk_ledger_write_seconds", "Time to seal and write one transaction of decisions.", (), buckets=SECONDS)
+        self.shadow = self._made(Counter, "risk_shadow", "Decisions that a bundle on trial scored or could not.", ("use_case", "outcome"))
         self.alerts = self._made(Counter, "risk_alerts", "Thresholds that events crossed.", ("kind",))
 
     def _made(self, kind, name, text, labels, **more):

@@ -1,5 +1,6 @@
 """What the service's OpenAPI document says beyond what its code does: bodies, answers and problems, with examples."""
 
+from models.alert_file import OUTCOMES
 from serving import openapi_examples as examples
 from serving import openapi_parts as parts
 
@@ -101,7 +102,7 @@ BATCH = {
     "responses": {200: _ANSWERS} | PROBLEMS | _BODY | _REPEATED | {404: _problem("The use case is not served here.")},
     "openapi_extra": _asks(parts.BATCH, examples.BATCH),
 }
-_SCORED = {"allOf": [parts.ref("Answer"), parts.whole({"event_id": parts.TEXT, "alerts": parts.listed(parts.ref("Alert"))})]}
+_SCORED = {"allOf": [parts.ref("Answer"), parts.whole({"event_id": parts.TEXT, "alerts": parts.listed(parts.ref("Crossing"))})]}
 EVENT = {
     "responses": {
         200: _told("The event was stored before: the answer it got then.", _SCORED, examples.EVENT_ANSWER),
@@ -118,7 +119,22 @@ EVENT = {
 }
 _PAGE_OF_ALERTS = parts.whole({"alerts": parts.listed(parts.ref("Alert")), "next": parts.WHOLE | {"description": "What to ask `after` next."}})
 ALERTS = {
-    "responses": {200: _told("Alerts, oldest first.", _PAGE_OF_ALERTS, {"alerts": [examples.ALERT], "next": 12})} | PROBLEMS | _WRONG,
+    "responses": {200: _told("Alerts, by what happened to them last.", _PAGE_OF_ALERTS, {"alerts": [examples.ALERT], "next": 31})} | PROBLEMS | _WRONG,
+}
+_ACTED_ON = PROBLEMS | _BODY | {404: _problem("There is no such alert."), 409: _problem("The alert was closed before.")}
+_BY = {"type": "string", "minLength": 1, "maxLength": parts.MAX_TEXT, "description": "The person who does it."}
+_WHY = {"type": "string", "minLength": 1, "maxLength": parts.MAX_TEXT}
+_SNOOZE = parts.whole(
+    {"until": {"type": "string", "format": "date", "description": "The day on which it wakes, at most alerts.snooze_days of life_cycle.yaml ahead."},
+     "by": _BY, "reason": _WHY}, additionalProperties=False)
+_CLOSE = parts.whole({"outcome": {"enum": list(OUTCOMES)}, "by": _BY, "note": _WHY | {"description": "What was found or done."}}, additionalProperties=False)
+SNOOZE = {
+    "responses": {200: _told("The alert sleeps until that day, or until it gets worse by a step.", parts.ref("Alert"), examples.ALERT)} | _ACTED_ON,
+    "openapi_extra": _asks(_SNOOZE, {"hearing": {"value": examples.SNOOZE}}),
+}
+CLOSE = {
+    "responses": {200: _told("The alert is closed.", parts.ref("Alert"), examples.CLOSED)} | _ACTED_ON,
+    "openapi_extra": _asks(_CLOSE, {"acted": {"value": examples.CLOSE}}),
 }
 MODEL = {
     "responses": {200: _told("What answers.", parts.ref("Model"), examples.MODEL)} | PROBLEMS | _WRONG | {404: _problem("The use case is not served here.")},

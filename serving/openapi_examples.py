@@ -106,12 +106,12 @@ ANSWER = {
     "versions": _VERSIONS,
     "faults": [],
 }
-ALERT = {
-    "sequence": 12,
-    "made_at": "2026-03-31T08:00:00.123456",
+_CROSSED = {
     "customer_id": CUSTOMER,
+    "alert_id": "5b0f3c9a7d21",
     "kind": "lawsuit",
     "level": "watch",
+    "severity": "medium",
     "owner": "legal",
     "fact": "lawsuits",
     "before": 0.0,
@@ -120,9 +120,28 @@ ALERT = {
     "event_id": "crm-20260331-18",
     "decision_id": ANSWER["decision_id"],
     "rules": "5d1f0c7a…",
-    "words": {"en": "An event brought lawsuits to the threshold of the state: watch-list.", "zh": "一个事件使诉讼次数达到“观察名单”状态的阈值。"},
+    "words": {
+        "en": "Lawsuits of the last 90 days: 1, before 0. The threshold is 1 and calls for the state: watch-list.",
+        "zh": "近90天诉讼次数：1，此前为0。阈值为1，对应状态：观察名单。",
+    },
 }
-EVENT_ANSWER = ANSWER | {"event_id": "crm-20260331-18", "alerts": [ALERT]}
+CROSSING = {"sequence": 12, "made_at": "2026-03-31T08:00:00.123456"} | _CROSSED
+ALERT = _CROSSED | {
+    "sequence": 31,
+    "made_at": "2026-03-31T09:10:00.123456",
+    "with": "legal",
+    "state": "snoozed",
+    "raised_on": "2026-03-31",
+    "seen_on": "2026-03-31",
+    "sightings": 1,
+    "deadline": "2026-04-10",
+    "snoozed_until": "2026-04-10",
+}
+SNOOZE = {"until": "2026-04-10", "by": "lin", "reason": "The hearing is on 9 April."}
+CLOSE = {"outcome": "acted", "by": "lin", "note": "Limit halved, a guarantee asked for."}
+CLOSED = {name: value for name, value in ALERT.items() if name != "snoozed_until"} | {
+    "state": "closed", "outcome": "acted", "closed_on": "2026-04-01", "closed_by": "lin", "note": CLOSE["note"]}
+EVENT_ANSWER = ANSWER | {"event_id": "crm-20260331-18", "alerts": [CROSSING]}
 MODEL = {
     "source": "simulated",
     "use_case": "default",

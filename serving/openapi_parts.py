@@ -1,6 +1,7 @@
 """The parts of the OpenAPI document: schemas of rows, questions and answers, and the examples, which tests send and hold against the schemas."""
 
 from features.tables import TABLES
+from models.alert_file import ASLEEP, DONE, OPEN, OUTCOMES, OVERDUE, SEVERITIES
 from models.policy import ACTIONS, FRAUD_ACTIONS
 from models.policy_file import ROUTES
 from models.reasons import COMPARED_WITH, SUB_SCORES
@@ -60,6 +61,20 @@ def _column(column):
     return schema if column.required and column.name != "customer_id" else or_null(schema)
 
 
+REASONS = (
+    "What raises the risk most, then what lowers it most. Null, as the sub-scores, where no bundle answers and the book was published without: a fault says so."
+)
+
+_CROSSED = {
+    "kind": TEXT | {"description": "A trigger of life_cycle.yaml, grade_worse or pd_jump."},
+    "level": or_null(TEXT) | {"description": "The state that the trigger calls for."},
+    "severity": or_null(TEXT) | {"enum": [*SEVERITIES, None]},
+    "owner": TEXT | {"description": "The department that has to act."},
+    "fact": TEXT,
+    "before": or_null(NUMBER),
+    "after": or_null(NUMBER),
+    "threshold": or_null(NUMBER),
+}
 COMPONENTS = {
     "Problem": whole(
         {
@@ -126,8 +141,8 @@ COMPONENTS = {
             "raw_score": NUMBER,
             "points": NUMBER,
             "grade": TEXT,
-            "sub_scores": whole(dict.fromkeys(SUB_SCORES, NUMBER), description="In log-odds around the base value; positive is riskier."),
-            "reasons": listed(ref("Reason"), description="What raises the risk most, then what lowers it most."),
+            "sub_scores": or_null(whole(dict.fromkeys(SUB_SCORES, NUMBER), description="In log-odds around the base value; above 0 is riskier; or null.")),
+            "reasons": or_null(listed(ref("Reason"), description=REASONS)),
             "decision": ref("Decision"),
             "sufficiency": whole(
                 {"columns": WHOLE, "known": WHOLE, "share": NUMBER, "tables": or_null(listed(TEXT)), "absent": or_null(listed(TEXT))},
@@ -142,23 +157,44 @@ COMPONENTS = {
         optional=("human_review",),
         description="A score with reasons and a decision, as it was recorded.",
     ),
-    "Alert": whole(
+    "Crossing": whole(
         {
             "sequence": WHOLE,
             "made_at": MOMENT,
             "customer_id": ID,
-            "kind": TEXT | {"description": "A trigger of life_cycle.yaml, grade_worse or pd_jump."},
-            "level": or_null(TEXT) | {"description": "The state that the trigger calls for."},
-            "owner": TEXT | {"description": "The department that has to act."},
-            "fact": TEXT,
-            "before": or_null(NUMBER),
-            "after": or_null(NUMBER),
-            "threshold": or_null(NUMBER),
+            "alert_id": or_null(TEXT) | {"description": "The early warning that was raised or seen again; null before there were any."},
+            **_CROSSED,
             "event_id": TEXT,
             "decision_id": TEXT,
             "rules": TEXT | {"description": "Hash of the life_cycle.yaml it follows from."},
             "words": BY_LANGUAGE,
-        }
+        },
+        description="A threshold that an event crossed.",
+    ),
+    "Alert": whole(
+        {
+            "alert_id": TEXT,
+            "sequence": WHOLE | {"description": "Of what happened to it last."},
+            "made_at": MOMENT,
+            "customer_id": ID,
+            **_CROSSED,
+            "with": TEXT | {"description": "Who has it now: the owner, or the level of life_cycle.yaml that it was passed on to."},
+            "state": {"enum": [OPEN, ASLEEP, OVERDUE, DONE]},
+            "raised_on": TEXT,
+            "seen_on": TEXT,
+            "sightings": WHOLE,
+            "deadline": TEXT,
+            "snoozed_until": or_null(TEXT),
+            "outcome": or_null(TEXT) | {"enum": [*OUTCOMES, None]},
+            **dict.fromkeys(("closed_on", "closed_by", "note"), or_null(TEXT)),
+            "event_id": or_null(TEXT) | {"description": "The event that showed it last; null where a night did."},
+            "decision_id": or_null(TEXT),
+            "rules": or_null(TEXT) | {"description": "Hash of the life_cycle.yaml it follows from."},
+            "words": BY_LANGUAGE,
+        },
+        # Always there; but FastAPI leaves a null out of an example.
+        optional=("snoozed_until", "outcome", "closed_on", "closed_by", "note", "event_id", "decision_id"),
+        description="An early warning as it stands, with the gravest thing seen of it.",
     ),
     "Model": whole(
         {

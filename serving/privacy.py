@@ -55,7 +55,11 @@ RETAINED = (
     Retained("report_access", "who read a report on the customer, and why", "prove who saw what", 3 * YEAR),
     Retained("incoming_records", "what happened to the customer between two books, as it was sent", "judge it before the next book does", 5 * YEAR),
     Retained("alerts", "thresholds that an event crossed", "warn early, and prove that it was", 5 * YEAR),
+    Retained("alert_steps", "what was seen of each alert, and what people did about it", "act in time, and judge the alerts later", 5 * YEAR, after_last=True),
+    Retained("alert_states", "which alerts are open", "tell nothing twice", None),
+    Retained("alert_facts", "what the last night knew, and which nights looked at the customer", "tell what is new, and judge the alerts later", None),
     Retained("human_reviews", "the person's statement and the answer", "answer a person's request, and prove it", 5 * YEAR, after_last=True),
+    Retained("shadow_scores", "what a model on trial would have said of a decision", "judge it beside the champion, until the next trial begins", None),
     Retained("committee_decisions", "what the committee decided about the customer", "follow up what was decided, and prove it", 5 * YEAR, after_last=True),
 )
 RETAINED_BY_TABLE = {each.table: each for each in RETAINED}

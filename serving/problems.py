@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from features.errors import RiskError
+from serving.alerts import AlreadyClosed, UnknownAlert
 from serving.clocks import ClockBehind
 from serving.current import NothingToServe
 from serving.database import StoreUnavailable
@@ -80,9 +81,10 @@ class TooManyRequests(RiskError):
 
 # The most particular class first: a RiskError of none of these is about what the caller sent.
 STATUS = (
-    *((MalformedKey, 400), (CallerGone, 400), (Unauthenticated, 401), (Forbidden, 403), (Unknown, 404), (UnknownCase, 404), (TooSlow, 408)),
-    *((Waiting, 409), (Conflict, 409), (AnswerErased, 410), (Gone, 410), (TooLarge, 413), (Refused, 422), (TooManyRequests, 429)),
-    *((Overtaken, 503), (StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (ClockBehind, 503), (TooLate, 503), (RiskError, 422)),
+    *((MalformedKey, 400), (CallerGone, 400), (Unauthenticated, 401), (Forbidden, 403), (Unknown, 404), (UnknownAlert, 404), (UnknownCase, 404)),
+    *((TooSlow, 408), (AlreadyClosed, 409), (Waiting, 409), (Conflict, 409), (AnswerErased, 410), (Gone, 410), (TooLarge, 413), (Refused, 422)),
+    *((TooManyRequests, 429), (Overtaken, 503), (StoreUnavailable, 503), (NothingToServe, 503), (PublicationDamaged, 503), (ClockBehind, 503)),
+    *((TooLate, 503), (RiskError, 422)),
 )
 
 

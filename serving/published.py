@@ -169,6 +169,11 @@ class Published(Parts):
         rows = self._rows(FIND, subject_id)
         return _book_row(rows[0]) if rows else None
 
+    def score(self, subject_id):
+        """The score of a subject without its features and records, or None."""
+        rows = self._rows("select score from scores where subject_id = ?", subject_id)
+        return _loosen(rows[0][0]) if rows else None
+
     def report(self, customer_id, language):
         """The bytes of a published page: on a customer, or the portfolio's (serving.published_reports.PORTFOLIO); None where there is none."""
         try:

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Date, DateTime, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 # The newest revision under serving/migrations: a database that says it already has it is opened without importing alembic.
-REVISION = "0008"
+REVISION = "0011"
 
 metadata = MetaData()
 
@@ -219,6 +219,63 @@ alerts = _chained(
     Index("alerts_by_decision", "decision_id"),
 )
 
+# What happened to each alert: step as in models.alert_life, `raised` first; severity, deadline and place (how many levels it was passed on) as they are from
+# then on, until the day it wakes. event_id and decision_id only where an event was what was seen. The facts seen, and a person's words, stand in the payload.
+alert_steps = _chained(
+    "alert_steps",
+    Column("source", String(128), nullable=False),
+    Column("alert_id", String(16), nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("owner", String(16), nullable=False),
+    Column("on_day", Date(), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("place", Integer(), nullable=False),
+    Column("deadline", Date(), nullable=False),
+    Column("until", Date()),
+    Column("outcome", String(16)),
+    Column("actor", Text(), nullable=False),
+    Column("rules", String(64)),
+    Column("event_id", String(200)),
+    Column("decision_id", String(64)),
+    *_sealed(),
+    Index("alert_steps_by_customer", "customer_id", "sequence"),
+    Index("alert_steps_by_alert", "alert_id", "sequence"),
+    Index("alert_steps_by_day", "source", "step", "on_day"),
+)
+
+# The latest alert of each kind on each customer, as its steps leave it: the key is why there are never two open ones.
+alert_states = Table(
+    "alert_states",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("customer_id", Text(), primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("alert_id", String(16), nullable=False),
+    Column("owner", String(16), nullable=False),
+    Column("deadline", Date(), nullable=False),
+    Column("outcome", String(16)),
+    Column("sequence", BigInteger(), nullable=False),
+    Index("alert_states_by_alert", "alert_id"),
+    Index("alert_states_by_outcome", "source", "outcome", "deadline"),
+)
+
+# What the nights knew: of each customer the nights it was first and last looked at, how many rows alert_steps had after the last, its facts (JSON {name:
+# number}), the score that the next is held against and its night, and the nights on which watching the riskiest alone would have named it (JSON list of days).
+alert_facts = Table(
+    "alert_facts",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("customer_id", Text(), primary_key=True),
+    Column("first_on", Date(), nullable=False),
+    Column("last_on", Date(), nullable=False),
+    Column("sequence", BigInteger(), nullable=False),
+    Column("facts", Text(), nullable=False),
+    Column("reference_on", Date(), nullable=False),
+    Column("reference", Text(), nullable=False),
+    Column("riskiest", Text(), nullable=False),
+)
+
 # What the committee decided: kind `decided` says which department's owner does it by when, `closed` how it ended (outcome). The text stands in the payload; a
 # decision that names nobody has no customer_id and keeps its payload.
 committee_decisions = _chained(
@@ -233,6 +290,40 @@ committee_decisions = _chained(
     Column("outcome", String(16)),
     *_sealed(),
     Index("committee_decisions_by_customer", "customer_id", "sequence"),
+)
+
+# What a bundle that is tried in shadow said of a decision, after the champion's was answered: both by the policy alone.
+shadow_scores = Table(
+    "shadow_scores",
+    metadata,
+    Column("decision_id", String(64), primary_key=True),
+    Column("shadow", String(64), primary_key=True),
+    Column("source", String(128), nullable=False),
+    Column("use_case", String(32), nullable=False),
+    Column("customer_id", Text(), nullable=False),
+    Column("scored_at", DateTime(), nullable=False),
+    Column("champion", String(64), nullable=False),
+    Column("champion_probability", Float(), nullable=False),
+    Column("champion_grade", String(16), nullable=False),
+    Column("champion_action", String(16), nullable=False),
+    Column("shadow_probability", Float(), nullable=False),
+    Column("shadow_grade", String(16), nullable=False),
+    Column("shadow_action", String(16), nullable=False),
+    Index("shadow_scores_by_shadow", "source", "use_case", "shadow"),
+    Index("shadow_scores_by_customer", "customer_id"),
+)
+
+# What it said of a published book, in figures about nobody: effect is the JSON of `models.gate_effect.effect_of`.
+shadow_nights = Table(
+    "shadow_nights",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("use_case", String(32), primary_key=True),
+    Column("shadow", String(64), primary_key=True),
+    Column("as_of", String(32), primary_key=True),
+    Column("champion", String(64), nullable=False),
+    Column("scored_at", DateTime(), nullable=False),
+    Column("effect", Text(), nullable=False),
 )
 
 policies = Table(
@@ -266,6 +357,60 @@ daily_spend = Table(
     Column("spent", BigInteger(), nullable=False),
 )
 
+# Runs of the scheduled job: key names the period (2026-11, 2026-W48, 2026-11-26); without an outcome a run is under way, or was killed.
+cycle_runs = Table(
+    "cycle_runs",
+    metadata,
+    Column("id", SEQUENCE, primary_key=True),
+    Column("source", String(128), nullable=False),
+    Column("period", String(8), nullable=False),
+    Column("key", String(16), nullable=False),
+    Column("as_of", Date(), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", BigInteger(), nullable=False),
+    Column("started_at", DateTime(), nullable=False),
+    Column("ended_at", DateTime()),
+    Column("outcome", String(16)),
+    Column("sentence", Text(), nullable=False),
+    Index("cycle_runs_by_period", "source", "period", "key"),
+)
+
+# A run's steps in the order they began; detail is JSON, what a later run needs to carry on with a step that was begun.
+cycle_steps = Table(
+    "cycle_steps",
+    metadata,
+    Column("id", SEQUENCE, primary_key=True),
+    Column("run", BigInteger(), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("use_case", String(32)),
+    Column("name", String(32), nullable=False),
+    Column("detail", Text(), nullable=False),
+    Column("started_at", DateTime(), nullable=False),
+    Column("ended_at", DateTime()),
+    Column("outcome", String(16)),
+    Column("sentence", Text(), nullable=False),
+    Index("cycle_steps_by_run", "run"),
+    Index("cycle_steps_by_name", "source", "use_case", "name"),
+)
+
+# What is to be told: written as a file (filed_at), and sent by webhook when due_at has come (without one nothing is); fault is why the last attempt failed.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("made_at", DateTime(), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Text(), nullable=False),
+    Column("filed_at", DateTime()),
+    Column("due_at", DateTime()),
+    Column("attempts", Integer(), nullable=False),
+    Column("sent_at", DateTime()),
+    Column("given_up_at", DateTime()),
+    Column("fault", Text()),
+    Index("notifications_by_due", "due_at"),
+)
+
 # One row per chain: how many rows it has and the hash of the last one. Whoever appends locks it first.
 heads = Table(
     "heads",
@@ -278,5 +423,5 @@ heads = Table(
 CHAINS = {
     table.name: table
     for table in (decisions, promotions, erasures, transitions, playbook_events, overrides, reviews, report_access, human_reviews, incoming_records, alerts,
-                  committee_decisions)
+                  alert_steps, committee_decisions)
 }

@@ -90,7 +90,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller is told; raw_score and sub_scores in log-odds, points on the bundle's scale, money in minor units. pd_low, pd_high: the
-    probability's interval, None where the bundle has none.
+    probability's interval, None where the bundle has none. sub_scores, reasons: None where neither bundle nor publication can tell (serving.last_good).
 
     sufficiency: how many of the model's columns are known, and which of its tables have rows (None when features came without records). freshness: per
     table the latest moment at which anything was known. versions: hashes of bundle, policy, context and publication.
@@ -106,8 +106,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     raw_score: float
     points: float
     grade: str
-    sub_scores: dict
-    reasons: tuple
+    sub_scores: dict | None
+    reasons: tuple | None
     decision: dict
     sufficiency: dict
     freshness: dict
@@ -118,7 +118,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Scored:
     """An answer with the values it rests on, to be kept with it: every column of the bundle by name, the standing the policy saw, and the question. takes: what
     its decision takes of its day, in the unit of the question's `spent`. published: the row of scores it was read from, where no bundle scored it
-    (serving.last_good). languages: as in Asked."""
+    (serving.last_good). languages: as in Asked. faults: what this answer lacks, as sentences, beside what is wrong with all."""
 
     answer: Answer
     values: dict
@@ -127,6 +127,7 @@ class Scored:
     takes: int = 0
     published: Mapping | None = None
     languages: tuple = ()
+    faults: tuple = ()
 
 
 class Scorer:

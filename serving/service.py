@@ -13,6 +13,7 @@ from features.errors import RiskError
 from models.life_cycle_file import BY_POLICY, STATES
 from serving import deadline, logs
 from serving.access import Access
+from serving.alerts import Alerts
 from serving.clocks import refuse_book_ahead
 from serving.current import Current, NothingToServe
 from serving.daily_spend import Draw
@@ -24,6 +25,7 @@ from serving.overrides import Overrides
 from serving.problems import Unknown
 from serving.pseudonyms import Pseudonyms
 from serving.repeats import AnswerErased
+from serving.shadow import Shadow
 from serving.store import Entry, Recording, Store, utc_now
 from serving.together import Call, together
 
@@ -53,6 +55,7 @@ class Service:
         self.access = Access(self.ledger, clock=clock, limits=settings.limits)
         self._threads, self._together = _threads(), {name: together(self) for name in settings.use_cases}
         self.current = {name: Current(settings.var, source=settings.source, use_case=name) for name in settings.use_cases}
+        self.shadow = Shadow(self)
 
     def ledger(self):
         """The operational database, its tables up to date. Raises StoreUnavailable, a RiskError, while it is down."""
@@ -65,8 +68,13 @@ class Service:
         """The events of known customers that came between two books."""
         return Incoming(self.ledger(), source=self.settings.source)
 
+    def alerts(self):
+        """The alerts of the source that is served."""
+        return Alerts(self.ledger(), source=self.settings.source)
+
     def close(self):
         """End what runs beside requests and close the database's connections; a later use opens new ones."""
+        self.shadow.close()
         self._threads.shutdown()
         self._threads = _threads()
         self._store.close()
@@ -162,9 +170,10 @@ class Service:
         return recorded
 
     def bodies(self, recorded):
-        """The bodies of a request's decisions, counted and noted in its line of the log."""
+        """The bodies of a request's decisions, counted, noted in its line of the log and shown to the shadow."""
         bodies = [told(decision) for decision in recorded]
         self.metrics.decided([body for body, decision in zip(bodies, recorded, strict=True) if decision.given is not None])
+        self.shadow.offer(recorded)
         logs.note(decision_id=bodies[0]["decision_id"], decisions=len(bodies), bundle=bodies[0]["versions"]["bundle"][:12])
         return bodies
 
@@ -206,7 +215,8 @@ class Service:
                 causes.append(str(error))
             else:
                 faults += () if state is None else state.faults
-        return causes, faults
+        # One book too old is one sentence, however many use cases are served from it.
+        return list(dict.fromkeys(causes)), list(dict.fromkeys(faults))
 
 
 def _threads():
@@ -215,7 +225,7 @@ def _threads():
 
 def payload_of(scored, *, request, decision_id, source, faults):
     """What the ledger keeps of a decision; `answer` is the body the caller gets, but for the time at which it was recorded."""
-    body = body_of(scored.answer, decision_id=decision_id, source=source, faults=faults)
+    body = body_of(scored.answer, decision_id=decision_id, source=source, faults=(*faults, *scored.faults))
     question = msgspec.to_builtins(scored.question)
     told = {} if scored.published is None else {"published": scored.published}
     return {"request": request, "question": question, "features": scored.values, "standing": scored.standing, **told, "answer": body}

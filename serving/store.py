@@ -18,6 +18,8 @@ from serving.database import Database
 from serving.ledger import CHUNK
 from serving.schema import CHAINS, REVISION, decisions, heads, metadata, policies, promotions
 
+# Actions of the promotion ledger that change the champion.
+CHANGES = ("promote", "rollback")
 # Tables that hold customers and are no chain: their rows can be deleted.
 PLAIN = [table for table in metadata.sorted_tables if "customer_id" in table.c and table.name not in CHAINS]
 # Built once: SQLAlchemy takes longer to build and recognise a statement than SQLite to run it.
@@ -86,7 +88,9 @@ STORED = tuple(name for name in Decision.__dataclass_fields__ if name not in ("c
 
 @dataclass(frozen=True)
 class Promotion:
-    """A change of champion: made_at is naive UTC, action is promote or rollback, evidence what the gate and the measurements said."""
+    """An entry of the promotion ledger: made_at is naive UTC, action one of CHANGES or of request, shadow and shadow_end (pipeline.promote), which change no
+    champion; bundle is the one that becomes champion, is asked for or is tried, previous_bundle the champion before; policy the hash of the policy in force
+    from then on; evidence what the gate and the measurements said."""
 
     sequence: int
     made_at: datetime
@@ -243,7 +247,7 @@ class Store:
     # --- promotions and policies -----------------------------------------------------------------------------------------------
 
     def record_promotion(self, *, use_case, source, bundle, previous_bundle, actor, reason, evidence, policy=None, action="promote"):
-        """Append one change of champion and return it as recorded; evidence: a mapping that JSON can carry."""
+        """Append one entry to the promotion ledger and return it as recorded; evidence: a mapping that JSON can carry."""
         content = {
             "use_case": use_case,
             "source": source,
@@ -257,9 +261,10 @@ class Store:
             (row,) = ledger.append(connection, ledger.locked_head(connection, "promotions"), [content])
         return _promotion(row)
 
-    def promotions(self, *, use_case=None, source=None):
-        """All changes of champion, oldest first; a filter left out does not filter."""
+    def promotions(self, *, use_case=None, source=None, every=False):
+        """All changes of champion, or with `every` all entries of the promotion ledger, oldest first; a filter left out does not filter."""
         query = sa.select(promotions).order_by(promotions.c.sequence)
+        query = query if every else query.where(promotions.c.action.in_(CHANGES))
         query = query if use_case is None else query.where(promotions.c.use_case == use_case)
         query = query if source is None else query.where(promotions.c.source == source)
         with self.database.reading() as connection:

@@ -16,9 +16,9 @@ from features.arrays import Category, categorize
 from features.errors import RiskError
 from models.classifier import FOLDS, freeze_levels
 from models.discrimination import auc, average_precision, capture, compare_auc, ks
+from models.histograms import level_counts
 from models.sample import CALIBRATION, DEVELOPMENT, OUT_OF_TIME, VALIDATION, split_by_time
 from models.scoring import encode, from_raw, lay_out, score
-from models.stability import level_counts
 from models.sufficiency import LEAST_BAD, MANY_LEVELS, told_bad, told_columns
 from models.validation import metrics
 from pipeline.columns import read_columns

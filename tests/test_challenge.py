@@ -16,7 +16,7 @@ from pipeline.challenge import compare, constant, verdict
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.frames import read_frame
-from pipeline.reports.portfolio import _challenger
+from pipeline.reports.portfolio_health import _challenger
 from pipeline.reports.text import Words
 
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from builders import customer, write_tables
+from builders import customer, outcome, write_tables
 from click.testing import CliRunner
 from databases import Clock
 from report_world import put
@@ -182,6 +183,23 @@ def no_outcomes():
     about = json.loads(Path("data/ingest.json").read_text(encoding="utf-8"))
     Path("data/ingest.json").write_text(json.dumps(about | {"today": "2024-06-30"}), encoding="utf-8")
     write_tables("data/tables", {"outcomes": []})
+
+
+def test_a_past_months_pack_judges_overrides_by_no_later_outcome(store, clock):
+    about = json.loads(Path("data/ingest.json").read_text(encoding="utf-8"))
+    Path("data/ingest.json").write_text(json.dumps(about | {"today": "2024-12-31"}), encoding="utf-8")
+    late = outcome("C2", occurred_at=datetime(2023, 12, 20), known_at=datetime(2024, 9, 1))
+    write_tables("data/tables", {"outcomes": [late, outcome("C3", occurred_at=datetime(2023, 12, 20), known_at=datetime(2024, 1, 2))]})
+    beside = pd.DataFrame({"customer_id": ["X1", "X2"], "as_of": pd.to_datetime(["2023-03-31", "2023-09-30"]), "grade": "D", "target": [0.0, 1.0]})
+    Path("data/default/evaluation").mkdir(exist_ok=True)
+    beside.to_parquet("data/default/evaluation/predictions.parquet")
+    clock.now = datetime(2023, 3, 1, 9)
+    given = {"reason_code": "security", "reason": "guarantee", "author": "anna", "approver": "ben", "expires_on": date(2023, 5, 1)}
+    for customer_id in ("C2", "C3"):
+        Overrides(store, source=SOURCE).grant(customer_id, Change(action="approve", limit=50_000_000), SAID, policy=load_policy("policy.yaml"), **given)
+    july, december = (committee_pack.month_facts(store, SOURCE, date(2024, month, 1), datetime(2024, month, 31, 23), load_policy("policy.yaml").spec,
+                                                 book_day=date(2024, 6, 30)).hit_rates[0] for month in (7, 12))
+    assert [(each["matured"], each["right"], each["comparable"]) for each in (july, december)] == [(2, 1, 1), (2, 0, 2)]
 
 
 def test_a_past_months_pack_knows_no_later_renewal_or_end(store, clock):

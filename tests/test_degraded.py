@@ -108,6 +108,46 @@ def test_a_book_published_before_comparisons_still_words_its_reasons(tmp_path):
     assert all(reason["sentence"]["zh"].endswith("。") for reason in reasons)
 
 
+KEPT = ("sub_financial", "sub_behavioural", "sub_cash_flow", "sub_background", "adverse", "favourable")
+UNEXPLAINED = "The book was published without reasons for C1, and without a bundle none can be worked out: mend the bundle, or publish all of them " \
+              "(score.reasons)."
+
+
+def published_without_reasons(var):
+    (row,) = scored_rows()
+    row.score.update(dict.fromkeys(KEPT))
+    published(var, rows=[row], catalogue=catalogue("default").only(NAMES["default"]).to_dict())
+
+
+def test_reasons_that_were_not_published_are_worked_out_to_the_bit_when_they_are_asked_for(tmp_path):
+    published_without_reasons(tmp_path)
+    with client_of(tmp_path) as client:
+        answer = client.get("/v1/customers/C1").json()
+    (row,) = scored_rows()
+    wanted = [*row.score["adverse"], *row.score["favourable"]]
+    assert [(each["message_id"], each["factor"], each["contribution"]) for each in answer["reasons"]] == [
+        (each["message_id"], each["factor"], each["contribution"]) for each in wanted]
+    for found, kept in zip(answer["reasons"], wanted, strict=True):
+        assert [(each["name"], each["value"]) for each in found["values"]] == [
+            (each["name"], each["value"] if each["text"] is None else each["text"]) for each in kept["features"]]
+        compared = kept["comparison"]
+        sides = {side: compared[side] if compared[f"{side}_text"] is None else compared[f"{side}_text"] for side in ("value", "reference")}
+        assert found["comparison"] == {"kind": compared["kind"], "name": compared["name"], **sides}
+    assert answer["sub_scores"] == {name.removeprefix("sub_"): row.score[name] for name in KEPT[:4]}
+    assert answer["faults"] == []
+
+
+def test_reasons_that_were_not_published_are_said_to_lack_while_no_bundle_answers(tmp_path):
+    published_without_reasons(tmp_path)
+    ruin(tmp_path)
+    with client_of(tmp_path) as client:
+        answer = client.get("/v1/customers/C1").json()
+    assert (answer["reasons"], answer["sub_scores"], answer["faults"][2:]) == (None, None, [UNEXPLAINED])
+    with Store(tmp_path / "risk.db") as store:
+        found = replay(store, tmp_path, answer["decision_id"])
+    assert (found.identical, found.differences) == (True, ())
+
+
 def test_a_known_transaction_gets_its_published_score(tmp_path):
     scored_book(tmp_path, "fraud")
     with client_of(tmp_path, use_cases=("fraud",)) as client:
@@ -232,6 +272,13 @@ def test_a_book_older_than_it_may_be_is_a_flag_with_its_date(tmp_path, allowed, 
     with client_of(tmp_path) as client:
         answers = [client.get("/v1/customers/C1").json(), client.post("/v1/score", json={"customer_id": "C1", "records": records()}).json()]
     assert [answer["faults"] for answer in answers] == [[said] if flagged else []] * 2
+
+
+def test_one_book_too_old_is_one_fault_whatever_is_served_from_it(tmp_path):
+    for use_case in ("default", "fraud"):
+        published(tmp_path, use_case=use_case, stale_days=30)
+    with client_of(tmp_path, use_cases=("default", "fraud")) as client:
+        assert ["may be 30 days old" in fault for fault in client.get("/ready").json()["faults"]] == [True]
 
 
 def test_a_book_that_grows_old_while_served_is_flagged_from_that_day(tmp_path):

@@ -186,6 +186,42 @@ def test_the_chinese_page_speaks_chinese(pages):
     assert not re.search(r"[\u4e00-\u9fff]", pages["en"].raw.replace("中文", ""))
 
 
+# Three English words in a row; names of methods and of columns are not so long.
+ENGLISH = re.compile(r"[A-Za-z]{2,}(?:,? [a-z]{2,}){2,}")
+
+
+def test_nothing_that_a_stage_wrote_is_left_in_english_on_the_chinese_page(pages):
+    assert 'lang="en"' not in re.sub(r"<a [^>]*>", "", pages["zh"].raw)
+    assert [found for text in pages["zh"].sections.values() for found in ENGLISH.findall(text)] == []
+
+
+def test_what_a_stage_wrote_is_told_in_chinese_whatever_it_is(made):
+    oddity = {"table": "payments", "meaning": "No row of invoices has this id.", "rows": 3, "example": "I9"}
+    tables = made.about["tables"] | {"payments": made.about["tables"]["payments"] | {"rejected": {"amount is not a money: a decimal comma": 2}}}
+    gate = {"verdict": "keep", "first": False, "reasons": [{"check": "stability", "passed": False, "detail": "the score's stability was not measured"}]}
+    leaks = made.leaks | {"notes": ["17% of the judged rows belong to customers that also train, so the figures flatter the model on new customers."],
+                          "warnings": ["Only 9 customers with a bad row judge, and 30 are few: the intervals of all figures are wide, and right."]}
+    shown = view(replace(made, about=made.about | {"findings": [oddity], "tables": tables}, gate=gate, leaks=leaks), "zh")
+    for key, told in (("data", "数据表“发票”中没有该编号。"), ("data", "amount 不是金额：小数逗号"), ("gate", "未测量评分的稳定性"),
+                      ("samples", "17% 的检验行属于也参与训练的客户"), ("limits", "仅有 9 个坏客户用于检验")):
+        assert told in said(shown, key)
+
+
+def test_what_an_author_wrote_of_a_source_stands_as_it_is_and_is_marked(made):
+    shown = view(replace(made, about=made.about | {"description": "our debtors since 2009"}), "zh")
+    assert '<span lang="en">our debtors since 2009</span>' in said(shown, "identity")
+
+
+@pytest.mark.parametrize(("protocol", "told"), [
+    ({"kind": "by_time", "development_to": "2014-06-30", "out_of_time_from": "2015-06-30", "out_of_time_to": "2016-06-30"},
+     "by time, learning up to 30 Jun 2014, judged from 30 Jun 2015, judged up to 30 Jun 2016"),
+    ({"kind": "k_fold", "only": {"year": "1"}, "as_of_from": None, "seed": 0, "folds": 10, "repeats": 1}, "fold by fold, only year = 1, seed 0, 10 folds"),
+    ({"kind": "random", "only": {}, "test_share": 0.3, "rounds": 5}, "at random, judged share 0.3, 5 rounds"),
+    ({"kind": "grouped", "folds": 5}, "fold by fold, customers kept whole, 5 folds")])
+def test_a_published_protocol_is_said_in_words(made, protocol, told):
+    assert told in said(view(replace(made, maturity=made.maturity | {"protocol": protocol})), "data")
+
+
 def test_the_tests_show_what_evaluate_measured(run, pages):
     full, page = artefact(run, FULL), pages["en"]
     ranks, line = full["discrimination"], full["probability"]["line"]

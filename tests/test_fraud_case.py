@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.evaluate import capacity
 from pipeline.params import load_params
-from pipeline.reports.portfolio import _reviewed
+from pipeline.reports.portfolio_health import _reviewed
 from pipeline.reports.text import Words
 from pipeline.spine import reported_customers
 from pipeline.summary import _capacity_lines

@@ -8,10 +8,13 @@ GOOD = {"discrimination": {"auc": 0.80, "low": 0.77}, "probability": {"line": LI
 EVEN = {"difference": 0.001, "low": -0.004, "high": 0.006}
 KEPT = [{"column": "debt", "rows": 100, "violations": 0}]
 STILL = {"verdict": "none"}
+CALM = {"cases": 10, "grades": {"two_or_more": 0.0}, "approved": {"before": 0.9, "after": 0.9}, "expected_loss_alike": None}
+WIDER = {"groups": ["a", "b"], "too_small": [], "differences": {"demographic_parity_difference": {"difference": 0.1, "low": 0.05, "high": 0.15}}}
 
 
-def judge(candidate=GOOD, champion=GOOD, comparison=EVEN, audit=KEPT, stability=STILL, moved=0.0):
-    return decide(candidate, champion, comparison=comparison, audit=audit, stability=stability, moved=moved, margins=Margins())
+def judge(candidate=GOOD, champion=GOOD, comparison=EVEN, audit=KEPT, stability=STILL, moved=0.0, **more):
+    evidence = {"fairness": {}, "effect": CALM} | more
+    return decide(candidate, champion, comparison=comparison, audit=audit, stability=stability, moved=moved, margins=Margins(), **evidence)
 
 
 def line(**change):
@@ -25,7 +28,7 @@ def failed(found):
 def test_an_equal_candidate_is_promoted_with_every_check_named():
     found = judge()
     assert (found["verdict"], found["first"]) == ("promote", False)
-    assert [check["check"] for check in found["reasons"]] == ["discrimination", "calibration", "monotonicity", "stability"]
+    assert [check["check"] for check in found["reasons"]] == ["discrimination", "calibration", "monotonicity", "stability", "fairness", "decisions"]
 
 
 @pytest.mark.parametrize(("change", "check"), [
@@ -37,6 +40,10 @@ def test_an_equal_candidate_is_promoted_with_every_check_named():
     ({"audit": [{"column": "debt", "rows": 100, "violations": 3}]}, "monotonicity"),
     ({"stability": {"verdict": "severe"}}, "stability"),
     ({"stability": None}, "stability"),
+    ({"fairness": {"region": WIDER}}, "fairness"),
+    ({"fairness": None}, "fairness"),
+    ({"effect": CALM | {"grades": {"two_or_more": 0.3}}}, "decisions"),
+    ({"effect": None}, "decisions"),
 ])
 def test_each_failure_keeps_the_champion_and_is_named(change, check):
     found = judge(**change)

@@ -2,7 +2,8 @@
 
 import hashlib
 
-from pipeline.state import dossier_path, keep_dossier
+from pipeline.places import dossier_path
+from pipeline.state import keep_dossier
 
 BUNDLE = "a1b2c3d4e5f6" + "0" * 52
 

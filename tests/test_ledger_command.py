@@ -31,7 +31,7 @@ def decided(store, *customers):
 
 
 def risk(url, *arguments):
-    done = CliRunner().invoke(main, ["ledger", *arguments, "--database", url])
+    done = CliRunner().invoke(main, ["ledger", *arguments, "--database", url, "--var", "no-installation"])
     return done.exit_code, done.output.splitlines()
 
 

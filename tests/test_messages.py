@@ -11,6 +11,7 @@ from features.tables import TABLES
 from models.policy import ACTIONS, FRAUD_ACTIONS, LIMIT_BOUNDS
 from models.policy_file import LETTERS, ROUTES
 from models.reasons import SUB_SCORES
+from serving.amounts import format_apart
 from serving.messages import LANGUAGES, Said, feature_name, format_value, has_text, label, language_of, policy_reason, reason_sentence, text
 
 COLUMNS = {name: {column.name: column.kind for column in table.columns} for name, table in TABLES.items()}
@@ -238,3 +239,19 @@ def test_an_unknown_message_is_refused():
 def test_an_unknown_language_is_refused():
     with pytest.raises(RiskError, match="no words in language 'fr'; use one of en, zh"):
         feature_name("stmt_roa", language="fr")
+
+
+@pytest.mark.parametrize(("value", "english", "chinese"), [
+    (0.0214, "+2.14 percentage points a year", "每年+2.14个百分点"), (-0.003, "-0.30 percentage points a year", "每年-0.30个百分点"),
+    (0.0, "0 percentage points a year", "每年0个百分点"), (0.00004, "+0.004 percentage points a year", "每年+0.004个百分点")])
+def test_a_trend_of_a_share_is_said_in_percentage_points(value, english, chinese):
+    assert [format_value(value, "ratio per year", language=language) for language in ("en", "zh")] == [english, chinese]
+
+
+@pytest.mark.parametrize(("value", "other", "unit", "written"), [
+    (1.234, 1.231, "ratio", ("1.234", "1.231")), (0.12345, 0.12349, "share", ("12.345%", "12.349%")), (12.0, 14.0, "days", ("12 days", "14 days")),
+    (100_000, 100_001, "minor units", ("1,000.00", "1,000.01")), (5.0, 5.0, "ratio", ("5", "5")), (1234.4, 1234.2, "count", ("1,234.4", "1,234.2")),
+    (0.02141, 0.02143, "ratio per year", ("+2.141 percentage points a year", "+2.143 percentage points a year")), (None, 3.0, "days", ("no value", "3 days")),
+    (1.0, 1.0 + 1e-12, "ratio", ("1.000000", "1.000000"))])
+def test_values_that_differ_are_written_apart(value, other, unit, written):
+    assert format_apart(value, other, unit, language="en") == written

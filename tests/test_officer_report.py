@@ -69,7 +69,7 @@ def test_a_reasons_column_is_the_strongest_of_those_that_push_its_way():
     assert found == (Change("solvency", "b", pytest.approx(0.1), 2.0, 2.5),)
 
 
-@pytest.mark.parametrize(("old", "value", "shown"), [(1.61, 1.61, "unchanged; weighed with the others"), (1.6101, 1.6099, "1.61"), (None, None, "unchanged")])
+@pytest.mark.parametrize(("old", "value", "shown"), [(1.61, 1.61, "unchanged; weighed with the others"), (1.6101, 1.6099, "1.6099"), (None, None, "unchanged")])
 def test_unchanged_is_said_of_equal_values_only(old, value, shown):
     put([scored(12.0, 2.5, "retail")], tables())
     assert _values(read_book("default"), Change("solvency", "stmt_current_ratio", 0.1, value, old), ENGLISH)["value"].startswith(shown)

@@ -88,19 +88,27 @@ def test_every_example_of_a_request_fits_works_and_is_answered_as_told(client, d
     for path, method, about in operations(document):
         for name, example in ((bodies(about) or {}).get("examples") or {}).items():
             assert faults(document, bodies(about)["schema"], example["value"]) == [], (path, name)
-            # Which decision a person is to look at, no document can know.
+            # Which decision a person is to look at, and which alert is acted on, no document can know.
             own = {"decision_id": decided(client)} if path == "/v1/reviews" else {}
-            answer = client.request(method, path, json=example["value"] | own)
+            named = {"alert_id": alerted(client)} if "{alert_id}" in path else {}
+            answer = client.request(method, path.format(**named), json=example["value"] | own)
             assert answer.status_code in (200, 201), (path, name, answer.text)
             fits_as_told(document, about, answer)
             sent += 1
         assert (bodies(about) is None) == (method == "get"), path
-    assert sent == len(examples.SCORE) + len(examples.BATCH) + len(examples.EVENT) + 1
+    assert sent == len(examples.SCORE) + len(examples.BATCH) + len(examples.EVENT) + 3
 
 
 def decided(client):
     """The id of a decision that the service made."""
     return client.get(f"/v1/customers/{examples.CUSTOMER}").json()["decision_id"]
+
+
+def alerted(client):
+    """The id of an open alert of the service."""
+    suits = [{"event_id": f"L{number}", "occurred_at": "2026-03-30", "kind": "lawsuit", "amount": 5_000} for number in range(9)]
+    client.post("/v1/events", json={"event_id": "sued", "customer_id": examples.CUSTOMER, "records": {"events": suits}})
+    return next(each["alert_id"] for each in client.get("/v1/alerts").json()["alerts"] if each["state"] != "closed")
 
 
 def test_every_get_works_with_the_examples_of_its_parameters(client, document):

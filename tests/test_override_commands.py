@@ -136,7 +136,8 @@ def test_the_report_judges_matured_overrides_beside_comparable_customers(risk, w
     write_outcomes(world, ("C2", today() + timedelta(days=100)))
     case_path("default", "evaluation").mkdir(parents=True, exist_ok=True)
     write_frame(case_path("default", "evaluation", "predictions.parquet"),
-                pd.DataFrame({"customer_id": [f"X{number}" for number in range(100)] + ["C1"], "grade": "D1", "target": [1.0] * 30 + [0.0] * 71}))
+                pd.DataFrame({"customer_id": [f"X{number}" for number in range(100)] + ["C1"], "as_of": pd.Timestamp("2020-06-30"), "grade": "D1",
+                              "target": [1.0] * 30 + [0.0] * 71}))
     risk(*ADD, "ben", "--days", 9)
     risk("override", "add", "C2", *ADD[3:], "ben", "--days", 9)
     found = json.loads(risk("override", "report", "--json"))

@@ -100,7 +100,13 @@ def expected(case):
     rows = pq.read_table(case_path(case, "scores.parquet")).to_pylist()
     name = "transaction_id" if case == "fraud" else "customer_id"
     figures = ("raw_score", load_bundle(bundle_folder(case)).manifest.probability_name, "pd_low", "pd_high", "points", "grade")
-    return {row[name]: [*(row[figure] for figure in figures), *_subs(row), row["action"]] for row in rows}
+    return {row[name]: [*(row[figure] for figure in figures), *_subs(row), row["action"], *_kept(row)] for row in rows}
+
+
+def _kept(row):
+    """The reasons of a row of the file: what each says, by how much, and the columns behind it."""
+    return [[each["message_id"], each["contribution"], [[part["name"], part["value"] if part["text"] is None else part["text"]] for part in each["features"]]]
+            for each in (*row["adverse"], *row["favourable"])]
 
 
 def _subs(row):
@@ -115,7 +121,8 @@ def bundle_folder(case):
 def figures(answer):
     """The same of an answer, as JSON gives it."""
     subs = [answer["sub_scores"][name] for name in sorted(answer["sub_scores"])]
-    return [*(answer[name] for name in ("raw_score", "probability", "pd_low", "pd_high", "points", "grade")), *subs, answer["decision"]["action"]]
+    why = [[each["message_id"], each["contribution"], [[part["name"], part["value"]] for part in each["values"]]] for each in answer["reasons"]]
+    return [*(answer[name] for name in ("raw_score", "probability", "pd_low", "pd_high", "points", "grade")), *subs, answer["decision"]["action"], *why]
 
 
 def assert_same(found, wanted):

@@ -197,7 +197,7 @@ def test_the_same_inputs_give_the_same_bytes():
 
 def test_a_stage_that_fails_leaves_the_pages_as_they_were(monkeypatch):
     pages = written()
-    monkeypatch.setattr(stage, "_write_report", lambda *_: (_ for _ in ()).throw(RiskError("stopped")))
+    monkeypatch.setattr(stage, "_write_report", lambda *_, **__: (_ for _ in ()).throw(RiskError("stopped")))
     with pytest.raises(RiskError, match="stopped"):
         run()
     assert (Path("data/default/reports/index.html")).read_text(encoding="utf-8") == pages["index.html"]

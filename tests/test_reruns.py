@@ -28,7 +28,9 @@ NEW_FEATURE = '\n\n_declared_before = declare\n\n\ndef declare(columns):\n    ""
 CHANGES = {
     "nothing": (None, set()),
     "the gate's margins": (("gate.auc_margin", 0.02), {"gate", "dossier"}),
-    "the number of officer reports": (("report.customers", 3), {"report"}),
+    # The score stage keeps the reasons of whoever gets a report; of a small book it keeps all, so that nothing follows it.
+    "the number of officer reports": (("report.customers", 3), {"score", "report"}),
+    "whose reasons are kept": (("score.reasons", "all"), {"score"}),
     "a drift threshold": (("monitor.min_effect", 0.2), {"dossier", "monitor", "decide"}),
     "the policy": (("policy.yaml", append("# a remark\n")), {"dossier", "score", "report"}),
     "a month more of data": (("simulated.months", 85), {"ingest", "observe", "featurize", "dossier", "book"} | FOLLOW),

@@ -19,10 +19,10 @@ from pipeline.gate import gate
 from pipeline.ingest import ingest
 from pipeline.monitor import _learned
 from pipeline.params import change_params
+from pipeline.places import bundle_path
 from pipeline.report import report
 from pipeline.score import score
 from pipeline.ship import ship
-from pipeline.state import bundle_path
 from pipeline.train import train
 from pipeline.workspace import workspace
 

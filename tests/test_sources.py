@@ -13,7 +13,8 @@ from pipeline.datasets import INGEST, TABLES, read_json
 from pipeline.ingest import ingest
 from pipeline.observe import observe
 from pipeline.params import change_params, load_params
-from pipeline.state import bundle_path, pointer_path, read_champion, training_path
+from pipeline.places import bundle_path, pointer_path, training_path
+from pipeline.state import read_champion
 from pipeline.use import use_source
 from pipeline.workspace import workspace
 from serving.store import Store

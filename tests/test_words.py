@@ -1,4 +1,4 @@
-"""The gettext catalogues of reasons: in step with the code, complete in both languages, and numbers as each locale writes them."""
+"""The gettext catalogues: in step with the code, complete in both languages, and numbers as each locale writes them."""
 
 import gettext
 import random
@@ -9,7 +9,7 @@ import pytest
 
 from serving import amounts
 from serving.amounts import format_value, percent
-from serving.translations import LANGUAGES, LOCALES, counted, told
+from serving.translations import DOMAINS, LANGUAGES, LOCALES, counted, told
 
 pytest.importorskip("babel", reason="Babel (extra test) is not installed")
 
@@ -23,19 +23,24 @@ def language(request):
     return request.param
 
 
-def test_no_message_lacks_words(language):
-    assert words.without_words(words.updated(LOCALES[language])) == []
+@pytest.fixture(params=DOMAINS)
+def domain(request):
+    return request.param
 
 
-def test_the_source_has_the_messages_that_the_code_asks_for_and_no_others(language):
-    place = words.folder(LOCALES[language]) / "reasons.po"
-    assert place.read_bytes() == words.source(words.updated(LOCALES[language])), "run python -m pipeline.words"
+def test_no_message_lacks_words(language, domain):
+    assert words.without_words(words.updated(LOCALES[language], domain)) == []
 
 
-def test_the_compiled_catalogue_says_what_its_source_says(language):
-    with open(words.folder(LOCALES[language]) / "reasons.mo", "rb") as file:
+def test_the_source_has_the_messages_that_the_code_asks_for_and_no_others(language, domain):
+    place = words.folder(LOCALES[language]) / f"{domain}.po"
+    assert place.read_bytes() == words.source(words.updated(LOCALES[language], domain)), "run python -m pipeline.words"
+
+
+def test_the_compiled_catalogue_says_what_its_source_says(language, domain):
+    with open(words.folder(LOCALES[language]) / f"{domain}.mo", "rb") as file:
         compiled = gettext.GNUTranslations(file)
-    for message in words.updated(LOCALES[language]):
+    for message in words.updated(LOCALES[language], domain):
         if message.pluralizable:
             forms = {compiled.ngettext(message.id[0], message.id[1], count) for count in range(5)}
             assert forms == set(message.string)
@@ -43,8 +48,8 @@ def test_the_compiled_catalogue_says_what_its_source_says(language):
             assert compiled.gettext(message.id) == message.string
 
 
-def test_placeholders_are_the_same_in_every_language():
-    catalogues = [words.updated(locale) for locale in LOCALES.values()]
+def test_placeholders_are_the_same_in_every_language(domain):
+    catalogues = [words.updated(locale, domain) for locale in LOCALES.values()]
     for message in catalogues[0]:
         found = [sorted(_placeholders(catalogue[message.id])) for catalogue in catalogues if message.id]
         assert len({tuple(each) for each in found}) <= 1, message.id

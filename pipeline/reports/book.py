@@ -10,7 +10,8 @@ from features.errors import RiskError
 from features.feeders.sql import quoted
 from models.horizon import horizon_of
 from pipeline.datasets import INGEST, case_path, read_json
-from pipeline.state import bundle_path
+from pipeline.kept_reasons import with_reasons
+from pipeline.state import bundle_folder
 
 # Features that are columns of the source's own observations (features/background.py).
 OWN_PREFIX = "obs_"
@@ -89,17 +90,11 @@ def read_book(use_case):
         challengers=read_json(case_path(use_case, "challengers", "challengers.json")))
 
 
-def bundle_folder(use_case, bundle):
-    """The folder of the bundle that scored: of one that was promoted once, else the candidate's."""
-    kept = bundle_path(bundle)
-    return kept if kept.is_dir() else case_path(use_case, "shipped")
-
-
 def riskiest(book, limit, *, size=1000, one_each=False):
     """Yield the book's `limit` riskiest rows from the top down, in lists of up to `size`; with `one_each` only the latest row of a customer.
 
     A row is a dict of the score file's columns, with probability, route (for fraud the action), rank (0 is the riskiest) and for fraud the
-    transaction's own columns. Equal probabilities stand in order of observation_id.
+    transaction's own columns; sub-scores and reasons that the file was not given are worked out. Equal probabilities stand in order of observation_id.
     """
     fraud, scores = book.use_case == "fraud", case_path(book.use_case, "scores.parquet")
     own = f"(SELECT observation_id, COLUMNS('{_OWN}') FROM read_parquet('{case_path(book.use_case, 'book', 'observations.parquet')}'))"
@@ -112,7 +107,7 @@ def riskiest(book, limit, *, size=1000, one_each=False):
         ORDER BY probability DESC, observation_id LIMIT {int(limit)}""")
     names, rank = [column[0] for column in found.description], 0
     while rows := found.fetchmany(size):
-        yield [dict(zip(names, row, strict=True)) | {"rank": rank + place} for place, row in enumerate(rows)]
+        yield with_reasons([dict(zip(names, row, strict=True)) | {"rank": rank + place} for place, row in enumerate(rows)], book.use_case)
         rank += len(rows)
     connection.close()
 
@@ -124,9 +119,18 @@ def rows_of(book, customers):
         SELECT *, "{book.model['probability_name']}" AS probability FROM read_parquet('{scores}') WHERE list_contains(?, customer_id)
         QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, observation_id DESC) = 1""", [list(customers)])
     names = [column[0] for column in found.description]
-    rows = {row["customer_id"]: row for row in (dict(zip(names, values, strict=True)) for values in found.fetchall())}
+    rows = with_reasons([dict(zip(names, values, strict=True)) for values in found.fetchall()], book.use_case)
     connection.close()
-    return rows
+    return {row["customer_id"]: row for row in rows}
+
+
+def rank_of(book, customer):
+    """The place of a customer's latest row among those of all, as `riskiest` with `one_each` ranks them."""
+    arrays, place = book.arrays, np.arange(len(book))
+    order = np.lexsort((place, arrays["as_of"]))
+    latest = dict(zip(arrays["customer_id"][order].tolist(), order.tolist(), strict=True))
+    rows, own, probability = np.array(list(latest.values())), latest[customer], arrays["probability"]
+    return int(((probability[rows] > probability[own]) | ((probability[rows] == probability[own]) & (rows < own))).sum())
 
 
 def given_values(book, rows):

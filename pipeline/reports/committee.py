@@ -1,7 +1,10 @@
 """The committee's monthly pack: what is to be decided, what became of earlier decisions, the figures behind it, and what each department has to do."""
 
 from models.playbooks import DEPARTMENTS
-from pipeline.reports.portfolio import grades_figure, health_view, loss_rate, risk_view, tiles
+from pipeline.reports.committee_alerts import department_warnings, named_in, overdue_warnings
+from pipeline.reports.portfolio import loss_rate, risk_view, tiles
+from pipeline.reports.portfolio_figures import grades_figure
+from pipeline.reports.portfolio_health import health_view
 from pipeline.reports.portfolio_moves import moves_of
 from pipeline.reports.portfolio_risk import customers_of, largest
 
@@ -16,6 +19,7 @@ def shown_customers(book, facts, policy):
     """Ids of the customers that the pack may name."""
     ids = {each["customer_id"] for each in (*moves_of(book, most=MOST), *largest(book, loss_rate(policy)))}
     ids |= {each.customer_id for each in (*facts.missed[:LISTED], *facts.in_force, *facts.granted, *facts.decided, *facts.asked)}
+    ids |= named_in(facts.warnings, facts.night)
     for department in DEPARTMENTS:
         ids |= {each.customer_id for each in (*_cases_of(facts, department)[:LISTED], *_steps_of(facts, department)[:LISTED])}
     return ids - {None}
@@ -40,6 +44,7 @@ def committee_view(book, facts, *, policy, fields, names, beside, words):
         "missed": [_missed(each, held, person, words) for each in facts.missed[:LISTED]], "missed_count": len(facts.missed),
         "reviewed": _reviewed(facts, words), "overrides": _overrides(facts, person, words),
         "hit_rates": [_hit_rate(each, words) for each in facts.hit_rates if each["reason_code"] is None], "health": health_view(book, words),
+        "warnings": department_warnings(facts.warnings, facts.night, person, words),
         "model": _model(facts, words), "departments": [_department(each, facts, held, person, words) for each in DEPARTMENTS],
     }
 
@@ -61,6 +66,8 @@ def _people_items(facts, words):
         steps = [each for each in _steps_of(facts, department) if each.late]
         if steps:
             yield department, words("agenda.steps", count=words.count(len(steps)))
+    for department, late in overdue_warnings(facts.warnings, facts.night):
+        yield department, words("agenda.warnings", count=words.count(late))
     asked = [each for each in facts.asked if each.days_late(facts.day)]
     if asked:
         yield "legal", words("agenda.asked", count=words.count(len(asked)))

@@ -11,13 +11,14 @@ from pipeline.reports.dossier_data import columns, data, features, samples, targ
 from pipeline.reports.dossier_limits import limits
 from pipeline.reports.dossier_method import calibration_method, drivers, method
 from pipeline.reports.dossier_parts import span
+from pipeline.reports.dossier_promotions import promotions
 from pipeline.reports.dossier_purpose import identity, monitoring, purpose, verdict
 from pipeline.reports.dossier_tests import calibration, ranking, stability
 from pipeline.reports.dossier_use import challengers, fairness, usefulness
 from pipeline.reports.dossier_validation import learning, sensitivity, where
 
 SECTIONS = (purpose, identity, verdict, data, target, samples, features, method, drivers, calibration_method, ranking, calibration, stability, where,
-            challengers, usefulness, fairness, sensitivity, learning, limits, monitoring, columns)
+            challengers, usefulness, fairness, sensitivity, learning, limits, monitoring, promotions, columns)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Artefacts:
     about: ingest.json; maturity, catalogue, leaks: of development/; observations: a frame of customer_id, as_of, target, status and sample, one row
     per observation; model: model.json of the validated bundle and `bundle` its hash; shipped: model.json of what scores, `shipped_hash` its hash;
     evaluation: full.json; importance, dependence, interactions, check: of explanation/; gate, challengers, validation: as their stages wrote them; policy:
-    `models.policy.Policy`; params: the parameters; hashes: DVC's by path.
+    `models.policy.Policy`; params: the parameters; hashes: DVC's by path; promotions: entries of the
+    promotion ledger (serving.store.Promotion), for a dossier that is kept.
     """
 
     use_case: str
@@ -51,6 +53,7 @@ class Artefacts:
     gate: dict | None = None
     challengers: dict | None = None
     validation: dict | None = None
+    promotions: tuple | None = None
 
     @property
     def as_of(self):
@@ -73,7 +76,7 @@ class Artefacts:
         return self.model["training"]
 
 
-def read_artefacts(use_case, *, policy, params, hashes):
+def read_artefacts(use_case, *, policy, params, hashes, promotions=None):
     """Read what the stages left. Raises: RiskError when the feed's account, the maturity ledger or the model is missing, or a file is damaged."""
     model, shipped, development = (case_path(use_case, name) for name in ("model", "shipped", "development"))
     wanted = {"catalogue": development / "catalogue.json", "leaks": development / "leaks.json", "shipped": shipped / MANIFEST_FILE,
@@ -86,7 +89,7 @@ def read_artefacts(use_case, *, policy, params, hashes):
     return Artefacts(
         use_case=use_case, about=read_json(INGEST), maturity=read_json(development / "maturity.json"), model=read_json(model / MANIFEST_FILE),
         bundle=bundle_hash(model), shipped_hash=bundle_hash(shipped) if "shipped" in found else "", observations=_observations(use_case),
-        policy=policy, params=params, hashes=hashes, **found)
+        policy=policy, params=params, hashes=hashes, promotions=promotions, **found)
 
 
 def dossier_view(made, words):

@@ -6,7 +6,8 @@ from datetime import date
 from models.sample import IN_SAMPLE, OUT_OF_TIME
 from pipeline.reports.charts import Bar, ranked
 from pipeline.reports.dossier_charts import Line, curves
-from pipeline.reports.dossier_parts import facts, figures, listed, numbers, prose, quoted, section, table
+from pipeline.reports.dossier_parts import facts, figures, listed, numbers, prose, section, stated, table
+from pipeline.reports.stage_sentences import EXAMPLES, RULES, message_of, retold
 
 # Splits set apart by their own names; in the order in which a reader meets them.
 ORDER = ("development", "validation", "calibration", "embargo", "compromised", OUT_OF_TIME, "unused")
@@ -25,25 +26,42 @@ def data(made, words):
 
 def _origin(made, words):
     return [(words("fact.definition"), made.params.source.definition), (words("fact.path"), made.params.source.path),
-            (words("fact.protocol"), _protocol(made.maturity["protocol"]))]
+            (words("fact.protocol"), _protocol(made.maturity["protocol"], words))]
 
 
-def _protocol(protocol):
-    """What a published protocol asks for, as the source writes it; nothing where there is none."""
-    return ", ".join(f"{key} {value}" for key, value in (protocol or {}).items() if value not in (None, {}))
+def _protocol(protocol, words):
+    """What a published protocol asks for; nothing where there is none."""
+    asked = {key: value for key, value in (protocol or {}).items() if value not in (None, {})}
+    return words("list.between").join(_asked(key, value, words) for key, value in asked.items())
+
+
+def _asked(key, value, words):
+    if key == "kind":
+        return words(f"protocol.{value}")
+    if key == "only":
+        return words("protocol.only", rows=words("list.between").join(f"{column} = {wanted}" for column, wanted in value.items()))
+    days = key.endswith(("_from", "_to"))
+    return words(f"protocol.{key}", value=words.date(date.fromisoformat(value)) if days else f"{value:,}")
 
 
 def _rejects(made, words):
-    rows = [(words.named("table", name), rule, words.count(count), words.percent(count / max(each["read"], 1), 2))
+    rows = [(words.named("table", name), stated(words, rule, RULES), words.count(count), words.percent(count / max(each["read"], 1), 2))
             for name, each in made.about["tables"].items() for rule, count in each["rejected"].items()]
     head = (words("column.table"), words("column.rule"), "#" + words("column.rows"), "#" + words("column.share"))
     return table(head, rows, title=words("data.rejects"), note=words("data.rejects.note"))
 
 
 def _findings(made, words):
-    rows = [(words.named("table", each["table"]), quoted(each["meaning"]), words.count(each["rows"]), each["example"]) for each in made.about["findings"]]
+    rows = [(words.named("table", each["table"]), stated(words, each["meaning"]), words.count(each["rows"]), _example(words, each))
+            for each in made.about["findings"]]
     head = (words("column.table"), words("column.finding"), "#" + words("column.rows"), words("column.example"))
     return table(head, rows, title=words("data.findings"), note=words("data.findings.note"))
+
+
+def _example(words, finding):
+    """The first case of a finding: its own values as they are, what a stage says around them in the page's language."""
+    found = None if words.language == "en" else message_of(finding["example"], EXAMPLES)
+    return finding["example"] if found is None else retold(found, words)
 
 
 def _hashes(made, words):
@@ -98,7 +116,7 @@ def samples(made, words):
     head = (words("column.sample"), words("column.purpose"), *numbers(words, "rows", "customers", "bad", "bad_customers", "rate"),
             words("column.observed"))
     return section(words, "samples", prose(words(f"samples.{made.leaks['judged_by']['kind']}"), words("samples.checked"), _shared(words, rows)),
-                   table(head, lines), listed([quoted(each) for each in made.leaks["notes"]], title=words("samples.notes")))
+                   table(head, lines), listed([stated(words, each) for each in made.leaks["notes"]], title=words("samples.notes")))
 
 
 def _sample_line(words, name, part):
@@ -154,7 +172,7 @@ def _leaks(made, words):
 def _left_out(made, words):
     left = made.catalogue["left_out"] if made.catalogue else {}
     lacking = sorted({words.named("table", column.split(".")[0]) for columns in left.values() for column in columns.split(", ")})
-    return prose(words("features.left_out", count=words.count(len(left)), lacking=", ".join(lacking))) if left else None
+    return prose(words("features.left_out", count=words.count(len(left)), lacking=words("list.between").join(lacking))) if left else None
 
 
 def columns(made, words):

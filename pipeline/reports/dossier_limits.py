@@ -3,7 +3,7 @@
 from models.sample import IN_SAMPLE, OUT_OF_TIME
 from models.sufficiency import FEW_BAD
 from pipeline.reports.dossier_data import shared_customers
-from pipeline.reports.dossier_parts import listed, proven, quoted, section, span, span_percent
+from pipeline.reports.dossier_parts import listed, proven, section, span, span_percent, stated
 from pipeline.reports.dossier_use import unproven
 from pipeline.reports.dossier_validation import FACTOR, moved_most, rule_words, worse_inputs
 
@@ -11,12 +11,12 @@ SHOWN = 8
 
 
 def limits(made, words):
-    """What a reader must know before relying on the figures; the sentences that earlier stages wrote stand as they were written, in English."""
+    """What a reader must know before relying on the figures; and what earlier stages said of them."""
     said = [limit for find in (_simulated, _few, _leaks, _maturity, _judged, _shared, _scorecard, _worth, _probabilities, _interval, _directions, _weak,
                                         _drifted, _inputs, _refitted)
             for limit in find(made, words)]
     told = made.training.get("warnings", []) + (made.leaks["warnings"] if made.leaks else [])
-    return section(words, "limits", listed(said), listed([quoted(each) for each in told], title=words("limits.told"), note=words("limits.told.note")))
+    return section(words, "limits", listed(said), listed([stated(words, each) for each in told], title=words("limits.told"), note=words("limits.told.note")))
 
 
 def _simulated(made, words):
@@ -32,7 +32,7 @@ def _few(made, words):
 
 def _leaks(made, words):
     suspects = (made.evaluation or {}).get("suspects", [])
-    return [words("limit.leaks", columns=", ".join(name.removeprefix("obs_") for name in suspects))] if suspects else []
+    return [words("limit.leaks", columns=words("list.between").join(name.removeprefix("obs_") for name in suspects))] if suspects else []
 
 
 def _maturity(made, words):
@@ -57,7 +57,7 @@ def _shared(made, words):
 
 def _scorecard(made, words):
     level = unproven(made.challengers["comparison"]) if made.challengers else []
-    return [words("limit.scorecard", figures=", ".join(words(f"column.{name}") for name in level))] if level else []
+    return [words("limit.scorecard", figures=words("list.between").join(words(f"column.{name}") for name in level))] if level else []
 
 
 def _worth(made, words):
@@ -77,7 +77,7 @@ def _probabilities(made, words):
     bent = not line["slope_low"] <= 1 <= line["slope_high"]
     outside = [row["grade"] for row in full["grades"] if row["rows"] and not row["inside"]]
     return ([words("limit.slope", slope=words.number(line["slope"], 2))] if bent else []) + \
-        ([words("limit.grades", grades=", ".join(outside))] if outside else [])
+        ([words("limit.grades", grades=words("list.between").join(outside))] if outside else [])
 
 
 def _interval(made, words):
@@ -86,7 +86,7 @@ def _interval(made, words):
 
 def _directions(made, words):
     broken = [words.feature(each["column"]) for each in made.training["audit"] if each["violations"]]
-    return [words("limit.directions", columns=", ".join(broken[:SHOWN]))] if broken else []
+    return [words("limit.directions", columns=words("list.between").join(broken[:SHOWN]))] if broken else []
 
 
 def _weak(made, words):
@@ -100,7 +100,7 @@ def _drifted(made, words):
     if not moved or not moved["moved"]:
         return []
     worst = [words.feature(shift["column"]) for shift in moved["worst"] if shift["severity"] != "none"]
-    return [words("limit.drifted", count=words.count(moved["moved"]), of=words.count(moved["columns"]), columns=", ".join(worst[:SHOWN]))]
+    return [words("limit.drifted", count=words.count(moved["moved"]), of=words.count(moved["columns"]), columns=words("list.between").join(worst[:SHOWN]))]
 
 
 def _inputs(made, words):

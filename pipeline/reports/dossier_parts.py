@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from pipeline.reports.stage_sentences import SENTENCES, message_of, retold
+
 
 @dataclass(frozen=True)
 class Block:
@@ -64,8 +66,16 @@ def prose(*sentences, title=""):
     return Block("prose", said, title) if said else None
 
 
+def stated(words, sentence, ids=SENTENCES):
+    """A sentence that an earlier stage wrote in English, in the page's language; what no stage wrote stands as it is, marked as English."""
+    if words.language == "en":
+        return sentence
+    found = message_of(sentence, ids)
+    return quoted(sentence) if found is None else retold(found, words)
+
+
 def quoted(sentence):
-    """A sentence as an earlier stage wrote it, marked as English in whatever language the page is: screen readers and translators go by that."""
+    """A text that its author wrote in English, marked as such on a page in any other language: screen readers and translators go by that."""
     return Markup('<span lang="en">{}</span>').format(sentence)
 
 

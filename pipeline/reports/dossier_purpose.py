@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pipeline.reports.dossier_parts import facts, listed, prose, quoted, section, table
+from pipeline.reports.dossier_parts import facts, listed, prose, section, stated, table
 
 
 def purpose(made, words):
@@ -32,7 +32,7 @@ def _actions(made, words):
 def identity(made, words):
     """Which model this is, from which data, and whether what scores is what was validated."""
     trained = made.training
-    pairs = [(words("fact.source"), made.about["source"]), (words("fact.description"), made.about["description"]),
+    pairs = [(words("fact.source"), made.about["source"]), (words("fact.description"), stated(words, made.about["description"])),
              (words("fact.probability"), words("fact.probability.fraud") if made.horizon is None else words("fact.probability.default")),
              (words("fact.validated"), made.bundle[:12]), (words("fact.shipped"), made.shipped_hash[:12]),
              (words("fact.cutoff"), words.date(made.as_of)), (words("fact.complete_to"), words.date(_day(made.about["complete_to"]))),
@@ -54,10 +54,10 @@ def _shipped(made, words):
 
 
 def verdict(made, words):
-    """What the gate decided, check by check; the details are as the gate wrote them, in English."""
+    """What the gate decided, check by check."""
     if made.gate is None:
         return None
-    rows = [(words(f"check.{line['check']}"), words("passed") if line["passed"] else words("failed"), quoted(line["detail"])) for line in made.gate["reasons"]]
+    rows = [(words(f"check.{line['check']}"), words("passed" if line["passed"] else "failed"), stated(words, line["detail"])) for line in made.gate["reasons"]]
     said = words(f"gate.{made.gate['verdict']}") + (words("gate.first") if made.gate["first"] else "")
     return section(words, "gate", prose(said), table((words("column.check"), words("column.passed"), words("column.detail")), rows))
 

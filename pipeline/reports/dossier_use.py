@@ -72,7 +72,7 @@ def _bin(label, unit, words):
         return words("bin.special")
     kind = next((kind for kind, written in BINS.items() if written.fullmatch(label)), None)
     if kind is None:
-        return ", ".join(words.level(level) for level in label.split(", "))
+        return words("list.between").join(words.level(level) for level in label.split(", "))
     return words(f"bin.{kind}", **{end: _end(float(value), unit, words) for end, value in BINS[kind].fullmatch(label).groupdict().items()})
 
 
@@ -139,7 +139,7 @@ def fairness(made, words):
     if not found or not found["columns"]:
         return None
     blocks = [block for name, each in found["columns"].items() for block in (_differences(name, each, words), _groups(name, each, words))]
-    return section(words, "fairness", prose(words("fairness.statement")), *blocks, grades=", ".join(found["accepted_grades"]))
+    return section(words, "fairness", prose(words("fairness.statement")), *blocks, grades=words("list.between").join(found["accepted_grades"]))
 
 
 def _differences(name, each, words):

@@ -9,18 +9,16 @@ from datetime import date, datetime
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.catalogue import Catalogue
-from features.errors import RiskError
 from models.bundle import load_bundle
 from models.calibration import sigmoid
 from models.reasons import reason_totals, shown_value
-from models.scoring import contributions, encode, from_raw, raw_scores
-from pipeline.columns import read_columns
+from models.scoring import contributions, from_raw, raw_scores
 from pipeline.datasets import case_path, read_json
-from pipeline.reports.book import bundle_folder
+from pipeline.kept_reasons import matrix_of
+from pipeline.state import bundle_folder
 
 # Tables that there is something to know of for every customer; without contracts, events or exposure there may be just none.
 TOLD = ("statements", "invoices", "transactions")
@@ -86,7 +84,7 @@ def read_explained(book, rows, *, reviewed=None, tables_of=None):
     tables_of: {customer_id: names of tables with rows} of the whole book, None where that is not to be judged.
     """
     bundle, reviewed = load_bundle(bundle_folder(book.use_case, book.bundle)), reviewed or {}
-    matrix = _matrix(case_path(book.use_case, "book", "features.parquet"), [row["observation_id"] for row in rows], bundle)
+    matrix = matrix_of(case_path(book.use_case, "book", "features.parquet"), [row["observation_id"] for row in rows], bundle)
     values = contributions(bundle, matrix)
     before = _before(book, rows, bundle, (matrix, values), reviewed)
     missing = _missing(book, rows, bundle, matrix, tables_of) if tables_of is not None else {}
@@ -94,17 +92,6 @@ def read_explained(book, rows, *, reviewed=None, tables_of=None):
     known = (~np.isnan(matrix)).sum(axis=1).tolist()
     return {row["customer_id"]: Explained(factors[place], known[place], matrix.shape[1], before.get(row["customer_id"]), missing.get(row["customer_id"]))
             for place, row in enumerate(rows)}
-
-
-def _matrix(path, observations, bundle):
-    """The encoded features of some observations, in their order. Raises: RiskError where one is not there."""
-    there = pq.read_table(path, columns=["observation_id"])["observation_id"].combine_chunks()
-    places = pc.index_in(pa.array(observations, there.type), there)
-    if places.null_count:
-        first = next(name for name, place in zip(observations, places.to_pylist(), strict=True) if place is None)
-        raise RiskError(f"{first} is not in {path}: run `risk run`, which writes the features and the scores of one book.")
-    places = places.to_numpy()
-    return encode(read_columns(path, bundle.names, rows=places), bundle)
 
 
 def _factors(bundle, values):
@@ -120,7 +107,7 @@ def _before(book, rows, bundle, now, reviewed):
     if not earlier or not set(bundle.names) <= set(pq.read_schema(path).names):
         return {}
     place = {row["customer_id"]: number for number, row in enumerate(rows)}
-    matrix = _matrix(path, [observation for _, observation, _ in earlier], bundle)
+    matrix = matrix_of(path, [observation for _, observation, _ in earlier], bundle)
     values = contributions(bundle, matrix)
     scores, found = from_raw(bundle, raw_scores(bundle, matrix)), {}
     for number, (customer, _, as_of) in enumerate(earlier):
@@ -193,7 +180,7 @@ def _donors(book, tables_of, tables, bundle):
     having = [observation for observation, customer in zip(known["observation_id"], known["customer_id"], strict=True)
               if set(tables) <= set(tables_of.get(customer, ()))]
     taken = [having[place] for place in np.linspace(0, len(having) - 1, min(DONORS, len(having))).astype(int)] if having else []
-    return _matrix(case_path(book.use_case, "book", "features.parquet"), taken, bundle) if taken else np.empty((0, len(bundle.names)))
+    return matrix_of(case_path(book.use_case, "book", "features.parquet"), taken, bundle) if taken else np.empty((0, len(bundle.names)))
 
 
 def _spread(bundle, rows, matrix, filling, tables):

@@ -10,7 +10,7 @@ from models.scoring import encode
 from pipeline.columns import read_columns
 from pipeline.datasets import case_path
 from pipeline.frames import read_frame
-from pipeline.reports.book import bundle_folder
+from pipeline.state import bundle_folder
 
 # Customers of the book that say what is plausible: more move no proposal, and the ranks of every industry have enough to be read from.
 REFERENCE_ROWS = 5000

@@ -6,6 +6,7 @@ from pipeline.reports import history, news, records
 from pipeline.reports.accounts import statement_table
 from pipeline.reports.charts import grade_scale
 from pipeline.reports.explained import TOLD
+from pipeline.reports.said import said_view
 from pipeline.reports.since import since_view
 from pipeline.reports.steps import by_factor, falling, points_at
 from pipeline.reports.text import tone_of
@@ -30,9 +31,9 @@ def read_facts(connection, rows, explained):
     return {row["customer_id"]: {name: each.get(row["customer_id"]) for name, each in found.items()} for row in rows}
 
 
-def officer_view(book, row, facts, peers, words, *, explained, given=None):
+def officer_view(book, row, facts, peers, words, *, explained, given=None, said=None):
     """Everything the template shows about one customer, in one language; row: of the score file, with its rank; peers: of `records.industry_quantiles`;
-    explained: its Explained; given: of `book.given_values`."""
+    explained: its Explained; given: of `book.given_values`; said: its `pipeline.last_said.LastSaid`."""
     profile = facts["profiles"] or {}
     average = float(book.arrays["probability"].mean())
     return {
@@ -40,7 +41,7 @@ def officer_view(book, row, facts, peers, words, *, explained, given=None):
         "sentence": words("officer.sentence", **_frequency(row["probability"], words), average=words.probability(average)),
         "position": words("officer.position", rank=words.count(row["rank"] + 1), rows=words.count(len(book))),
         "interval": _interval(book, row, words), "scale": _scale(book, row, words), "waterfall": _waterfall(book, row, explained.factors, words),
-        "since": since_view(book, row, explained.before, facts, words),
+        "since": since_view(book, row, explained.before, facts, words), "said": said_view(row, said, words),
         "adverse": _reasons(book, row, "adverse", words), "favourable": _reasons(book, row, "favourable", words),
         "causes": [words.cause(code) for code in row["decision_reasons"] or ()], "in_force": _in_force(row, facts, words), "exposure": facts["exposures"],
         "statements": statement_table(facts["statements"], peers.get(profile.get("industry")) or {}, words),

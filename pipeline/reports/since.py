@@ -46,9 +46,8 @@ def _changes(book, row, before, words):
 
 def _values(book, change, words):
     unit = book.columns[change.column]["unit"]
-    # By the values: two that differ may be written alike.
-    value = words("since.same") if change.old == change.value else words.value(change.value, unit)
-    return {"old": words.value(change.old, unit), "value": value}
+    old, value = words.apart(change.old, change.value, unit)
+    return {"old": old, "value": words("since.same") if change.old == change.value else value}
 
 
 def _news(told, words):

@@ -4,6 +4,7 @@ import json
 import math
 from importlib.resources import files
 
+from serving.amounts import format_apart
 from serving.messages import Said, feature_name, format_value, has_text, policy_reason, reason_sentence, text
 
 LANGUAGES = ("en", "zh")
@@ -78,6 +79,12 @@ class Words:
     def value(self, value, unit):
         """A feature's value in its unit; a category in words, a missing one as having no value."""
         return format_value(self.level(value) if isinstance(value, str) else value, unit, language=self.language)
+
+    def apart(self, value, other, unit):
+        """Two values of one feature, as `value` writes them, with digits enough to see that they differ."""
+        if isinstance(value, str) or isinstance(other, str):
+            return self.value(value, unit), self.value(other, unit)
+        return format_apart(value, other, unit, language=self.language)
 
     def level(self, level):
         """The words for a level of a category, whatever column it stands in; a level without words is shown as it is."""

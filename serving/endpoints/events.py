@@ -1,22 +1,21 @@
-"""What happens to known customers between two books, and the alerts that it raises."""
+"""What happens to known customers between two books, told as it happens."""
 
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends
 
 from serving import inbound, openapi
 from serving.access import allowed
 from serving.endpoints.bodies import json_answer, read_body
 from serving.endpoints.questions import found_in_book, language_faults, languages_of
-from serving.events import take, told
+from serving.events import take
 from serving.inbound import ACCEPTED, Fault, Refused
 from serving.incoming import Sent, digest, in_utc
-from serving.values import MAX_MONEY, is_text, shown
+from serving.values import is_text, shown
 
 EVENT_FIELDS = frozenset({"customer_id", "event_id", "records", "languages"})
-EVENTS, ALERTS = allowed("events"), allowed("alerts")
+EVENTS = allowed("events")
 MAX_EVENT_ID = 200
-MAX_ALERTS = 1000
 
 
 def add(app, service):
@@ -33,17 +32,6 @@ def add(app, service):
         sent = Sent(body["event_id"], row.customer_id, in_utc(records), digest(in_utc(body["records"])))
         answer, new = take(service, state, row, sent, now=now, languages=languages_of(body))
         return json_answer(answer, status=201 if new else 200)
-
-    @app.get("/v1/alerts", summary="Thresholds that events crossed, oldest first", tags=["events"], dependencies=[ALERTS], **openapi.ALERTS)
-    def alerts(
-        customer_id: str | None = None,
-        after: int = Query(0, ge=0, lt=MAX_MONEY, description="Only alerts with a higher sequence: the `next` of the answer before."),
-        limit: int = Query(100, ge=1, le=MAX_ALERTS),
-    ):
-        if customer_id is not None and not is_text(customer_id):
-            raise Refused([Fault("/query/customer_id", "text", "a character that no id has")])
-        found = service.incoming().alerts(customer_id=customer_id, after=after, limit=limit)
-        return json_answer({"alerts": [told(each) for each in found], "next": found[-1].sequence if found else after})
 
 
 def _known_now(records, now):

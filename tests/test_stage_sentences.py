@@ -1,0 +1,178 @@
+"""The sentences that stages write: each is a message of the catalogue, is found again with its values, and is said in Chinese."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from models import gate, retrain
+from models.sample import USED
+from pipeline.account_rules import RULES as ACCOUNTS
+from pipeline.cast_reasons import REASONS
+from pipeline.findings import FORMS, FUTURE, LATER
+from pipeline.reports.dossier_parts import stated
+from pipeline.reports.stage_sentences import EXAMPLES, PARTS, PLACEHOLDER, RULES, SENTENCES, Message, kind_of, message_of, retold
+from pipeline.reports.text import Words
+from pipeline.source_conflicts import _BACK, _CURRENCIES, _SOURCES, _TWICE
+from pipeline.sources._simulated_folder import describe
+from pipeline.sources.simulated import Settings
+from serving.translations import STAGES, find, told
+
+ROOT = Path(__file__).parent.parent
+# Modules all of whose wording, but for errors and docstrings, is such sentences.
+WHOLE = ("models/gate.py", "pipeline/gate.py", "models/retrain.py", "models/sample.py", "models/protocols.py", "models/sufficiency.py", "pipeline/decide.py",
+         "pipeline/monitor.py", "pipeline/source.py")
+# Modules of which the meanings of findings are.
+FINDINGS = ("pipeline/findings.py", "pipeline/unit_findings.py", "pipeline/files.py", "pipeline/thousands_points.py", "pipeline/account_checks.py")
+SAID = {"number": "1,234.5", "day": "2024-05-31", "month": "2024-05", "column": "stmt_equity_ratio", "columns": "stmt_equity_ratio, inv_days_late_max_30d",
+        "table": "invoices", "sample": "out_of_time", "field": "amount", "text": "C17"}
+SEVERAL = r"[a-z']+(?: [a-z']+){2,}"
+
+
+@pytest.fixture
+def chinese():
+    return Words("zh", more=("dossier", "explanation"))
+
+
+def filled(message_id):
+    """A sentence of the message, with a value of its kind in every placeholder."""
+    return PLACEHOLDER.sub(lambda found: part(kind_of(found[1])), told(message_id, language="en", domain=STAGES))
+
+
+def part(kind):
+    return filled(PARTS[kind][-1]) if kind in PARTS else SAID[kind]
+
+
+@pytest.mark.parametrize(("message_id", "ids"), [(each, ids) for ids in (SENTENCES, RULES, EXAMPLES) for each in ids])
+def test_a_sentence_is_found_again_and_told_in_chinese(message_id, ids, chinese):
+    found = message_of(filled(message_id), ids)
+    assert found.id == message_id
+    assert {name: value for name, value in found.values.items() if kind_of(name) not in PARTS} == \
+        {name: SAID[kind_of(name)] for name in found.values if kind_of(name) not in PARTS}
+    said = retold(found, chinese)
+    assert not re.search(rf"{SEVERAL}|[{{}}]", said.replace("C17", ""))
+    assert re.search("[\u4e00-\u9fff]", said)
+
+
+def test_what_a_sentence_says_keeps_its_figures_and_names_its_columns(chinese):
+    sentence = "slope 1.07 (0.39 to 1.75), offset -0.25, ECE 0.0123 against 0.0110"
+    assert retold(message_of(sentence), chinese) == "斜率 1.07（0.39 至 1.75），偏移 −0.25，ECE 0.0123，在用模型为 0.0110"
+    sentence = "54 directed columns swept, 1 break their direction: stmt_equity_ratio"
+    assert retold(message_of(sentence), chinese) == "检查了 54 个有方向的字段，1 个违反方向：权益比率"
+    sentence = "records are faulty, so nothing is learned from them: nothing new in invoices since 2024-03-31"
+    assert retold(message_of(sentence), chinese) == "记录有误，因此不从中学习：数据表“发票”自2024年3月31日以来没有新记录"
+
+
+def test_a_list_of_samples_is_told_one_by_one(chinese):
+    lacking = "validation has 40 rows, 0 bad, out_of_time has 0 rows, 0 bad"
+    found = message_of(filled("split.short").replace(part("lacking"), lacking))
+    assert [each.values["rows"] for each in found.values["lacking"]] == ["40", "0"]
+    assert "验证样本 40 行，坏样本 0 行、检验样本 0 行，坏样本 0 行" in retold(found, chinese)
+    assert all(chinese.named("sample", name) != name for name in USED)
+
+
+def test_a_text_of_an_author_is_no_message_and_is_marked_as_english(chinese):
+    assert message_of("line items of the annual reports") is None
+    assert stated(chinese, "line items & more") == '<span lang="en">line items &amp; more</span>'
+    assert stated(Words("en"), "line items & more") == "line items & more"
+
+
+def test_what_is_no_part_makes_no_message():
+    assert message_of("drift is none; no loss of ranking or calibration on matured cohorts") == \
+        Message("retrain.calm", {"severity": Message("severity.none", {}), "evidence": Message("evidence.calm", {})})
+    assert message_of("drift is huge; no loss of ranking or calibration on matured cohorts") is None
+
+
+def wording(path):
+    """The constant texts of a module, of its f-strings the parts, without docstrings and what is raised."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    raised = {id(each) for node in ast.walk(tree) if isinstance(node, ast.Raise) for each in ast.walk(node)}
+    documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in raised | documented]
+
+
+def known(texts, ids):
+    """Those texts of several words that stand in no English message."""
+    messages = [told(each, language="en", domain=STAGES) for each in (*ids, *(each for several in PARTS.values() for each in several))]
+    return [text for text in texts if re.search(SEVERAL, text) and not any(text.strip() in message for message in messages)]
+
+
+@pytest.mark.parametrize("path", WHOLE)
+def test_all_wording_of_a_module_stands_in_the_catalogue(path):
+    assert known(wording(path), SENTENCES) == [], "give the sentence a message in pipeline/reports/stage_sentences.py and words in stages.po"
+
+
+def calls(path, names):
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names]
+
+
+def texts(node):
+    return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+
+
+@pytest.mark.parametrize("path", FINDINGS)
+def test_the_meanings_of_findings_stand_in_the_catalogue(path):
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    assigned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "meaning"]
+    keyed = [value for node in ast.walk(tree) if isinstance(node, ast.Dict) for key, value in zip(node.keys, node.values, strict=True)
+             if getattr(key, "value", "") == "meaning"]
+    given = [call.args[4] for call in calls(path, ("finding", "_finding")) if len(call.args) == 6]
+    assert assigned + keyed + given != []
+    assert known([text for node in (*assigned, *keyed, *given) for text in texts(node)], SENTENCES) == []
+
+
+def test_the_names_of_rules_stand_in_the_catalogue():
+    named = [text for call in calls("pipeline/contract_rules.py", ("literal",)) for text in texts(call)]
+    assert len(named) > 5
+    assert [text for text in named if not any(text.strip() in told(each, language="en", domain=STAGES) for each in RULES)] == []
+
+
+@pytest.mark.parametrize("meaning", [*(rule.meaning for rule in ACCOUNTS), FUTURE[0], LATER[0],
+                                     *(each["meaning"] for each in (_BACK, _CURRENCIES, _SOURCES, _TWICE)),
+                                     *(meaning.format(owner="invoices", table="payments") for _, _, meaning, _ in FORMS)])
+def test_the_meaning_of_a_declared_finding_is_a_message(meaning):
+    assert message_of(meaning) is not None
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(scenario="recession")])
+def test_what_the_simulator_says_of_its_files_is_a_message(settings):
+    assert message_of(describe(settings)).id.startswith("source.folder")
+
+
+@pytest.mark.parametrize(("kind", "words"), sorted({(kind, words) for kind, reasons in REASONS.items() for _, words in reasons}))
+def test_every_reason_why_a_text_is_not_of_its_type_is_told(kind, words, chinese):
+    assert not re.search("[a-z]{3}", retold(message_of(f"amount is not a {kind}: {words}", RULES), chinese).replace("amount", "").replace("Excel", ""))
+
+
+def test_every_action_and_every_part_has_words_in_both_languages():
+    assert {each.partition(".")[2] for each in PARTS["action"]} == set(retrain.ACTIONS) - {"none"}
+    assert all(find(each, language=language, domain=STAGES) for ids in PARTS.values() for each in ids for language in ("en", "zh"))
+
+
+def line(**changes):
+    return {"slope": 1.0, "slope_low": 0.8, "slope_high": 1.2, "offset": 0.1, "offset_low": -0.1, "offset_high": 0.3} | changes
+
+
+def candidate(**changes):
+    return {"discrimination": {"auc": 0.8, "low": 0.75}, "probability": {"line": line(), "ece": 0.01}} | changes
+
+
+@pytest.mark.parametrize("given", [
+    {}, {"moved": -0.4}, {"champion": candidate(), "comparison": {"difference": 0.01, "low": -0.02, "high": 0.04}}, {"champion": candidate()},
+    {"audit": [{"column": "stmt_equity_ratio", "rows": 9, "violations": 1}]}, {"stability": {"verdict": "severe"}}])
+def test_whatever_the_gate_says_is_a_message(given):
+    said = gate.decide(candidate(), margins=gate.Margins(), **given)["reasons"]
+    assert [each["detail"] for each in said if message_of(each["detail"]) is None] == []
+
+
+@pytest.mark.parametrize("given", [
+    {}, {"drift": "severe"}, {"drift": "none", "auc": 0.8, "auc_development": 0.8, "auc_high": 0.85}, {"faults": ("nothing new in invoices since 2024-03-31",)},
+    {"auc_development": 0.8, "auc": 0.7, "auc_high": 0.75}, {"auc_development": 0.8, "auc": 0.6, "auc_high": 0.65, "new_bad": 500},
+    {"auc_development": 0.8, "auc": 0.7, "auc_high": 0.75, "refits_failed": 1}, {"age_days": 900},
+    {"line": line(offset=0.6, offset_low=0.4, offset_high=0.8)}, {"line": line(slope=0.5, slope_low=0.4, slope_high=0.6)}])
+def test_whatever_asks_for_retraining_is_a_message(given):
+    said = retrain.decide(retrain.Evidence(**given), thresholds=retrain.Thresholds())["reasons"]
+    assert said != []
+    assert [each for each in said if message_of(each) is None] == []
