@@ -128,17 +128,23 @@ def accepted(world, bundle, rows):
 def look(world, model, day):
     """What the stages say of the model on a day: {"quality", "drift", "performance", "decision"}."""
     known, params = world.known(day), world.params
-    cohort = known[known["as_of"].eq(known["as_of"].max())]
+    cohort = cohort_of(known, day)
     quality = judge_feed({**read_json(INGEST), "today": day}, tables=TABLES, rejects=REJECTS, findings=FINDINGS, rules=params.monitor.feed, until=day)
     faulty = explained_columns(quality["faults"], world.catalogue)
-    drift = judge_drift(model.reference, counted(model.reference, with_score(world, model.bundle, cohort)), rules=params.monitor, faulty=faulty)
+    drift = None if cohort.empty else judge_drift(
+        model.reference, counted(model.reference, with_score(world, model.bundle, cohort)), rules=params.monitor, faulty=faulty)
     # What was open when the model was learned, and what came since.
     since = known[~known["place"].isin(model.rows.loc[model.rows["target"].notna(), "place"])]
     measured = judged(scored(since, world.columns(since, model.bundle.names), model.bundle, threads=params.train.threads), model.bundle,
                       accepted=model.accepted, rules=params.performance)
     age = (pd.Timestamp(day) - pd.Timestamp(model.day)).days
-    evidence = gathered(measured, drift["verdict"], faults(quality), age_days=age)
+    evidence = gathered(measured, None if drift is None else drift["verdict"], faults(quality), age_days=age)
     return {"quality": quality, "drift": drift, "performance": measured, "decision": choose(evidence, thresholds=thresholds(params.decide))}
+
+
+def cohort_of(rows, day):
+    """The rows observed in the year that ends on a day."""
+    return rows[rows["as_of"].between(pd.Timestamp(day) - pd.DateOffset(years=1), pd.Timestamp(day), inclusive="right")]
 
 
 def with_score(world, bundle, rows):
@@ -182,8 +188,8 @@ def challenged(world, model, challenger):
 
 def followed(world, bundle, day):
     """How a model ranked the cohort of a day, by outcomes that nobody had then: {"auc", "low", "high", "bad", "expected"}; None where they never came."""
-    known = world.known(world.complete_to)
-    cohort = known[known["as_of"].eq(known.loc[known["as_of"] <= pd.Timestamp(day), "as_of"].max()) & known["target"].notna()]
+    cohort = cohort_of(world.known(world.complete_to), day)
+    cohort = cohort[cohort["target"].notna()]
     if not 0 < cohort["target"].sum() < len(cohort):
         return None
     tried = scored(cohort, world.columns(cohort, bundle.names), bundle, threads=world.params.train.threads)
@@ -215,7 +221,8 @@ def replay(name, folder):
 def lines(found):
     """The replay as a Markdown table, and the reasons of every year beneath it."""
     yield f"{found['source']}, first model of {found['first']}: AUC {_interval(found['accepted'])} on the rows that judged it"
-    yield "| decided on | model of | records | drift | matured since: AUC (promised) | decision | gate | failed / expected | AUC after: kept | decided | first model | every year |"
+    yield ("| decided on | model of | records | drift | matured since: AUC (promised) | decision | gate | failed / expected | AUC after: kept | decided | first model "
+           "| every year |")
     yield "| --- |" + " --- |" * 11
     for year in found["years"]:
         yield _line(year)
@@ -229,7 +236,7 @@ def _line(year):
     gate = "–" if year["gate"] is None else "promote" if year["gate"]["passed"] else "keep"
     truth = came["before"]
     counts = "–" if truth is None else f"{truth['bad']} / {truth['expected']:.0f} of {truth['rows']:,}"
-    return (f"| {year['day']} | {year['in_force_since'][:4]} | {year['quality']['verdict']} | {year['drift']['verdict']} | {matured} | "
+    return (f"| {year['day']} | {year['in_force_since'][:4]} | {year['quality']['verdict']} | {'–' if year['drift'] is None else year['drift']['verdict']} | {matured} | "
             f"{year['decision']['action']}{_wanted(year['decision'])} | {gate} | {counts} | "
             f"{' | '.join('–' if came[name] is None else _interval(came[name]) for name in ('before', 'after', 'never', 'always'))} |")
 

@@ -106,7 +106,7 @@ def _above(values, edges):
     above, missing = np.zeros(len(edges), dtype=np.int64), 0
     for start in range(0, len(values), BLOCK):
         block = values[start:start + BLOCK]
-        above += [np.count_nonzero(block > edge) for edge in edges]
+        above += np.array([np.count_nonzero(block > edge) for edge in edges], dtype=np.int64)
         missing += int(np.count_nonzero(block != block))
     return above, missing
 
