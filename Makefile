@@ -76,6 +76,10 @@ bench-scenarios: setup ## what each simulated scenario does to rates and to a ca
 bench-monitoring: setup ## seven-year simulated histories: is the right thing asked for in time, and nothing without need? hours; SEEDS=1-3 CUSTOMERS=3000
 	@$(BIN)/python -m benchmarks.histories $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CUSTOMERS),--customers $(CUSTOMERS))
 
+.PHONY: bench-drift
+bench-drift: setup ## drift: false alarms when nothing moved, power, customers seen again, seconds and memory by size; PARTS="null power"
+	@$(BIN)/python -m benchmarks.drift $(PARTS)
+
 .PHONY: bench-training
 bench-training: setup ## training against bare LightGBM on the same matrix: seconds and memory
 	@$(BIN)/python -m benchmarks.training

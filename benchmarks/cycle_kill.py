@@ -97,7 +97,12 @@ class Killing:
         arguments = self._new_round(retrain)
         promoted = len(self._promotions())
         process = self._world.start(*arguments)
-        if not self._wait(process, retrain):
+        try:
+            in_time = self._wait(process, retrain)
+        except BaseException:
+            process.kill()
+            raise
+        if not in_time:
             self.found.late += 1
         else:
             self._kill(process)
@@ -205,7 +210,7 @@ class Killing:
         with self._store() as store:
             cycles = Cycles(store, source=SOURCE)
             took = [(each.ended_at - each.started_at).total_seconds() for run in cycles.runs("day") for each in cycles.steps(run.id)
-                    if each.name == step and each.outcome != "interrupted"]
+                    if each.name == step and each.ended_at is not None and each.outcome != "interrupted"]
         return took[-1] if took else 1.0
 
 

@@ -9,11 +9,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from benchmarks.history_inputs import drift_verdict, feed
+from benchmarks.history_inputs import drift_verdict, feed, learned_from
 from benchmarks.history_world import Past, about_of
 from models.bundle import load_bundle
 from models.retrain import decide
-from models.scoring import encode, raw_scores
 from pipeline import performance as stage
 from pipeline.columns import cut, read_columns
 from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
@@ -21,7 +20,6 @@ from pipeline.decide import faults, gathered, thresholds
 from pipeline.evaluate import evaluate
 from pipeline.featurize import featurize
 from pipeline.horizon import observe_rules
-from pipeline.monitor import SCORE, _learned, _rows_per_customer
 from pipeline.observe import observe
 from pipeline.outcomes import known_outcomes
 from pipeline.params import load_params
@@ -46,8 +44,7 @@ class World:
     bundle: object
     accepted: dict
     cutoff: str
-    reference: dict
-    effect: float
+    reference: object
     young: pd.DataFrame
 
 
@@ -69,11 +66,8 @@ def learned(seed, customers, *, use_case="default"):
 def _world(past, use_case, cutoff):
     params, bundle = load_params(), load_bundle(case_path(use_case, "model"))
     params = msgspec.structs.replace(params, performance=msgspec.structs.replace(params.performance, draws=DRAWS))
-    seen = _learned(use_case, bundle)
-    reference = read_columns(case_path(use_case, "development", "features.parquet"), bundle.names, rows=seen)
-    full = read_json(case_path(use_case, "evaluation", "full.json"))
-    return World(past, params, observe_rules(params, use_case, read_json(INGEST)), bundle, stage.accepted_with(full, bundle), cutoff,
-                 {**reference, SCORE: raw_scores(bundle, encode(reference, bundle))}, _rows_per_customer(use_case, seen),
+    accepted = stage.accepted_with(read_json(case_path(use_case, "evaluation", "full.json")), bundle)
+    return World(past, params, observe_rules(params, use_case, read_json(INGEST)), bundle, accepted, cutoff, learned_from(use_case, bundle, params),
                  stage._scored_young(use_case, bundle, params))
 
 
@@ -110,8 +104,8 @@ def decided_on(world, later, month, use_case):
     day = last_day(FIRST, month)
     found = figures(world, later, day, use_case=use_case)
     about = about_of(TABLES, until=day)
-    quality = feed(TABLES, about)
-    drift = _drift(world, later, day, quality)
+    quality = feed(TABLES, about, params=world.params)
+    drift = _drift(world, later, day, quality, use_case)
     evidence = gathered(found, drift, faults(quality), age_days=(pd.Timestamp(day) - pd.Timestamp(world.cutoff)).days)
     chosen = decide(evidence, thresholds=thresholds(world.params.decide))
     recent = {name: value for name, value in (found["recent"] or {}).items() if name != "grades"}
@@ -129,15 +123,16 @@ def figures(world, later, day, *, use_case="default", draws=DRAWS, looked_back=L
     return stage.judged(labelled, world.bundle, accepted=world.accepted, rules=msgspec.structs.replace(world.params.performance, draws=draws))
 
 
-def _drift(world, later, day, quality):
+def _drift(world, later, day, quality, use_case):
     """The drift verdict of the book of a day: the customers (or the last week's transactions) observed by then; "none" on the day of the cutoff."""
     as_of = later.rows["as_of"]
     known = as_of < pd.Timestamp(day) + pd.Timedelta(days=1)
     book = np.flatnonzero(known & (as_of > pd.Timestamp(day) - pd.Timedelta(days=world.params.book.fraud_days)))
     if not len(book):
         return "none"
-    current = {**cut(later.columns, book), SCORE: later.rows["raw_score"].to_numpy()[book]}
-    return drift_verdict(world.reference, current, rules=world.params.monitor, effect=world.effect, quality=quality)
+    scored = later.rows.iloc[book]
+    return drift_verdict(world.reference, cut(later.columns, book), scored["raw_score"].to_numpy(), scored["customer_id"].to_numpy(),
+                         use_case=use_case, params=world.params, found=quality)
 
 
 def held(world, later, months, *, use_case="default"):

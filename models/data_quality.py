@@ -64,8 +64,8 @@ def judged_in_turn(count, judge, rules):
 def volume_faults(table, first, rows, rules):
     """Months of a table without rows, or with far too few or too many.
 
-    rows: (months,) of complete months from `first` (counted from the year 0), none left out. A table that does not come every month is judged by the quarter, half
-    year or year in which it does.
+    rows: (months,) of complete months from `first` (counted from the year 0), none left out. A table that does not come every month is judged by the quarter,
+    half year or year in which it does.
     """
     rows = np.asarray(rows, dtype=np.float64)
     length = cadence(rows)
@@ -201,8 +201,8 @@ def repeated_faults(table, first, rows, again, rules, *, earlier):
 def share_faults(table, first, rows, slipped, rules):
     """Months of which a far larger part than usual is in another unit, as ingest found row by row. rows, slipped: (months,)."""
     return [Fault(kind="unit_slip", table=table, month=month,
-                  sentence=f"{table}: {found:.0%} of the rows of {month} are in another unit than the customers' other ones, where {usual:.0%} are usual: bring them "
-                           "to one unit.")
+                  sentence=f"{table}: {found:.0%} of the rows of {month} are in another unit than the customers' other ones, where {usual:.0%} are usual: "
+                           "bring them to one unit.")
             for month, found, usual in _shares_beyond(first, rows, slipped, rules, rise=rules.slip_share)]
 
 
@@ -248,6 +248,6 @@ def paid_faults(first, open_at, paid, rules):
         return ratio if ratio < rules.paid_low and np.log(max(ratio, 1e-9)) < -PAID_BEYOND * noise else None
 
     return [Fault(kind="broken_feed", table="payments", month=month_name(first + place),
-                  sentence=f"payments: {ratio:.0%} of what the invoices ask for came in {month_name(first + place)}, as earlier invoices were paid at the same age: "
+                  sentence=f"payments: {ratio:.0%} of what the invoices ask for came in {month_name(first + place)}, by how earlier ones were paid; "
                            f"some {1 - ratio:.0%} were not delivered: repair the feed, and deliver them.")
             for place, ratio in sorted(judged_in_turn(len(came), judge, rules).items())]

@@ -19,7 +19,7 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
 
     a_customer: rows a customer has, as the average row sees it; periods: dates (or weeks, quarters) that the reference spans; location, width: of the mean
     rank and of the mean distance of ranks from the middle; missing: of the missing share; cells: the design effect of a bin's share, the mean over all;
-    moving: `between` of each bin; novel: rows whose level no other customer has, which is how many unseen ones the same number of rows would bring.
+    moving: `between` of each bin.
     """
 
     a_customer: float = 1.0
@@ -29,7 +29,6 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
     missing: Spread = Spread()
     cells: float = 1.0
     moving: tuple[float, ...] = ()
-    novel: int = 0
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,17 +67,19 @@ def rows_a_customer(customers):
 def measure(cells, count, scores, customers, periods):
     """The Noise of a column over the reference's rows.
 
-    cells: (rows,) the bin of each, `count` for a missing value (as `histograms.placed`); scores: (count, 2) the rank and the distance from the middle of
-    each bin; None for a category; customers, periods: (rows,) whole numbers from 0.
+    cells: (rows,) the bin of each, `count` for a missing value, more for an unseen one (as `histograms.placed`); scores: (count, 2) the rank and the
+    distance from the middle of each bin, None for a category; customers, periods: (rows,) whole numbers from 0.
     """
     there = cells < count
     part, who, when = cells[there], customers[there], periods[there]
-    common = {"a_customer": rows_a_customer(customers), "periods": len(np.unique(periods)), "missing": _spread((~there).astype(float), customers, periods)}
+    missing = _spread((cells == count).astype(float), customers, periods)
+    common = {"a_customer": rows_a_customer(customers), "periods": len(np.unique(periods)), "missing": missing}
     if not len(part):
         return Noise(**common)
     repeats, moving = _cell_repeats(part, count, who), _moving(part, count, when)
-    ranks = {} if scores is None else {name: _spread(column[part], who, when) for name, column in zip(("location", "width"), scores.T, strict=True)}
-    return Noise(**common, **ranks, cells=repeats, moving=moving, novel=_novel(part, count, who))
+    figures = () if scores is None else zip(("location", "width"), scores.T, strict=True)
+    ranks = {name: _spread(score[part], who, when) for name, score in figures}
+    return Noise(**common, **ranks, cells=repeats, moving=moving)
 
 
 def _spread(figure, customers, periods):
@@ -127,9 +128,3 @@ def _cell_repeats(cells, count, customers):
     variance = squares - 2 * share * crossed + share**2 * (own**2).sum()
     return max(float((variance[filled] / share[filled]).sum() / (len(cells) * (filled.sum() - 1))), 1.0)
 
-
-def _novel(cells, count, customers):
-    """Rows in bins that only one customer is in."""
-    pairs = np.unique(customers * count + cells)
-    alone = np.bincount(pairs % count, minlength=count) == 1
-    return int(np.bincount(cells, minlength=count)[alone].sum())

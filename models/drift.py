@@ -65,6 +65,6 @@ def _change(shift):
     if shift["kind"] == MISSING:
         return f"is missing in {shift['missing_current']:.1%} of the rows instead of {shift['missing_reference']:.1%}"
     if shift["kind"] == NEW:
-        return f"has a level never seen before in {shift['unseen_current']:.1%} of the rows, where {shift['unseen_expected']:.1%} were to be expected"
+        return f"has a rare or new level in {shift['unseen_current']:.1%} of the rows, where {shift['unseen_reference']:.1%} were to be expected"
     side = "" if shift["higher"] is None else f", {'higher' if shift['higher'] > 0.5 else 'lower'} values"
     return f"moved: PSI {shift['psi']:.3f}, of which {shift['psi_noise']:.3f} is chance{side}"

@@ -9,6 +9,8 @@ from models.stability import rank_scores
 REFERENCE_FILE = "drift_reference.json"
 # More rows would tell a column's noise no better, and the reference has as many as taught the model.
 NOISE_ROWS = 200_000
+# Customers that a level needs for its kind to be known in full.
+COMMON = 10
 VERSION = 1
 
 
@@ -40,17 +42,29 @@ class DriftReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reference_column(name, values, customers, periods, *, bins, weight=0.0, noise_rows=None):
-    """The ReferenceColumn of values (as for `histograms.freeze`); customers, periods: whole numbers from 0, one a row; noise_rows: the rows by which its noise is
-    measured (positions; all without it)."""
-    frozen = freeze(name, values, bins=bins)
-    counts = histogram(frozen, values)
-    rows = slice(None) if noise_rows is None else noise_rows
+    """The ReferenceColumn of values (as for `histograms.freeze`).
+
+    customers, periods: whole numbers from 0, one a row; noise_rows: positions of the rows by which its noise is measured, all without it. A category with rare
+    levels is frozen on half of the customers and counted on the other: counted on those that chose its levels, it would have no unseen ones and too many of the
+    rare, and every later sample would seem to have moved.
+    """
+    frozen, counted = freeze(name, values, bins=bins), np.arange(len(customers))
+    if frozen.levels is not None and _rare(values, customers):
+        chosen = customers % 2 == 0
+        frozen, counted = freeze(name, _at(values, np.flatnonzero(chosen))), np.flatnonzero(~chosen)
+    counts = histogram(frozen, _at(values, counted))
+    some = counted if noise_rows is None else np.intersect1d(counted, noise_rows, assume_unique=True)
     scores = rank_scores(counts.counts) if frozen.levels is None else None
-    some = placed(frozen, values if noise_rows is None else _at(values, rows))
-    found = measure(some, frozen.cells, scores, customers[rows], periods[rows])
-    if noise_rows is not None and len(some):
-        found = msgspec.structs.replace(found, novel=round(found.novel * counts.rows / len(some)))
-    return ReferenceColumn(bins=frozen, histogram=counts, noise=found, weight=weight)
+    noise = measure(placed(frozen, _at(values, some)), frozen.cells, scores, customers[some], periods[some])
+    return ReferenceColumn(bins=frozen, histogram=counts, noise=noise, weight=weight)
+
+
+def _rare(values, customers):
+    """Whether some level belongs to so few customers that others like it may not have come up; there must be customers enough to halve."""
+    levels = values.codes if hasattr(values, "codes") else np.unique([value or "" for value in values], return_inverse=True)[1]
+    pairs = np.unique(levels.astype(np.int64) * (customers.max() + 1) + customers) if len(customers) else np.zeros(0, dtype=np.int64)
+    holders = np.bincount(pairs[pairs >= 0] // (customers.max() + 1)) if len(pairs) else np.zeros(0, dtype=np.int64)
+    return len(np.unique(customers)) > 1 and bool((holders[holders > 0] < COMMON).any())
 
 
 def period_codes(as_of, *, days=None, most=60):

@@ -18,6 +18,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     auc_loss: float = 0.025
     auc_loss_rebuild: float = 0.08
     offset: float = 0.25
+    offset_beyond: float = 0.4
     slope: float = 0.3
     oldest_days: int = 1825
 
@@ -156,11 +157,13 @@ def _ranking(evidence, thresholds):
 
 
 def _calibration(evidence, thresholds):
-    """The line is off when it lies beyond its own interval, and beyond what the calibration sample had left open."""
+    """The line is off when it lies beyond its own interval, and beyond what the calibration sample had left open; or, wherever it stood, so far that no such
+    model would be accepted."""
     if evidence.recent is None or evidence.standing is None or (line := evidence.recent["line"]) is None:
         return []
     standing, found = evidence.standing, []
-    if abs(line["offset"]) > thresholds.offset and _differs(line, "offset", standing["level"], standing["level_error"], thresholds.chance):
+    moved = abs(line["offset"]) > thresholds.offset and _differs(line, "offset", standing["level"], standing["level_error"], thresholds.chance)
+    if moved or max(line["offset_low"], -line["offset_high"]) > thresholds.offset_beyond:
         side = "above" if line["offset"] > 0 else "below"
         found.append(("recalibrate", f"default odds are {side} the predicted ones by {abs(line['offset']):.2f} in log-odds"))
     if abs(line["slope"] - 1) > thresholds.slope and _differs(line, "slope", standing["slope"], standing["slope_error"], thresholds.chance):

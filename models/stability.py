@@ -7,6 +7,8 @@ from models.design_effect import Noise, Spread, sizes
 from models.histograms import need_same_bins
 from models.shift_tests import cell_tests, discoveries, homogeneity, score_test, share_test, widened
 
+# A level with a smaller share of the reference is counted with the other rare ones in the index.
+RARE = 0.02
 NEW, MISSING, DISTRIBUTION = "unseen", "missing", "distribution"
 
 
@@ -54,20 +56,19 @@ def column_shift(column, reference, current, *, effect=1.0, current_effect=1.0, 
     noise: the column's `design_effect.Noise` in the reference, and then current_effect is how many rows a customer has in the current sample. Without it,
     effect and current_effect say how many rows stand for one independent one on either side. ordered: the bins are a number's, not a category's.
     Returns dict: column, psi, psi_noise, psi_excess (psi less its mean when nothing moved, at least 0), higher (probability that a current row lies above a
-    reference row, ties halved; None for a category), missing_reference, missing_current, unseen_expected, unseen_current, p_distribution, p_missing,
+    reference row, ties halved; None for a category), missing_reference, missing_current, unseen_reference, unseen_current, p_distribution, p_missing,
     p_unseen, and p, their Bonferroni-joined smallest.
     """
     need_same_bins(reference, current, column)
-    judge = _Judge(reference, current, noise or Noise(cells=effect, a_customer=effect, missing=Spread(repeats=effect), location=Spread(repeats=effect),
-                                                      width=Spread(repeats=effect)), current_effect)
-    novel = max(reference.unseen, judge.noise.novel if not ordered else 0)
-    expected, unseen = _share(novel, reference.rows), _share(current.unseen, current.rows)
-    found = {"p_distribution": judge.distribution(ordered), "p_missing": judge.missing(), "p_unseen": judge.unseen(novel)}
+    alike = Spread(repeats=effect)
+    judge = _Judge(reference, current, noise or Noise(cells=effect, a_customer=effect, missing=alike, location=alike, width=alike), current_effect)
+    found = {"p_distribution": judge.distribution(ordered), "p_missing": judge.missing(), "p_unseen": judge.unseen()}
     # Three tests of one column: Bonferroni keeps their smallest honest whatever their dependence.
     tests = [p for p in found.values() if p is not None]
-    return {"column": column, **judge.effect_size(), "higher": _higher(reference.counts, current.counts) if ordered else None,
+    return {"column": column, **judge.effect_size(ordered), "higher": _higher(reference.counts, current.counts) if ordered else None,
             "missing_reference": _share(reference.missing, reference.rows), "missing_current": _share(current.missing, current.rows),
-            "unseen_expected": expected, "unseen_current": unseen, **found, "p": min(1.0, len(tests) * min(tests)) if tests else 1.0}
+            "unseen_reference": _share(reference.unseen, reference.rows), "unseen_current": _share(current.unseen, current.rows), **found,
+            "p": min(1.0, len(tests) * min(tests)) if tests else 1.0}
 
 
 class _Judge:
@@ -82,12 +83,16 @@ class _Judge:
         return sizes(spread, self.noise, reference_rows=rows[0], current_rows=rows[1], current_repeats=self.repeats)
 
     def distribution(self, ordered):
-        """The smallest of the tests of mean rank, width, single bins and all bins together, Bonferroni-joined; None when there is nothing to compare."""
+        """One p-value of all tests of the values that are there; None when there is nothing to compare.
+
+        The test of what most often happens, a shift of a number's rank or any change of a category, has half of the chance of a false alarm, the others
+        share the rest (weighted Bonferroni: Genovese, Roeder and Wasserman, Biometrika 2006).
+        """
         if not (self.reference.present and self.current.present):
             return None
-        p = [*(self._ranks() if ordered else ()), *self._cells(), self._together(ordered)]
-        p = [value for value in p if value is not None]
-        return min(1.0, len(p) * min(p)) if p else None
+        ranks, together, cells = [*self._ranks()] if ordered else [], self._together(ordered), self._cells()
+        main, *others = [*ranks, together, *cells] if ordered else [together, *cells]
+        return _joined(main, [p for p in others if p is not None])
 
     def _ranks(self):
         for scores, spread in zip(rank_scores(sum(self.counts)).T, (self.noise.location, self.noise.width), strict=True):
@@ -96,9 +101,13 @@ class _Judge:
 
     def _cells(self):
         moving = self.noise.moving or (0.0,) * len(self.counts[0])
-        known = [self._sizes(Spread(repeats=self.noise.cells, between=between)) for between in moving]
-        tables = [np.column_stack([counts * np.array([getattr(each, side) for each in known]) / counts.sum(), [getattr(each, side) for each in known]])
-                  for counts, side in zip(self.counts, ("reference", "current"), strict=True)]
+        # Bins that do not move from date to date, most of them, count alike.
+        found = {between: self._sizes(Spread(repeats=self.noise.cells, between=between)) for between in set(moving)}
+        known = [found[between] for between in moving]
+        tables = []
+        for counts, side in zip(self.counts, ("reference", "current"), strict=True):
+            rows = np.array([getattr(each, side) for each in known])
+            tables.append(np.column_stack([counts / counts.sum() * rows, rows]))
         places, p = cell_tests(*tables)
         return [widened(value, known[place].degrees) for place, value in zip(places, p, strict=True)]
 
@@ -106,7 +115,9 @@ class _Judge:
         # What moves from date to date moves few ways at once: the way that moves most bounds what all bins together may count for.
         between = max([*(self.noise.moving or (0.0,)), *((self.noise.location.between, self.noise.width.between) if ordered else ())])
         known = self._sizes(Spread(repeats=self.noise.cells, between=between))
-        return widened(homogeneity(*self._scaled(known)), known.degrees)
+        # Neighbours are merged where they are few: of a category the rarest with the next rarest.
+        order = slice(None) if ordered else np.argsort(-sum(self.counts), kind="stable")
+        return widened(homogeneity(*(counts[order] for counts in self._scaled(known))), known.degrees)
 
     def _scaled(self, known):
         return [counts * size / counts.sum() for counts, size in zip(self.counts, (known.reference, known.current), strict=True)]
@@ -115,10 +126,10 @@ class _Judge:
         """p-value of the missing share."""
         return self._share(self.reference.missing, self.current.missing, self.noise.missing)
 
-    def unseen(self, novel):
-        """p-value of the share of unseen levels against that of the reference's rows whose level no other customer has (Good, Biometrika 1953)."""
+    def unseen(self):
+        """p-value of the share of levels that were not frozen."""
         # A customer brings his own new level: his rows are one.
-        return self._share(novel, self.current.unseen, Spread(repeats=self.noise.a_customer))
+        return self._share(self.reference.unseen, self.current.unseen, Spread(repeats=self.noise.a_customer))
 
     def _share(self, first, second, spread):
         if not (self.reference.rows and self.current.rows):
@@ -127,14 +138,15 @@ class _Judge:
         parts = first * known.reference / self.reference.rows, second * known.current / self.current.rows
         return widened(share_test(parts[0], known.reference, parts[1], known.current), known.degrees) if first or second else None
 
-    def effect_size(self):
+    def effect_size(self, ordered):
         """psi, psi_noise and psi_excess."""
         if not (self.reference.present and self.current.present):
             return {"psi": 0.0, "psi_noise": 0.0, "psi_excess": 0.0}
-        value = psi(*self.counts)
+        told = self.counts if ordered else _common(*self.counts)
+        value = psi(*told)
         moving = float(np.mean(self.noise.moving)) if self.noise.moving else 0.0
         known = self._sizes(Spread(repeats=self.noise.cells, between=moving))
-        noise, _ = psi_noise(len(self.counts[0]), known.reference, known.current)
+        noise, _ = psi_noise(len(told[0]), known.reference, known.current)
         return {"psi": value, "psi_noise": noise, "psi_excess": max(value - noise, 0.0)}
 
 
@@ -163,7 +175,7 @@ def verdict(shifts, *, thresholds, score="score", weights=None):
 
 def _severity(shift, sure, thresholds):
     missing = abs(shift["missing_current"] - shift["missing_reference"])
-    new = max(shift["unseen_current"] - shift["unseen_expected"], 0.0)
+    new = max(shift["unseen_current"] - shift["unseen_reference"], 0.0)
     sizes = [(DISTRIBUTION, shift["psi_excess"], thresholds.psi_moderate, thresholds.psi_severe),
              (MISSING, missing, thresholds.missing_moderate, thresholds.missing_severe),
              (NEW, new, thresholds.missing_moderate, thresholds.missing_severe)]
@@ -171,6 +183,20 @@ def _severity(shift, sure, thresholds):
     kind, size, moderate, severe = max(sizes, key=lambda s: s[1] / s[3])
     level = "severe" if size >= severe else "moderate" if size >= moderate else "none"
     return {"severity": level if sure else "none", "kind": kind, "size": float(size)}
+
+
+def _joined(main, others):
+    """The p-value of several tests, `main` (or None) with half of the chance of a false alarm; None when there is none."""
+    if not others:
+        return main
+    rest = len(others) * min(others)
+    return min(1.0, rest if main is None else 2 * min(main, rest))
+
+
+def _common(reference, current):
+    """Both count vectors with the levels that are rare in the reference as one bin: each would add noise to the index and no effect."""
+    rare = reference < RARE * reference.sum()
+    return [np.append(counts[~rare], counts[rare].sum()) if rare.any() else counts for counts in (reference, current)]
 
 
 def _higher(reference, current):

@@ -8,6 +8,8 @@ STEPS, REACH = 10, 6
 BINS = 2 * REACH * STEPS + 1
 # Half the width, in tenths of a power of ten, of what counts as one factor.
 NEAR = 4
+# A move so near to a whole power of ten is called that power.
+CLEAN = 0.15
 
 
 def slip_faults(table, column, first, counts, rules):
@@ -66,15 +68,14 @@ def _middle(counts):
 
 
 def _fault(table, column, month, share, power):
-    of = "All amounts" if share == 1 else f"{share:.0%} of the amounts"
+    which = "all amounts" if share == 1 else f"{share:.0%} of the amounts"
     return Fault(kind="unit_slip", table=table, column=column, month=month,
-                 sentence=f"{table}: {of[0].lower()}{of[1:]} in {column} of {month} are about {_factor(power)} of the same customers' usual ones, as in another unit or "
-                          "currency: bring them to minor units.")
+                 sentence=f"{table}: {which} in {column} of {month} are about {_factor(power)} the same customers' usual ones, as in another unit or currency: "
+                          "bring them to minor units.")
 
 
 def _factor(power):
-    nearest = round(power)
-    exact = 10.0 ** (nearest if abs(power - nearest) < 0.15 and nearest else power)
-    if power < 0:
-        return f"one {1 / exact:,.0f}th" if nearest and abs(power - nearest) < 0.15 else f"one part in {1 / exact:.2g}"
-    return f"{exact:,.0f} times" if exact >= 10 else f"{exact:.2g} times"
+    size, nearest = abs(power), round(abs(power))
+    times = 10.0**nearest if nearest in POWERS and abs(size - nearest) < CLEAN else 10.0**size
+    said = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
+    return f"1/{said} of" if power < 0 else f"{said} times"

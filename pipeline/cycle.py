@@ -21,7 +21,7 @@ from pipeline.webhook import URL
 from serving.cycles import FAILED, FINISHED, HELD, Cycles
 
 # What follows the publication of a credit book, in this order: step and function, which returns a sentence or lines. One whose module is not there is left out.
-NIGHTLY = (("advance", "pipeline.customers:advance_book"), ("alerts", "pipeline.alerts:raise_alerts"))
+NIGHTLY = (("advance", "pipeline.customers:advance_book"), ("alerts", "pipeline.alerts:raise_alerts"), ("escalate", "pipeline.alerts:escalate_alerts"))
 CREDIT = "default"
 
 

@@ -11,6 +11,8 @@ from serving.cycles import HELD, IMPOSSIBLE, KEPT, PREPARE, PROMOTED
 PUBLISHED = "published"
 # A decision that asks for a retraining which has to wait for more matured outcomes.
 WAITING = "waiting"
+# A promotion that the gate lets pass and that waits for somebody or something else.
+PENDING = "pending"
 
 
 def run_case(steps, use_case, *, on_faulty_feed):
@@ -39,12 +41,12 @@ def run_case(steps, use_case, *, on_faulty_feed):
 def faults_of(use_case):
     """What is wrong with the feed, in sentences that end without a stop; none when it can be learned from."""
     quality = read_json(case_path(use_case, "monitoring", "quality.json"))
-    stale = [f"nothing new in {table} since {quality['tables'][table]['known_to']}" for table in quality["stale"]]
+    stale = [f"nothing new in {table} since {quality['tables'][table]['known_to']}" for table in quality.get("stale", [])]
     return list(dict.fromkeys([*(fault["sentence"].rstrip(".") for fault in quality.get("faults", [])), *stale]))
 
 
 def _refuse_without_champion(use_case):
-    if read_champion(load_params().source.name, use_case) is None:
+    if _champion(use_case) is None:
         raise RiskError(f"{use_case} has no champion yet: run `risk run` once, and look at what it made.")
 
 
@@ -63,7 +65,7 @@ def _retrained(steps, use_case, decided):
     action = begun.detail["action"] if begun else wanted["action"]
     if action == "none":
         return Outcome(DONE, decided.sentence)
-    detail = begun.detail if begun else {"action": action, "before": _training(use_case).read_text(encoding="utf-8"), "reason": wanted["reasons"][0]}
+    detail = begun.detail if begun else _begun(use_case, action, wanted["reasons"][0])
     try:
         if begun is None or begun.outcome != DONE:
             prepared = steps.do(PREPARE, lambda: _prepare(use_case, detail), use_case=use_case, detail=detail)
@@ -72,7 +74,7 @@ def _retrained(steps, use_case, decided):
         trained = steps.do("train", lambda: _train(use_case, detail), use_case=use_case)
         if trained.outcome == IMPOSSIBLE:
             return trained
-        return steps.do("promote", lambda: _promote(use_case, detail, resumed=begun is not None), use_case=use_case)
+        return steps.do("promote", lambda: _promote(use_case, detail), use_case=use_case)
     except RiskError as error:
         return Outcome(FAILED, str(error))
 
@@ -99,23 +101,33 @@ def _train(use_case, detail):
     return ""
 
 
-def _promote(use_case, detail, *, resumed):
+def _promote(use_case, detail):
     from pipeline.promote import promote
 
-    gate = read_json(case_path(use_case, "gate.json"))
-    there = bundle_hash(case_path(use_case, "shipped")) == read_champion(load_params().source.name, use_case)
-    if there and not resumed:
+    gate, candidate = read_json(case_path(use_case, "gate.json")), bundle_hash(case_path(use_case, "shipped"))
+    if candidate == _champion(use_case) == detail["champion"]:
         return Outcome(KEPT, f"{use_case}: the new model is the champion, to the byte.")
-    if gate["verdict"] != "promote" and not there:
+    if candidate != _champion(use_case) and gate["verdict"] != "promote":
         failed = [check["detail"] for check in gate["reasons"] if not check["passed"]] or [gate["reasons"][0]["detail"]]
         return Outcome(KEPT, f"{use_case}: the gate kept {gate['bundle'][:12]} out: {_joined(failed)}.")
-    return Outcome(PROMOTED, promote(use_case, actor="risk cycle", reason=f"{detail['action']}: {detail['reason']}"))
+    said = promote(use_case, actor="risk cycle", reason=f"{detail['action']}: {detail['reason']}")
+    # A promotion may first have to be approved by a person: the next run asks again.
+    return Outcome(PROMOTED, said) if candidate == _champion(use_case) else Outcome(PENDING, said, (use_case, PENDING, candidate))
 
 
 def _publish(use_case):
     from pipeline.publish import publish
 
     return publish(use_case)
+
+
+def _begun(use_case, action, reason):
+    """What a later run needs to carry a retraining on, or to tell how it ended."""
+    return {"action": action, "reason": reason, "champion": _champion(use_case), "before": _training(use_case).read_text(encoding="utf-8")}
+
+
+def _champion(use_case):
+    return read_champion(load_params().source.name, use_case)
 
 
 def _restore(use_case, detail):

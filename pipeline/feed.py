@@ -150,7 +150,7 @@ def _clock_faults(feed, known):
         ahead = feed.one(f"SELECT count(*) FROM {feed.relation(name)} WHERE known_at >= DATE '{others}' + INTERVAL 1 DAY")[0]
         if ahead <= FEW * known[name][0]:
             faults.append(Fault(kind="future_clock", table=name, column="known_at", month=last[:7],
-                                sentence=f"{name}: {ahead:,} rows are known up to {last}, and nothing else after {others}: their clock runs ahead, correct it."))
+                                sentence=f"{name}: {ahead:,} rows are known up to {last}, and no other table after {others}: a clock runs ahead, correct it."))
     return faults
 
 

@@ -7,7 +7,7 @@ from serving.outbox import note_id
 
 # What a step's outcome is told as; the other outcomes are told with the run's end.
 OF_STEPS = {"promoted": "model.promoted", "kept": "model.kept", "faulty": "data.faulty", "impossible": "retraining.impossible",
-            "waiting": "retraining.impossible"}
+            "waiting": "retraining.impossible", "pending": "model.pending"}
 
 
 def step_note(languages, *, source, identity, use_case, outcome, sentence, now):

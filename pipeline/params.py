@@ -386,6 +386,7 @@ class DecideParams(_Strict):
     auc_loss: Positive
     auc_loss_rebuild: Positive
     offset: Positive
+    offset_beyond: Positive
     slope: Positive
     oldest_days: Days
 

@@ -1,5 +1,6 @@
 """Stage performance: the model in force on cohorts that matured since its training cutoff, and what to expect of those still open."""
 
+import numpy as np
 import pandas as pd
 
 from features.catalogue import build_catalogue
@@ -58,6 +59,8 @@ def accepted_with(full, bundle):
 
 def scored(rows, columns, bundle, *, threads):
     """The rows with raw_score, probability, pd_low, pd_high and grade beside them, probabilities as the curve was fitted, before a move to a long-run rate."""
+    if rows.empty:
+        return rows.assign(**dict.fromkeys(("raw_score", "grade", "probability", "pd_low", "pd_high"), np.zeros(0)))
     scores = score(bundle, encode(columns, bundle), threads=threads)
     named = {"probability": scores.probability, "pd_low": scores.pd_low, "pd_high": scores.pd_high}
     # A move to a long-run rate is meant: nothing is held against the model because of it.
@@ -67,6 +70,8 @@ def scored(rows, columns, bundle, *, threads):
 
 def with_outcomes(rows, outcomes, *, use_case, rules, complete_to):
     """The rows with status and target as known at `complete_to`; customers in default at as_of are left out, as they are from what the model learned."""
+    if rows.empty:
+        return rows.assign(status=[], target=[])
     if use_case == "default":
         rows = drop_in_default(rows, outcomes).reset_index(drop=True)
         labels = label_defaults(rows, outcomes, horizon_days=rules.horizon_days, reporting_lag_days=rules.reporting_lag_days, complete_to=complete_to)

@@ -43,8 +43,9 @@ def promote(use_case, *, actor, reason, override=False, approver=None):
             _refuse_one_person(use_case, actor, approver)
         case = _Case(store, source, use_case, candidate, champion, actor, reason)
         evidence = _evidence(use_case, candidate, champion, override, params.promote.milliseconds_max)
-        keep_bundle(case_path(use_case, "model"), evidence["validated"])
+        # The shipped one first: where it is the validated one, too, its folder has what drift is judged by.
         keep_bundle(case_path(use_case, "shipped"), candidate)
+        keep_bundle(case_path(use_case, "model"), evidence["validated"])
         if params.promote.shadow_days and champion is not None and not override:
             waits = _trial(case, evidence, params.promote.shadow_days)
             if waits:

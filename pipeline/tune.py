@@ -19,7 +19,7 @@ from pipeline.datasets import case_path, read_json, replacing
 from pipeline.frames import read_observations
 from pipeline.horizon import embargo_days
 from pipeline.params import change_params, load_params, load_training, settled
-from pipeline.places import VAR
+from pipeline.places import VAR, training_path
 from pipeline.train import kept_features, prepared
 
 FOLDER = VAR / "tuning"
@@ -137,7 +137,7 @@ def apply_case(use_case, *, echo=print):
         return echo(f"{use_case}: no trial is better than today's settings; params.yaml stays as it is.")
     change_params([(f"train.{name}", value) for name, value in _values(found, task)])
     return echo("\n".join([f"{use_case}: the settings of trial {found.number} stand in params.yaml, section train; next: risk run", *_noise(found),
-                           *_shared(params, use_case)]))
+                           *_shared(params, use_case), *_outranked(params.source.name, use_case)]))
 
 
 def read_task(use_case, params, trials=None):
@@ -185,6 +185,13 @@ def _noise(found):
 def _shared(params, use_case):
     others = [case for case in params.use_cases if case != use_case]
     return [f"  the section train holds for {' and '.join(others)} too, which this study did not look at."] if others else []
+
+
+def _outranked(source, use_case):
+    """What to say where a rebuild's settings stand before those of params.yaml."""
+    if load_training(source, use_case).settings is None:
+        return []
+    return [f"  {training_path(source, use_case)} has settings that a rebuild found, which stand before these: delete its line `settings` to use them."]
 
 
 def _value(found, task):

@@ -20,6 +20,8 @@ WEEKDAYS = (_("weekday.0"), _("weekday.1"), _("weekday.2"), _("weekday.3"), _("w
 # Units that are said beside the number, by whether their words depend on the count; other units are not written.
 COUNTED = {"days": _n("unit.days"), "months": _n("unit.months"), "standard deviations": _n("unit.standard deviations"), "points of 9": _n("unit.points of 9")}
 SAID = {"hour": _("unit.hour"), "1 to 5": _("unit.1 to 5"), "1 green to 3 red": _("unit.1 green to 3 red"), "ratio per year": _("unit.ratio per year")}
+# Units of averages over days and months, whose second decimal says nothing.
+SPELLS = frozenset({"days", "months"})
 # Values that differ only further behind are the same to anybody.
 MOST_DIGITS = 6
 MISSING, UNSEEN, YES, NO = _("value.missing"), _("value.unseen"), _("value.yes"), _("value.no")
@@ -41,7 +43,7 @@ def format_value(value, unit, *, language):
         return told(WEEKDAYS[int(value) % 7], language=language)
     if unit in SHARES:
         return percent(value, language=language)
-    written = _signed_points(value) if unit in POINTS else _number(_amount(value, unit) if unit in AMOUNTS else value)
+    written = _signed_points(value) if unit in POINTS else _spell(value) if unit in SPELLS else _number(_amount(value, unit) if unit in AMOUNTS else value)
     return _in_unit(written, unit, language)
 
 
@@ -60,6 +62,13 @@ def _in_unit(written, unit, language):
     """A number that Python wrote, with the locale's symbols and the words of its unit."""
     before, after = _around(unit, written == "1", language)
     return f"{before}{_localised(written, language)}{after}"
+
+
+def _spell(value):
+    if abs(value) < 1:
+        return _number(value)
+    rounded = round(float(value), 1) + 0.0
+    return f"{rounded:,.0f}" if rounded == int(rounded) else f"{rounded:,.1f}"
 
 
 def _signed_points(share):

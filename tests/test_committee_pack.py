@@ -92,7 +92,7 @@ def test_a_quiet_month_says_that_nothing_is_to_be_decided(store):
     assert "No earlier decision is open" in page
     assert page.count("Nothing is open for this department.") == 3
     assert "No customer moved between states this month." in page
-    assert "None is overdue." in page
+    assert "No review is overdue." in page
 
 
 def test_missed_reviews_are_on_the_agenda_and_listed_oldest_first(store, clock):
@@ -165,7 +165,7 @@ def test_owners_who_did_not_act_are_on_the_agenda(store):
 def test_exposures_over_the_limit_and_the_committees_own_cases_are_summed(store):
     put(book_of(C1=("A", 600_000), C2=("E", 300_000_000), C3=("C", 1_500_000)), {"customers": [customer("C1")]})
     # The policy's limit in these rows is 1,000,000 minor units: 299 million and half a million of them over.
-    assert "Customers who owe more than the policy’s limit: 2, by 3 m together." in pages()["en"]
+    assert "Customers who owe more than the policy’s limit: 2, by CNY 3 m together." in pages()["en"]
 
 
 def test_a_spent_budget_is_on_the_agenda(store):
@@ -173,7 +173,7 @@ def test_a_spent_budget_is_on_the_agenda(store):
     for takes in (budget - 10, 10):
         draw = Draw("CNY", lambda before, takes=takes: ({}, takes))
         store.record_decision(Entry("default", SOURCE, "C1", "b" * 64, "p" * 64, "c" * 64, None, draw=draw))
-    assert "used up the daily loss budget of 50 k: 1, last on 3 Jul 2024." in pages()["en"]
+    assert "used up the daily loss budget of CNY 50 k: 1, last on 3 Jul 2024." in pages()["en"]
 
 
 SAID = Said("decline", 0, "committee", "D", 0.08, 40_000_000, "p" * 64, "b" * 64)
@@ -245,15 +245,19 @@ def test_the_gates_verdict_is_a_decision_where_a_candidate_waits(store, gate, sa
 
 def test_retraining_and_severe_drift_call_for_a_decision_and_stand_in_the_health(store):
     Path("data/default/monitoring").mkdir()
-    Path("data/default/retrain.json").write_text(json.dumps({"action": "refit"}), encoding="utf-8")
+    retrain = {"action": "refit", "reasons": ["the training cutoff is 800 days old, more than 730"]}
+    Path("data/default/retrain.json").write_text(json.dumps(retrain), encoding="utf-8")
     drift = {"verdict": "severe", "reasons": [{"column": "raw_score"}], "columns": [{}, {}, {}]}
     Path("data/default/monitoring/drift.json").write_text(json.dumps(drift), encoding="utf-8")
     Path("data/default/monitoring/quality.json").write_text(json.dumps({"verdict": "stale"}), encoding="utf-8")
-    page = pages()["en"]
+    both = pages()
+    page = both["en"]
     for told in ("decide on a refit", "drifted severely"):
         assert told in section(page, "Decisions to take")
-    for told in ("Drift is severe: 1 of 3 columns moved beyond chance. Most of all: the score itself.", "The feed is stale", "A refit is called for."):
+    for told in ("Drift is severe: 1 of 3 columns moved beyond chance. Most of all: the score itself.", "The feed is stale", "A refit is called for.",
+                 "Because: the training cutoff is 800 days old, more than 730."):
         assert told in section(page, "Model health and drift")
+    assert "依据：训练截止日距今 800 天，超过 730 天。" in both["zh"]
 
 
 def test_the_portfolio_and_its_moves_are_the_ones_of_the_page(store):
@@ -320,7 +324,7 @@ def test_a_stale_book_is_said_to_be(store, clock):
 def test_the_agenda_is_empty_of_what_has_no_figures(store):
     put(book_of(C1=("A", 600_000)), {"customers": [customer("C1")]})
     facts = committee_pack.month_facts(store, SOURCE, date(2024, 7, 1), store.now(), load_policy("policy.yaml").spec, book_day=date(2024, 6, 30))
-    assert agenda(read_book("default"), facts, EN) == []
+    assert agenda(read_book("default"), facts, EN, currency="CNY") == []
     assert facts.night == date(2024, 6, 30)
     assert facts.day == date(2024, 7, 3)
 

@@ -202,6 +202,28 @@ def test_a_retraining_that_has_to_wait_is_told_once(night):
     assert night.told() == ["cycle.finished", "cycle.finished", "retraining.impossible"]
 
 
+def test_a_promotion_that_waits_for_a_person_is_asked_for_again_and_told_once(night, monkeypatch):
+    night.decides("default", "refit")
+    monkeypatch.setattr(promote, "promote", lambda case, **_said: f"{case}: the promotion is requested.")
+    assert "the promotion is requested." in night.run()
+    night.decides("default", "none")
+    night.run(again=True)
+    assert night.told() == ["cycle.finished", "cycle.finished", "model.pending"]
+    monkeypatch.setattr(promote, "promote", night.promote)
+    night.promote("default", actor="lin", reason="approved")
+    night.run(again=True)
+    assert night.told().count("model.promoted") == 1
+    night.run(again=True)
+    assert "promote default" not in night.calls
+
+
+def test_a_candidate_that_is_the_champion_to_the_byte_is_no_new_model(night):
+    night.promote("default", actor="lin", reason="first")
+    night.decides("default", "recalibrate")
+    assert "the new model is the champion, to the byte." in night.run()
+    assert "promote default" not in night.calls
+
+
 def test_a_promotion_that_fails_leaves_the_champion_whose_scores_are_published(night):
     night.decides("default", "refit")
     night.fails = {"promote default": "the parity was not exact."}

@@ -523,7 +523,7 @@ def test_the_learning_curve_says_by_what_it_differs_from_the_model(run, pages):
 
 @pytest.mark.parametrize(("label", "unit", "written"), [
     ("< 926312", "minor units", "below 9,263"), (">= 5.33129e+07", "minor units", "from 533,129"),
-    ("[-17.9551, -14.7974)", "signed log minor units", "-627,770 to below -26,695"), ("[0.05, 0.354167)", "share", "5.0% to below 35.4%"),
+    ("[-17.9551, -14.7974)", "signed log minor units", "−627,770 to below −26,695"), ("[0.05, 0.354167)", "share", "5.0% to below 35.4%"),
     ("< 8.5", "hour", "below 9:00"), (">= 0.5", "count", "from 1"), ("missing", "days", "no value"), ("special", "category", "rare or never seen"),
     ("branch, zither", "category", "Branch, zither")])
 def test_a_bin_is_said_in_its_unit(label, unit, written):

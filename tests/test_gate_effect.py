@@ -1,10 +1,17 @@
 """What another model changes on the same cases, by hand; and where the gate calls it too much."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from models.gate import Margins
 from models.gate_effect import Side, effect_check, effect_of
+from models.policy import load_policy
+from pipeline.effect import _credit, _fraud
+
+ROOT = Path(__file__).parent.parent
 
 
 def side(probability, grade, approved, granted=None):
@@ -60,3 +67,30 @@ def test_the_detail_says_the_figures_and_their_margins():
 
 def test_what_was_not_measured_fails():
     assert effect_check(None, Margins())["passed"] is False
+
+
+class Scored:
+    """Scores as `models.scoring` gives them, as far as a decision asks."""
+
+    def __init__(self, probability, grade):
+        self.probability, self._grade = np.array(probability), np.array(grade, dtype=object)
+
+    def grade_names(self):
+        return self._grade
+
+
+def test_transactions_are_granted_what_passes():
+    policy = load_policy(ROOT / "policy.yaml", "fraud")
+    rows = pd.DataFrame({"as_of": pd.to_datetime(["2026-03-31"] * 3), "amount": [-500.0, 700.0, np.nan]})
+    found = _fraud(policy, rows, {}, Scored([policy.spec.fraud.block_at, policy.spec.fraud.review_at / 2, policy.spec.fraud.review_at / 2], ["E", "A", "A"]))
+    assert (found.approved.tolist(), found.granted.tolist()) == ([False, True, True], [0.0, 700.0, 0.0])
+    assert _fraud(policy, rows[["as_of"]], {}, Scored([0.1] * 3, ["A"] * 3)).granted is None
+
+
+def test_credit_is_granted_what_is_lent_and_where_that_is_not_known_what_the_policy_would_grant():
+    policy = load_policy(ROOT / "policy.yaml", "default")
+    scores = Scored([0.001, 0.9], ["A", "E"])
+    lent = _credit(policy, pd.DataFrame(index=[0, 1]), {"exposure": np.array([100.0, 100.0])}, scores)
+    assert (lent.approved[0], int(lent.granted[0])) == (True, 100)
+    unknown = _credit(policy, pd.DataFrame(index=[0, 1]), {"capacity": np.array([1e12, 1e12])}, scores)
+    assert unknown.granted[0] > unknown.granted[1] >= 0

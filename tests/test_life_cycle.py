@@ -60,6 +60,7 @@ BACK = "  - {from: re_entry, to: watch, by: [person], steps: [assessment, approv
 AGAIN = "  - {from: re_entry, to: run_down, by: [person], steps: [plan]}\n"
 FREE = "to: restrict, by: [rule, person], steps: []"
 WATCH = "{name: watch, owner: sales, deadline_days: 14"
+DISPUTE = "fact: disputes, owner: sales, alert: {enter: 1}, watch: {enter: 2, leave: 0}}"
 DOWN = "  - {from: restrict, to: run_down, by: [rule, person], steps: [plan]}\n"
 
 
@@ -114,7 +115,7 @@ DOWN = "  - {from: restrict, to: run_down, by: [rule, person], steps: [plan]}\n"
     ("name: lawsuit, fact: lawsuits", "name: lawsuit, fact: lawsuites", "name: lawsuit", r"triggers\[5\].fact", "fact lawsuites is unknown"),
     ("name: lawsuit, fact", "name: calm, fact", "name: calm", r"triggers\[5\].name", "calm cannot name a trigger"),
     ("name: lawsuit, fact", "name: pd_level, fact", "name: pd_level", r"triggers\[5\].name", "pd_level is given twice"),
-    ("fact: disputes, owner: sales, alert: {enter: 1}, watch: {enter: 2, leave: 0}}", "fact: disputes, owner: sales}", "name: dispute", r"triggers\[7\]", "moves nobody"),
+    (DISPUTE, "fact: disputes, owner: sales}", "name: dispute", r"triggers\[7\]", "moves nobody"),
     # The plan
     ("shares: [0.75, 0.5, 0.25, 0]", "shares: [0.75, 0.5]", "run_down:", "run_down.shares", "the last share must be 0"),
     ("shares: [0.75, 0.5, 0.25, 0]", "shares: [0.5, 0.75, 0]", "run_down:", "run_down.shares", "must fall from date to date"),
@@ -202,7 +203,7 @@ def test_a_customer_whose_exposure_nobody_knows_is_held_before_its_run_down():
 
 
 def test_nobody_is_eased_while_a_stricter_trigger_fires_even_where_it_cannot_be_followed():
-    rules = parse_life_cycle(TEXT.replace("fact: disputes, owner: sales, alert: {enter: 1}, watch: {enter: 2, leave: 0}}", "fact: disputes, owner: sales, run_down: {enter: 2}}"))
+    rules = parse_life_cycle(TEXT.replace(DISPUTE, "fact: disputes, owner: sales, run_down: {enter: 2}}"))
     assert night("restrict", rules=rules, disputes=2, exposure=None) == ("restrict", [])
     assert night("restrict", rules=rules, disputes=1, exposure=None)[0] == "watch"
 

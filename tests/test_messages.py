@@ -137,13 +137,13 @@ def said(kind, value, reference, *, fact="reason.late_payment", adverse=True, na
     [
         (
             said("typical", 11.5, 4.0),
-            "The risk is raised by late payment: average days late (last 90 days) came to 11.50 days, against 4 days for a typical customer.",
-            "付款逾期情况推高风险：近90天平均逾期天数为11.50天，而典型客户为4天。",
+            "The risk is raised by late payment: average days late (last 90 days) came to 11.5 days, against 4 days for a typical customer.",
+            "付款逾期情况推高风险：近90天平均逾期天数为11.5天，而典型客户为4天。",
         ),
         (
             said("own_average", 1.0, 11.5, adverse=False),
-            "The risk is lowered by late payment: average days late (last 90 days) came to 1 day, against 11.50 days on the customer's own longer average.",
-            "付款逾期情况降低风险：近90天平均逾期天数为1天，而该客户自身的较长期平均水平为11.50天。",
+            "The risk is lowered by late payment: average days late (last 90 days) came to 1 day, against 11.5 days on the customer's own longer average.",
+            "付款逾期情况降低风险：近90天平均逾期天数为1天，而该客户自身的较长期平均水平为11.5天。",
         ),
         (
             said("industry", -0.02, 0.0, fact="reason.profit", name="stmt_roa", unit="ratio"),

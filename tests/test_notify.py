@@ -211,7 +211,7 @@ def test_a_missing_secret_is_said_and_the_file_written(store, listen, monkeypatc
     assert "nothing is sent unsigned" in said
 
 
-@pytest.mark.parametrize("outcome", ["promoted", "kept", "faulty", "impossible", "waiting"])
+@pytest.mark.parametrize("outcome", ["promoted", "kept", "faulty", "impossible", "waiting", "pending"])
 def test_what_concerns_the_model_or_the_data_has_words_of_its_own(outcome):
     note = step_note(["en", "zh"], source="s", identity=(1,), use_case="default", outcome=outcome, sentence="Said so.", now=NOON)
     assert note["body"]["data"]["text"]["en"].endswith(". Said so.")

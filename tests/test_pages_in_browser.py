@@ -6,6 +6,7 @@ CUSTOMER_RISK_SCREENSHOTS names, else to pytest's own.
 
 import os
 import re
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,15 +16,21 @@ import pytest
 from browser import COLUMN, LACKING, VIEWS, chromium, look, opened
 from small_run import small_run
 
+from models.life_cycle import load_life_cycle
+from models.overrides import Change, Said
+from models.policy import load_policy
 from pipeline.book import book
 from pipeline.challenge import challenge
-from pipeline.datasets import TABLES, case_path
+from pipeline.committee import decide
+from pipeline.committee_pack import write_pack
+from pipeline.datasets import TABLES, case_path, write_json
 from pipeline.dossier import dossier
 from pipeline.evaluate import evaluate
 from pipeline.explain import explain
 from pipeline.featurize import featurize
 from pipeline.gate import gate
 from pipeline.observe import observe
+from pipeline.promote import open_store
 from pipeline.report import report
 from pipeline.reports.text import LANGUAGES
 from pipeline.sample import sample
@@ -31,6 +38,9 @@ from pipeline.score import score
 from pipeline.ship import ship
 from pipeline.train import train
 from pipeline.validate import validate
+from serving.life_cycle import LifeCycleLedger, Move, Start
+from serving.overrides import Overrides
+from serving.reviews import Reviews
 
 REQUIRED = os.environ.get("CUSTOMER_RISK_REQUIRE_BROWSER") == "1"
 # What sources call customers: 200 letters without a space, right-to-left text, markup.
@@ -67,7 +77,27 @@ def pages(browser, tmp_path_factory):
             stage("default")
         for stage in FRAUD:
             stage("fraud")
+        meet()
         yield {path.relative_to(folder / "data").as_posix(): path for path in sorted(folder.glob("data/*/**/*.html"))}
+
+
+def meet():
+    """The committee's pack of this month, with decisions to come back, an override and a customer under watch."""
+    today = date.today()
+    customers = list(dict.fromkeys(pq.read_table(case_path("default", "scores.parquet"), columns=["customer_id"])["customer_id"].to_pylist()))
+    decide("Catch up the reviews", owner="lin", department="sales", due_on=today + timedelta(days=9), customer=None, actor="anna")
+    decide("Raise the deposit", owner="wang", department="finance", due_on=today + timedelta(days=20), customer=customers[0], actor="anna")
+    write_json(case_path("default", "retrain.json"), {"action": "none", "reasons": ["drift is moderate; no matured cohort since the cutoff to judge by"]})
+    with open_store() as store:
+        Reviews(store, source="simulated").plan(customers[:5], ["E"] * 5, [1] * 5)
+        said = Said("decline", 0, "committee", "D", 0.08, 40_000_000, "p" * 64, "b" * 64)
+        Overrides(store, source="simulated").grant(customers[1], Change(action="approve", limit=50_000_000), said, reason_code="security",
+                                                   reason="bank guarantee", author="anna", approver="ben", expires_on=today + timedelta(days=20),
+                                                   policy=load_policy("policy.yaml"))
+        moves = [Move(customers[2], today, *states, today, reason, owner, today) for states, reason, owner in
+                 (((None, "onboarding"), "first_seen", "sales"), (("onboarding", "restrict"), "lawsuit", "legal"))]
+        LifeCycleLedger(store, "simulated").record(load_life_cycle("life_cycle.yaml"), moves, [Start("file_claim", customers[2], on=today)])
+    write_pack(f"{today:%Y-%m}", case_path("default", "committee", "index.html"))
 
 
 def rename_riskiest():
@@ -95,8 +125,8 @@ def found(seen, what):
 
 
 def test_a_run_makes_every_kind_of_page_in_every_language(pages):
-    kinds = {"default/reports/index": 1, "default/reports/customers/": len(NAMES), "default/dossier/index": 1, "fraud/reports/index": 1,
-             "fraud/dossier/index": 1}
+    kinds = {"default/reports/index": 1, "default/reports/customers/": len(NAMES), "default/dossier/index": 1, "default/committee/index": 1,
+             "fraud/reports/index": 1, "fraud/dossier/index": 1}
     assert {kind: sum(name.startswith(kind) for name in pages) for kind in kinds} == {kind: many * len(LANGUAGES) for kind, many in kinds.items()}
 
 

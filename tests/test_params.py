@@ -85,3 +85,8 @@ def test_values_that_cannot_stand_together_are_refused(params, changes, message)
         load_params(params)
     change_params([("train.reject_inference", "none")], params)
     load_params(params)
+
+
+def test_a_model_is_recalibrated_where_the_gate_would_not_let_it_in():
+    params = load_params(SHIPPED)
+    assert params.decide.offset_beyond == params.gate.offset_max

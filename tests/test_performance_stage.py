@@ -12,7 +12,7 @@ from models.retrain import ACTIONS
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.decide import decide, faults, gathered, learning
 from pipeline.params import ObserveDefaultParams, ObserveFraudParams, PastDueParams
-from pipeline.performance import later_dates, performance, with_outcomes
+from pipeline.performance import later_dates, performance, scored, with_outcomes
 from pipeline.state import move_cutoff
 
 PAST_DUE = PastDueParams(days_past_due=90, counted="invoice", material_amount=0, material_share=0.0, cure_days=90, grey_from=None)
@@ -65,6 +65,12 @@ def test_transactions_of_compromised_customers_are_marked():
     reports = pd.DataFrame([outcome(kind="fraud", transaction_id="T0", occurred_at="2022-03-01", known_at="2022-03-05")])
     found = with_outcomes(observed, reports, use_case="fraud", rules=FRAUD, complete_to="2022-12-31")
     assert (found["compromised"].tolist(), found["target"].tolist()) == ([True], [0.0])
+
+
+def test_where_every_target_was_known_at_the_cutoff_nothing_is_followed():
+    nothing = scored(rows().astype({"as_of": "datetime64[us]"}), {}, None, threads=1)
+    found = with_outcomes(nothing, pd.DataFrame([outcome()]), use_case="default", rules=RULES, complete_to="2023-12-31")
+    assert (len(found), {"raw_score", "probability", "grade", "status", "target"} - set(found)) == (0, set())
 
 
 def test_faults_are_stale_feeds_and_what_the_months_records_lack():

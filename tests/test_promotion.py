@@ -1,14 +1,17 @@
 """Promotion and rollback: who may, what the ledger says, and that a crash at any step is mended by calling again."""
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from promotion_world import CASE, SOURCE, World
 
 from features.errors import RiskError
 from models.policy import load_policy
 from pipeline import promotion_steps
+from pipeline.cli import main
 from pipeline.promote import approve, promote
 from pipeline.promotions import champion_lines, list_lines, show_lines
 from pipeline.rollback import rollback
@@ -277,3 +280,33 @@ def test_the_ledger_is_of_one_source(world):
     with world.store() as store:
         assert store.promotions(source="another", every=True) == []
         assert [entry.source for entry in store.promotions(source=SOURCE)] == [SOURCE]
+
+
+# --- on the command line ------------------------------------------------------------------------------------------------------
+
+
+def risk(*arguments):
+    done = CliRunner().invoke(main, arguments)
+    return done.exit_code, done.output.strip()
+
+
+def test_the_command_line_promotes_reads_back_and_rolls_back(world):
+    first, second = (world.candidate(number) for number in (1, 2))
+    assert risk("promote", "--use-case", "default", "--by", "lin", "--reason", "r") == (0, f"default: {second[:12]} is the champion now.")
+    first = world.candidate(1)
+    assert risk("promote", "--use-case", "default", "--by", "lin", "--reason", "r", "--approver", "wang")[0] == 0
+    code, said = risk("champion", "--use-case", "default", "--on", "2026-03-31")
+    assert (code, said.startswith(f"default: {first} at the end of 2026-03-31 (UTC)")) == (0, True)
+    assert [each["sequence"] for each in json.loads(risk("promotions", "list", "--json")[1])] == [2, 1]
+    assert json.loads(risk("promotions", "show", "2", "--json")[1])["evidence"]["approver"] == "wang"
+    assert risk("promotions", "show", "2")[1].startswith("2  2026-03-31 12:00  default  promote     ")
+    assert risk("shadow", "--use-case", "default") == (0, "default: no bundle is on trial.")
+    assert risk("rollback", "--use-case", "default", "--by", "wang", "--reason", "r") == (0, f"default: {second[:12]} is the champion again, {first[:12]} was.")
+
+
+def test_an_approval_takes_nothing_but_a_name(world):
+    world.change(four_eyes=True)
+    world.candidate(1)
+    risk("promote", "--use-case", "default", "--by", "lin", "--reason", "r")
+    assert "leave all but --by away" in risk("promote", "--approve", "1", "--by", "wang", "--reason", "r")[1]
+    assert risk("promote", "--approve", "1", "--by", "wang")[0] == 0

@@ -168,7 +168,7 @@ def test_a_review_alone_makes_pages_that_tell_what_changed_since():
     write_features("data/default/development", [("C1@2024-03-31", "C1", day("2024-03-31"), 50.0, 2.5, "retail")])
     pages = in_force(publication(C1={}), any_in_force=False, reviewed={"C1": day("2024-04-15").date()})
     assert "Compared with the last observation up to the review of 15 Apr 2024." in pages["customers/C1.en.html"]
-    assert "与 2024年4月15日 复核之前的最近一次观察相比。" in pages["customers/C1.zh.html"]
+    assert "与2024年4月15日复核之前的最近一次观察相比。" in pages["customers/C1.zh.html"]
 
 
 def test_pages_of_another_book_than_the_published_are_refused():

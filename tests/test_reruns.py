@@ -32,7 +32,7 @@ CHANGES = {
     "the number of officer reports": (("report.customers", 3), {"score", "report"}),
     "whose reasons are kept": (("score.reasons", "all"), {"score"}),
     "a drift threshold": (("monitor.min_effect", 0.2), {"dossier", "monitor", "decide"}),
-    "the policy": (("policy.yaml", append("# a remark\n")), {"dossier", "score", "report"}),
+    "the policy": (("policy.yaml", append("# a remark\n")), {"dossier", "score", "report", "monitor", "decide"}),
     "a month more of data": (("simulated.months", 85), {"ingest", "observe", "featurize", "dossier", "book"} | FOLLOW),
     "a learning rate": (("train.learning_rate", 0.11), LEARN | FOLLOW),
     "the way calibration is chosen": (("calibrate.method", "logistic"), LEARN | FOLLOW),

@@ -35,6 +35,8 @@ def evidence(**given):
     ({"recent": OFF}, "recalibrate", "recalibrate"),
     ({"recent": recent(line=line(offset=-0.6))}, "recalibrate", "recalibrate"),
     ({"recent": BENT}, "recalibrate", "recalibrate"),
+    # It stood there when it was accepted, on few rows; now it is certain.
+    ({"recent": recent(line=line(offset=0.6)), "standing": STANDING | {"level": 0.5, "level_error": 0.3}}, "recalibrate", "recalibrate"),
     ({"recent": OFF, "new_bad": 10}, "none", "recalibrate"),
     ({"recent": FELL}, "refit", "refit"),
     ({"recent": FLATTER}, "refit", "refit"),

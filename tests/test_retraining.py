@@ -26,12 +26,14 @@ from pipeline.places import bundle_path
 from pipeline.promote import promote
 from pipeline.retraining import prepare, withdraw
 from pipeline.sample import sample
+from pipeline.shadow import end, try_on_book
 from pipeline.ship import ship
 from pipeline.state import move_cutoff, read_champion, write_training
 from pipeline.train import train
 from pipeline.use import source_changes
 from pipeline.workspace import workspace
 from serving.store import Store
+from serving.trials import Trials
 
 CASE, SOURCE = "default", "mine"
 FIRST, LAST = "2024-03-31", "2024-12-31"
@@ -171,6 +173,23 @@ def test_a_recalibration_keeps_trees_and_grades_and_passes_the_gate_and_parity(c
     with Store("var/risk.db").open() as store:
         store.record_promotion(use_case=CASE, source=SOURCE, bundle=before, previous_bundle=found.hash, actor="test", reason="back", evidence={},
                                action="rollback")
+
+
+def test_the_book_is_scored_by_the_bundle_on_trial_too(champion):
+    prepare(CASE, "recalibrate")
+    made()
+    change_params([("promote.shadow_days", 7), ("gate.approvals_max", 1.0), ("gate.grades_moved_max", 1.0)])
+    gate(CASE)
+    assert "is on trial beside" in promote(CASE, actor="lin", reason="trial")
+    found = bundle_hash(case_path(CASE, "shipped"))
+    with Store("var/risk.db").open() as store:
+        assert try_on_book(store, SOURCE, CASE, champion=champion.hash, as_of="2024-12-31") == f", {found[:12]} on trial scored beside it"
+        (night,) = Trials(store, source=SOURCE, use_case=CASE).nights(found)
+        assert night.effect == read_json(case_path(CASE, "effect.json"))["effect"]
+        assert night.effect["cases"] == read_json(case_path(CASE, "book", "about.json"))["rows"]
+        assert night.effect["log_odds"]["median"] > 0.7
+    end(CASE, actor="lin", reason="test over")
+    change_params([("promote.shadow_days", 0), ("gate.approvals_max", 0.1), ("gate.grades_moved_max", 0.05)])
 
 
 def test_fitting_and_judging_customers_are_apart_and_unseen_by_the_trees(champion):

@@ -78,7 +78,7 @@ def test_the_same_book_again_replaces_its_night_and_a_new_one_adds_one(world):
     for day in ("2026-03-31", "2026-03-31", "2026-04-30"):
         night(world, day)
     lines = shadow_lines(CASE)
-    assert [line[:21] for line in lines[1:3]] == ["  book of 2026-03-31: ", "  book of 2026-04-30: "]
+    assert [line[:22] for line in lines[1:3]] == ["  book of 2026-03-31: ", "  book of 2026-04-30: "]
     assert lines[1] == ("  book of 2026-03-31: 10 cases; grade worse 10.0%, better 20.0%, by two or more 10.0%; log-odds +0.00 (-0.10 to +0.10); "
                         "approved 90.0% and 80.0%, 10.0% by one only; expected loss of what is granted +3.0% at the same probabilities")
     assert lines[3] == "  no answer of the service was scored beside it yet"

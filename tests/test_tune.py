@@ -18,6 +18,7 @@ from pipeline.cli import main
 from pipeline.datasets import write_json
 from pipeline.params import change_params, load_params
 from pipeline.sample import split
+from pipeline.state import move_cutoff, training_path, write_training
 from pipeline.train import prepared
 from pipeline.tune import apply_case, read_task, tune, tune_case
 
@@ -39,6 +40,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     change_params(QUICK, tmp_path / "params.yaml")
+    for case in ("default", "fraud"):
+        move_cutoff("simulated", case, "2022-12-31")
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({"customer_id": np.tile([f"C{number}" for number in range(150)], 11), "status": "matured",
                          "as_of": np.repeat(pd.date_range("2020-03-31", periods=11, freq="QE").astype("datetime64[us]"), 150)})
@@ -280,4 +283,15 @@ def test_arrays_alone_are_tuned_in_memory(place):
     by_time, without = (tune(parts, described, as_of, **asked) for as_of in (dates, None))
     assert by_time.today["spread"] > 0
     assert without.today["spread"] == 0
-    assert not Path("var").exists()
+    assert not Path("var/tuning").exists()
+
+
+def test_settings_that_a_rebuild_found_are_today_s_and_stand_before_applied_ones(place, silent):
+    found = {"learning_rate": 0.1, "num_leaves": 9, "min_child_samples": 20, "subsample": 0.7, "colsample": 0.5, "l2": 1.0, "extra_trees": True}
+    write_training(training_path("simulated", "default"), cutoff="2022-12-31", action="rebuild", settings=found)
+    assert {each.num_leaves for each in read_task("default", load_params()).candidates} == {9}
+    tune_case("default", trials=8, minutes=1, echo=lambda _: None)
+    lines = []
+    apply_case("default", echo=lines.append)
+    assert lines[0].splitlines()[-1] == ("  var/training/simulated-default.yaml has settings that a rebuild found, which stand before these: delete its line "
+                                         "`settings` to use them.")

@@ -64,7 +64,7 @@ def test_plural_forms_follow_the_language():
     assert [counted("unit.days", count, language="en") for count in (0, 1, 2)] == ["{value} days", "{value} day", "{value} days"]
     assert {counted("unit.days", count, language="zh") for count in (0, 1, 2)} == {"{value}天"}
     assert format_value(1.0, "days", language="en") == "1 day"
-    assert format_value(1.5, "days", language="en") == "1.50 days"
+    assert format_value(1.5, "days", language="en") == "1.5 days"
 
 
 def test_numbers_are_written_as_babel_writes_them(language):

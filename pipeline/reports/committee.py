@@ -1,7 +1,10 @@
 """The committee's monthly pack: what is to be decided, what became of earlier decisions, the figures behind it, and what each department has to do."""
 
+from markupsafe import Markup
+
 from models.playbooks import DEPARTMENTS
 from pipeline.reports.committee_alerts import department_warnings, named_in, overdue_warnings
+from pipeline.reports.dossier_parts import stated
 from pipeline.reports.portfolio import loss_rate, risk_view, tiles
 from pipeline.reports.portfolio_figures import grades_figure
 from pipeline.reports.portfolio_health import health_view
@@ -39,19 +42,19 @@ def committee_view(book, facts, *, policy, fields, names, beside, words):
         "age": (facts.day - book.as_of.date()).days, "day": facts.day,
         "tiles": [*tiles(book, policy, words), (words("tile.missed"), words.count(len(facts.missed)), ""),
                   (words("tile.watched"), words.count(sum(each.state in WATCHED for each in facts.cases)), words("tile.watched.note"))],
-        "agenda": agenda(book, facts, words), "decided": [_decided(each, facts, person, words) for each in facts.decided],
+        "agenda": agenda(book, facts, words, currency=policy.currency), "decided": [_decided(each, facts, person, words) for each in facts.decided],
         "grades": grades_figure(book, words), "state_moves": _state_moves(facts, words),
         "missed": [_missed(each, held, person, words) for each in facts.missed[:LISTED]], "missed_count": len(facts.missed),
         "reviewed": _reviewed(facts, words), "overrides": _overrides(facts, person, words),
-        "hit_rates": [_hit_rate(each, words) for each in facts.hit_rates if each["reason_code"] is None], "health": health_view(book, words),
+        "hit_rates": [_hit_rate(each, words) for each in facts.hit_rates if each["reason_code"] is None and each["made"]], "health": health_view(book, words),
         "warnings": department_warnings(facts.warnings, facts.night, person, words),
         "model": _model(facts, words), "departments": [_department(each, facts, held, person, words) for each in DEPARTMENTS],
     }
 
 
-def agenda(book, facts, words):
-    """What the figures call for, (department in words, sentence): an empty list where they call for nothing."""
-    found = [*_people_items(facts, words), *_book_items(book, facts, words), *_model_items(facts, words)]
+def agenda(book, facts, words, *, currency):
+    """What the figures call for, (department in words, sentence): an empty list where they call for nothing. currency: the policy's."""
+    found = [*_people_items(facts, words), *_book_items(book, facts, words, currency), *_model_items(facts, words)]
     return [(words(f"department.{department}"), sentence) for department, sentence in found]
 
 
@@ -82,17 +85,18 @@ def _people_items(facts, words):
             yield COMMITTEE, words(f"agenda.overrides.{each['direction']}", **{name: words.percent(rate, 0) for name, rate in rates.items()})
 
 
-def _book_items(book, facts, words):
+def _book_items(book, facts, words, currency):
     arrays = book.arrays
     over = arrays["exposure"] > arrays["limit"]
     if over.any():
         excess = float((arrays["exposure"] - arrays["limit"])[over].sum())
-        yield facts.owners["limits"], words("agenda.limits", count=words.count(int(over.sum())), amount=words.money(excess))
+        yield facts.owners["limits"], words("agenda.limits", count=words.count(int(over.sum())), amount=words.money(excess, currency))
     ours = (arrays["route"] == COMMITTEE) & (arrays["exposure"] > 0)
     if ours.any():
-        yield COMMITTEE, words("agenda.route", count=words.count(int(ours.sum())), amount=words.money(float(arrays["exposure"][ours].sum())))
+        yield COMMITTEE, words("agenda.route", count=words.count(int(ours.sum())), amount=words.money(float(arrays["exposure"][ours].sum()), currency))
     if facts.spent:
-        yield "finance", words("agenda.budget", count=words.count(len(facts.spent)), budget=words.amount(facts.budget), last=words.date(facts.spent[-1][0]))
+        yield "finance", words("agenda.budget", count=words.count(len(facts.spent)), budget=words.amount(facts.budget, currency),
+                                last=words.date(facts.spent[-1][0]))
 
 
 def _model_items(facts, words):
@@ -185,7 +189,7 @@ def _hit_rate(each, words):
 
 
 def _model(facts, words):
-    """Sentences on gate, drift, feed and retraining, of the stages that have run."""
+    """Sentences on gate, drift, feed and retraining with what they stand on, of the stages that have run."""
     said = []
     if facts.gate:
         said.append(words("model.same") if facts.gate["bundle"] == facts.gate["champion"] else words(f"model.gate.{facts.gate['verdict']}"))
@@ -194,8 +198,14 @@ def _model(facts, words):
         moved = words("list.between").join(names)
         count, columns = (words.count(len(facts.drift[name])) for name in ("reasons", "columns"))
         said.append(words(f"model.drift.{facts.drift['verdict']}", count=count, columns=columns) + (words("model.drift.most", columns=moved) if moved else ""))
+        said += _because([facts.drift["note"]] if facts.drift.get("note") else [], words)
     if facts.quality:
         said.append(words(f"model.feed.{facts.quality['verdict']}"))
     if facts.retrain:
-        said.append(words(f"model.retrain.{facts.retrain['action']}"))
+        said += [words(f"model.retrain.{facts.retrain['action']}"), *_because(facts.retrain["reasons"], words)]
     return said
+
+
+def _because(sentences, words):
+    """What a stage gave as its reasons, in the language of the page."""
+    return [Markup(words("model.because")).format(reason=stated(words, sentence)) for sentence in sentences]

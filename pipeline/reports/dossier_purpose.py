@@ -32,7 +32,7 @@ def _actions(made, words):
 def identity(made, words):
     """Which model this is, from which data, and whether what scores is what was validated."""
     trained = made.training
-    pairs = [(words("fact.source"), made.about["source"]), (words("fact.description"), stated(words, made.about["description"])),
+    pairs = [(words("fact.source"), words.named("source_name", made.about["source"])), (words("fact.description"), stated(words, made.about["description"])),
              (words("fact.probability"), words("fact.probability.fraud") if made.horizon is None else words("fact.probability.default")),
              (words("fact.validated"), made.bundle[:12]), (words("fact.shipped"), made.shipped_hash[:12]),
              (words("fact.cutoff"), words.date(made.as_of)), (words("fact.complete_to"), words.date(_day(made.about["complete_to"]))),

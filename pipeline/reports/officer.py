@@ -154,9 +154,11 @@ def _interval(book, row, words):
 
 
 def _reasons(book, row, side, words):
-    """Reasons as sentences with the points they cost or bring and the length of their bar (per cent of the strongest on either side)."""
+    """Reasons as sentences with the points they cost or bring and the length of their bar (per cent of the strongest on either side); one whose points round
+    to none is no reason."""
     longest = max([abs(reason["contribution"]) for each in ("adverse", "favourable") for reason in row[each] or ()], default=1.0)
-    return [_reason(book, row["raw_score"], reason, longest, words) for reason in row[side] or ()]
+    told = [_reason(book, row["raw_score"], reason, longest, words) for reason in row[side] or ()]
+    return [each for each in told if each["points"] != words.points(0.0)]
 
 
 def _reason(book, raw_score, reason, longest, words):

@@ -16,9 +16,10 @@ from serving.translations import STAGES, _, told
 
 # What whole sentences there are, by the part of the run that writes them.
 SENTENCES = (
-    # models/gate.py, pipeline/gate.py
+    # models/gate.py, models/gate_effect.py, models/gate_fairness.py, pipeline/gate.py
     _("gate.first"), _("gate.paired"), _("gate.unpaired"), _("gate.line"), _("gate.line.moved"), _("gate.line.against"), _("gate.directed"),
     _("gate.directed.broken"), _("gate.stability"), _("gate.stability.unknown"), _("gate.same"), _("gate.lacking"),
+    _("gate.effect"), _("gate.effect.loss"), _("gate.effect.unknown"), _("gate.fairness"), _("gate.fairness.none"), _("gate.fairness.unknown"),
     # models/sample.py, models/protocols.py
     _("split.time"), _("split.time.late"), _("split.apart"), _("split.short"), _("split.compromised"), _("split.random"), _("split.fold"),
     _("split.fold.repeat"), _("split.grouped"), _("split.grouped.repeat"), _("split.shared"),
@@ -26,7 +27,8 @@ SENTENCES = (
     _("few.teach"), _("few.judge"), _("flat.one"), _("flat.many"), _("flat.some"), _("levels.many"),
     # models/retrain.py, pipeline/decide.py, pipeline/monitor.py
     _("retrain.faulty"), _("retrain.calm"), _("retrain.fell"), _("retrain.fell.rebuild"), _("retrain.offset"), _("retrain.slope"), _("retrain.drifted"),
-    _("retrain.aged"), _("retrain.wait"), _("monitor.overlap"),
+    _("retrain.aged"), _("retrain.promised"), _("retrain.promised.rebuild"), _("retrain.stood"), _("retrain.expected"), _("retrain.attention"),
+    _("retrain.wait"), _("monitor.overlap"),
     # pipeline/findings.py, pipeline/unit_findings.py, pipeline/files.py, pipeline/thousands_points.py
     _("finding.zeros"), _("finding.blanks"), _("finding.unmatched"), _("finding.future"), _("finding.later"), _("finding.number_id"), _("finding.units"),
     _("finding.payment"), _("finding.slip"), _("finding.mark"), _("finding.lost"), _("finding.points"),
@@ -48,6 +50,10 @@ PARTS = {
     "action": (_("action.recalibrate"), _("action.refit"), _("action.rebuild")),
     "why": (_("why.refits"), _("why.large")),
     "evidence": (_("evidence.calm"), _("evidence.open")),
+    "matters": (_("matters.open"), _("matters.judged")),
+    "groups": (_("groups.wider"), _("groups.held"), _("groups.none"), _("groups.small")),
+    "measure": (_("measure.accepted"), _("measure.alike")),
+    "small": (_("small.groups"),),
     "side": (_("side.above"), _("side.below")),
     "lacking": (_("lacking.class"),),
     "fault": (_("fault.stale"),),
@@ -57,11 +63,12 @@ PARTS = {
               _("shape.decimal"), _("shape.thousands"), _("shape.minus"), _("shape.percent"), _("shape.unit"), _("shape.overflow"), _("shape.fraction"),
               _("shape.yes_no")),
 }
-# Where a list of such parts is one value, what stands between two of them.
-BETWEEN = {"lacking": re.compile(r", (?=[a-z_]+ has )")}
+# Where a list of such parts is one value, what stands between two of them, and the message that says what does in a language.
+BETWEEN = {"lacking": (re.compile(r", (?=[a-z_]+ has )"), _("between.lacking")), "groups": (re.compile("; "), _("between.groups")),
+           "small": (re.compile(", "), _("between.small"))}
 NUMBER = r"[+−-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?"
-KINDS = {"day": r"\d{4}-\d\d-\d\d", "month": r"\d{4}-\d\d", "column": r"\S+", "columns": r".+", "table": r"\w+", "sample": r"[a-z_]+", "field": r"\S+",
-         "text": r".*", **dict.fromkeys(PARTS, r".+")}
+KINDS = {"day": r"\d{4}-\d\d-\d\d", "month": r"\d{4}-\d\d", "column": r"\S+", "columns": r".+", "table": r"\w+", "sample": r"[a-z_]+", "own": r"\w+",
+         "owns": r".+", "field": r"\S+", "text": r".*", **dict.fromkeys(PARTS, r".+")}
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -111,7 +118,7 @@ def _value(kind, written):
         return written
     if kind not in BETWEEN:
         return message_of(written, PARTS[kind])
-    parts = tuple(message_of(part, PARTS[kind]) for part in BETWEEN[kind].split(written))
+    parts = tuple(message_of(part, PARTS[kind]) for part in BETWEEN[kind][0].split(written))
     return None if None in parts else parts
 
 
@@ -119,7 +126,7 @@ def _said(kind, value, words):
     if isinstance(value, Message):
         return retold(value, words)
     if isinstance(value, tuple):
-        return words("list.between").join(retold(each, words) for each in value)
+        return told(BETWEEN[kind][1], language=words.language, domain=STAGES).join(retold(each, words) for each in value)
     if kind in SPOKEN:
         return SPOKEN[kind](value, words)
     return value.replace("-", "−") if kind == "number" else value
@@ -132,4 +139,6 @@ SPOKEN = {
     "columns": lambda value, words: words("list.between").join(words.feature(name) for name in value.split(", ")),
     "table": lambda value, words: words.named("table", value),
     "sample": lambda value, words: words.named("sample", value),
+    "own": lambda value, words: words.named("own", value),
+    "owns": lambda value, words: words("list.between").join(words.named("own", name) for name in value.split(", ")),
 }

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from importlib.resources import files
 
 from serving.amounts import format_apart
@@ -12,6 +13,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # The steps in which large numbers are said: thousands in English, ten-thousands in Chinese.
 _STEPS = {"en": ((1e12, " tn"), (1e9, " bn"), (1e6, " m"), (1e3, " k")), "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万"))}
 
+# A sign and no part of a date or a name: only Latin letters are looked at, since Chinese text stands close to its numbers.
+_HYPHEN = re.compile(r"(?<![0-9A-Za-z_.-])-(?=\d)")
 # Kinds of words that a category of the model may hold.
 _LEVELS = ("transaction", "channel", "industry", "region", "ownership", "kind", "event", "status")
 
@@ -39,16 +42,17 @@ class Words:
                 "note": self(note, **values) if note in self._own else ""}
 
     def points(self, value):
-        """A change of points with its sign."""
-        return self("points", value=f"{value:+,.{0 if abs(value) >= 10 else 1}f}".replace("-", "−"))
+        """A change of points with its sign; one that rounds to none has neither sign nor decimals."""
+        written = f"{value:+,.{0 if abs(value) >= 10 else 1}f}".replace("-", "−")
+        return self("points", value="0" if written in ("+0.0", "−0.0") else written)
 
     def days(self, value):
         """A number of days."""
         return self("day") if round(value) == 1 else self("days", days=self.count(value))
 
     def expected(self, value):
-        """An expected count: whole, with one decimal where it is small."""
-        return self.number(value, 1 if value < 10 else 0)
+        """An expected count: whole, with one decimal where it is small, with two where it is less than a tenth."""
+        return self.number(value, 0 if value >= 10 else 1 if value >= 0.1 else 2)
 
     def named(self, kind, name):
         """The words for a named thing, id "<kind>.<name>"; what a source named itself is shown as it is, with spaces for underscores."""
@@ -71,20 +75,22 @@ class Words:
         value, reference = (self._level(about[name], about[f"{name}_text"]) for name in ("value", "reference"))
         unit = columns.get(about["name"], {}).get("unit", "")
         said = Said(reason["message_id"], reason["factor"], reason["contribution"] > 0, about["kind"], about["name"], value, reference, unit)
-        return reason_sentence(said, language=self.language)
+        return _minus(reason_sentence(said, language=self.language))
 
     def _level(self, number, level):
         return number if level is None else self.level(level)
 
     def value(self, value, unit):
         """A feature's value in its unit; a category in words, a missing one as having no value."""
-        return format_value(self.level(value) if isinstance(value, str) else value, unit, language=self.language)
+        if isinstance(value, str):
+            return format_value(self.level(value), unit, language=self.language)
+        return _minus(format_value(value, unit, language=self.language))
 
     def apart(self, value, other, unit):
         """Two values of one feature, as `value` writes them, with digits enough to see that they differ."""
         if isinstance(value, str) or isinstance(other, str):
             return self.value(value, unit), self.value(other, unit)
-        return format_apart(value, other, unit, language=self.language)
+        return tuple(_minus(written) for written in format_apart(value, other, unit, language=self.language))
 
     def level(self, level):
         """The words for a level of a category, whatever column it stands in; a level without words is shown as it is."""
@@ -170,6 +176,11 @@ def _uncompared(reason, columns):
     number, level = (None, typical) if isinstance(typical, str) else (typical, None)
     return {"kind": "none" if typical is None else "typical", "name": strongest["name"], "value": strongest["value"], "value_text": strongest["text"],
             "reference": number, "reference_text": level}
+
+
+def _minus(written):
+    """A text whose negative numbers have the sign that all others on the pages have."""
+    return _HYPHEN.sub("−", written)
 
 
 def _texts(name):
