@@ -15,114 +15,39 @@ import argparse
 import json
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pandas as pd
 
-from features.catalogue import Catalogue
+from benchmarks.replay_world import USE_CASE, cohort_of, learn, opened, recalibrate, with_score
+from features.errors import RiskError
 from models.discrimination import auc_interval, compare_auc
-from models.drift_reference import DriftReference, period_codes, reference_column
-from models.explanation import importance, sample_rows
 from models.gate import Margins
 from models.gate import decide as judge_challenger
 from models.retrain import decide as choose
-from models.sample import IN_SAMPLE, OUT_OF_TIME
-from models.scoring import contributions, encode, raw_scores
-from pipeline.columns import read_columns
-from pipeline.datasets import FINDINGS, INGEST, REJECTS, TABLES, case_path, read_json
+from models.sample import OUT_OF_TIME
+from pipeline.datasets import FINDINGS, INGEST, REJECTS, TABLES, read_json
 from pipeline.decide import faults, gathered, thresholds
-from pipeline.drift_reference import SCORE
 from pipeline.evaluate import judge
 from pipeline.evaluate import scored as evaluated
 from pipeline.featurize import featurize
 from pipeline.feed import explained_columns, judge_feed
-from pipeline.horizon import observe_rules
 from pipeline.ingest import ingest
 from pipeline.monitor import counted
 from pipeline.monitor import judge as judge_drift
 from pipeline.observe import observe
-from pipeline.outcomes import known_outcomes
-from pipeline.params import load_params
-from pipeline.performance import judged, scored, with_outcomes
-from pipeline.sample import split
-from pipeline.train import fit_bundle
+from pipeline.performance import judged, scored
 from pipeline.use import source_changes
 from pipeline.workspace import workspace
 
 SHARED = Path(os.environ.get("CUSTOMER_RISK_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-USE_CASE = "default"
 DECIDED_ON = "{year}-06-30"
 # The first day on which enough failures have matured to learn from, and the last whose cohort's outcomes are known.
+HEADS = ("decided on", "model of", "records", "drift", "matured since: AUC (promised)", "decision", "gate", "failed / expected", "expected by the new",
+         "AUC of the kept", "of the decided", "of the first", "of one learned every year")
 RELEARNED = ("refit", "rebuild")
 YEARS = {"american_bankruptcy": (2005, 2015), "dart_korea": (2019, 2021)}
-
-
-@dataclass(frozen=True)
-class World:
-    """All that a source has: observations with their place in the feature file, and the rules by which they are labelled."""
-
-    rows: pd.DataFrame
-    path: Path
-    catalogue: Catalogue
-    rules: object
-    params: object
-    complete_to: str
-
-    def known(self, day):
-        """The observations up to a day, with status and target as known then."""
-        rows = self.rows[self.rows["as_of"] <= pd.Timestamp(day)]
-        return with_outcomes(rows, known_outcomes(USE_CASE, self.rules, known_by=day), use_case=USE_CASE, rules=self.rules, complete_to=day)
-
-    def columns(self, rows, names):
-        """Feature columns of those rows."""
-        return read_columns(self.path, names, rows=rows["place"].to_numpy())
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A model, the day it was learned on, the observations known then with their samples, what it was accepted with, and what drift is judged against."""
-
-    day: str
-    bundle: object
-    rows: pd.DataFrame
-    accepted: dict
-    reference: DriftReference
-
-
-def opened():
-    """The World of the source that the parameters name."""
-    params, about = load_params(), read_json(INGEST)
-    development = case_path(USE_CASE, "development")
-    observed = pd.read_parquet(development / "observations.parquet").drop(columns=["target", "target_known_at", "status"])
-    catalogue = Catalogue.from_dict(read_json(development / "catalogue.json"))
-    return World(observed.assign(place=np.arange(len(observed))), development / "features.parquet", catalogue, observe_rules(params, USE_CASE, about), params,
-                 about["complete_to"])
-
-
-def learn(world, day):
-    """A model from what was known on a day.
-
-    Raises: RiskError where too little had matured by then.
-    """
-    known = world.known(day)
-    samples = split(known, use_case=USE_CASE, params=world.params, protocol=None, horizon_days=world.rules.horizon_days)
-    everywhere = world.rows[["customer_id"]].assign(target=np.nan, sample=None)
-    everywhere.loc[known["place"], ["target", "sample"]] = np.column_stack([known["target"].astype(object), samples.astype(object)])
-    everywhere["target"] = everywhere["target"].astype(float)
-    bundle, _ = fit_bundle(world.path, everywhere, catalogue=world.catalogue.features, use_case=USE_CASE, horizon_days=world.rules.horizon_days,
-                           params=world.params)
-    rows = known.assign(sample=samples.to_numpy())
-    return Learned(day, bundle, rows, accepted(world, bundle, rows), reference_of(world, bundle, rows))
-
-
-def accepted(world, bundle, rows):
-    """What evaluate measures of a bundle on the judged rows."""
-    apart = rows[rows["sample"].eq(OUT_OF_TIME) & rows["target"].notna()].reset_index(drop=True)
-    tried = evaluated(apart, world.columns(apart, bundle.names), bundle, threads=world.params.train.threads)
-    return judge(tried, bundle.manifest.grades, bundle.manifest.training, world.params.evaluate)
 
 
 def look(world, model, day):
@@ -142,32 +67,16 @@ def look(world, model, day):
     return {"quality": quality, "drift": drift, "performance": measured, "decision": choose(evidence, thresholds=thresholds(params.decide))}
 
 
-def cohort_of(rows, day):
-    """The rows observed in the year that ends on a day."""
-    return rows[rows["as_of"].between(pd.Timestamp(day) - pd.DateOffset(years=1), pd.Timestamp(day), inclusive="right")]
-
-
-def with_score(world, bundle, rows):
-    """The bundle's columns of those rows and its score."""
-    columns = world.columns(rows, bundle.names)
-    return {**columns, SCORE: raw_scores(bundle, encode(columns, bundle), threads=world.params.train.threads)}
-
-
-def reference_of(world, bundle, rows):
-    """The DriftReference of the rows that a bundle learned from; its score on the judged rows, which its trees have not seen."""
-    learned, apart = (rows[rows["sample"].isin(names)] for names in (IN_SAMPLE, [OUT_OF_TIME]))
-    columns, some = world.columns(learned, bundle.names), sample_rows(len(learned), limit=300, seed=world.params.monitor.seed)
-    found = importance(bundle, contributions(bundle, encode({name: values[some] for name, values in columns.items()}, bundle), threads=2))
-    weights = {row["column"]: row["share"] for row in found["columns"]}
-
-    def column(name, values, of, weight):
-        customers, periods = pd.factorize(of["customer_id"])[0], period_codes(of["as_of"].to_numpy())
-        return reference_column(name, values, customers, periods, bins=world.params.monitor.bins, weight=weight)
-
-    every = [*(column(name, values, learned, weights[name]) for name, values in columns.items()),
-             column(SCORE, with_score(world, bundle, apart)[SCORE], apart, 1.0)]
-    return DriftReference(bundle=bundle.hash, score=SCORE, rows=len(learned), customers=learned["customer_id"].nunique(),
-                          periods=learned["as_of"].nunique(), columns=tuple(every))
+def challenger(world, model, anew, action, day):
+    """What the decision makes, and the sentence where it cannot be made: (Learned or None, None or str)."""
+    if action in RELEARNED:
+        return anew, None
+    if action != "recalibrate":
+        return None, None
+    try:
+        return recalibrate(world, model, day), None
+    except RiskError as error:
+        return None, str(error)
 
 
 def challenged(world, model, challenger):
@@ -211,9 +120,10 @@ def replay(name, folder):
         for day in days[1:]:
             said = look(world, model, day)
             before, anew = model, learn(world, day)
-            gate = challenged(world, model, anew) if said["decision"]["action"] in RELEARNED else None
-            model = anew if gate is not None and gate["passed"] else model
-            years.append({"day": day, "in_force_since": before.day, **said, "gate": gate, "followed": {
+            wanted, refusal = challenger(world, model, anew, said["decision"]["action"], day)
+            gate = None if wanted is None else challenged(world, model, wanted)
+            model = wanted if gate is not None and gate["passed"] else model
+            years.append({"day": day, "in_force_since": before.day, **said, "gate": gate, "refusal": refusal, "followed": {
                 which: followed(world, each.bundle, day) for which, each in (("before", before), ("after", model), ("never", never), ("always", anew))}})
         return {"source": name, "first": days[0], "accepted": never.accepted["discrimination"], "years": years}
 
@@ -221,11 +131,9 @@ def replay(name, folder):
 def lines(found):
     """The replay as a Markdown table, and the reasons of every year beneath it."""
     yield f"{found['source']}, first model of {found['first']}: AUC {_interval(found['accepted'])} on the rows that judged it"
-    yield ("| decided on | model of | records | drift | matured since: AUC (promised) | decision | gate | failed / expected | AUC after: kept | decided | first model "
-           "| every year |")
-    yield "| --- |" + " --- |" * 11
-    for year in found["years"]:
-        yield _line(year)
+    yield f"| {' | '.join(HEADS)} |"
+    yield "| --- |" + " --- |" * (len(HEADS) - 1)
+    yield from map(_line, found["years"])
     for year in found["years"]:
         yield f"- {year['day']}: {'; '.join([*year['decision']['reasons'], *(fault['sentence'] for fault in year['quality']['faults'])])}"
 
@@ -233,12 +141,14 @@ def lines(found):
 def _line(year):
     recent, came = year["performance"]["recent"], year["followed"]
     matured = "–" if recent is None or recent["auc"] is None else f"{recent['auc']:.3f} ({recent['auc_promised']:.3f})"
-    gate = "–" if year["gate"] is None else "promote" if year["gate"]["passed"] else "keep"
+    gate = ("impossible" if year["refusal"] else "–") if year["gate"] is None else "promote" if year["gate"]["passed"] else "keep"
     truth = came["before"]
     counts = "–" if truth is None else f"{truth['bad']} / {truth['expected']:.0f} of {truth['rows']:,}"
-    return (f"| {year['day']} | {year['in_force_since'][:4]} | {year['quality']['verdict']} | {'–' if year['drift'] is None else year['drift']['verdict']} | {matured} | "
-            f"{year['decision']['action']}{_wanted(year['decision'])} | {gate} | {counts} | "
-            f"{' | '.join('–' if came[name] is None else _interval(came[name]) for name in ('before', 'after', 'never', 'always'))} |")
+    drift, after = "–" if year["drift"] is None else year["drift"]["verdict"], came["after"]
+    expected = "–" if after is None or gate != "promote" else f"{after['expected']:.0f}"
+    ranked = ("–" if came[name] is None else _interval(came[name]) for name in ("before", "after", "never", "always"))
+    return (f"| {year['day']} | {year['in_force_since'][:4]} | {year['quality']['verdict']} | {drift} | {matured} | {year['decision']['action']}"
+            f"{_wanted(year['decision'])} | {gate} | {counts} | {expected} | {' | '.join(ranked)} |")
 
 
 def _wanted(decision):
