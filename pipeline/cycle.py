@@ -9,12 +9,12 @@ from pipeline.cycle_case import PUBLISHED, run_case
 from pipeline.cycle_lock import holding, host
 from pipeline.cycle_steps import Steps, reproduced
 from pipeline.inbox import export_inbox
-from pipeline.interrupted import complete_promotion
 from pipeline.notes import missed_note, run_note
 from pipeline.notify import deliver
 from pipeline.params import load_params
 from pipeline.periods import asked_day, missed, period_key
 from pipeline.promote import open_store
+from pipeline.promotion_steps import end_interrupted
 from pipeline.use import initialise
 from pipeline.watermarks import refresh
 from pipeline.webhook import URL
@@ -66,7 +66,7 @@ def _done(steps, store, params):
 
 
 def _arrive(steps, store, params):
-    steps.do("mend", lambda: " ".join(filter(None, (complete_promotion(store, params.source.name, case) for case in params.use_cases))))
+    steps.do("mend", lambda: " ".join(filter(None, (end_interrupted(store, params.source.name, case) for case in params.use_cases))))
     steps.do("inbox", export_inbox)
     steps.do("watermark", lambda: refresh(initialise()))
     steps.do("ingest", lambda: reproduced("ingest"))

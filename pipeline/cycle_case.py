@@ -5,7 +5,8 @@ from models.bundle import bundle_hash
 from pipeline.cycle_steps import DONE, FAILED, Outcome, reproduced
 from pipeline.datasets import case_path, read_json, replacing
 from pipeline.params import load_params
-from pipeline.state import read_champion, training_path
+from pipeline.places import training_path
+from pipeline.state import read_champion
 from serving.cycles import HELD, IMPOSSIBLE, KEPT, PREPARE, PROMOTED
 
 PUBLISHED = "published"

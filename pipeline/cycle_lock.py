@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from features.errors import RiskError
 from pipeline.datasets import write_json
-from pipeline.state import VAR
+from pipeline.places import VAR
 
 LOCK, HOLDER = VAR / "cycle.lock", VAR / "cycle.holder.json"
 # `risk calendar` asks by taking the lock for a moment: a job that begins in that moment waits it out.

@@ -5,8 +5,9 @@ Each step may be done again. What was begun and not ended is ended by the next p
 
 import json
 
+from features.errors import RiskError
 from pipeline.kept_policies import policy_now, policy_text, put_in_force
-from pipeline.places import pointer_path
+from pipeline.places import bundle_path, pointer_path
 from pipeline.shadow import end_pointer
 from pipeline.state import point_to
 
@@ -36,6 +37,21 @@ def unfinished(store, source, use_case):
         return None
     found = _pointed(source, use_case)
     return ledger[-1] if found == ledger[-1].previous_bundle != ledger[-1].bundle else None
+
+
+def end_interrupted(store, source, use_case):
+    """Carry out a change of champion that was begun and not ended, and return a sentence about it; None where there is none such.
+
+    Raises RiskError when the bundle that the ledger names is gone.
+    """
+    begun = unfinished(store, source, use_case)
+    if begun is None:
+        return None
+    if not bundle_path(begun.bundle).is_dir():
+        raise RiskError(f"{use_case}: the ledger's champion {begun.bundle[:12]} is not in {bundle_path(begun.bundle)}: restore that folder, or run "
+                        "`risk rollback --reason ...`.")
+    carry_out(store, begun)
+    return f"{use_case}: the pointer was behind the promotion ledger and names its champion {begun.bundle[:12]} now."
 
 
 def mirror(source, use_case, bundle):

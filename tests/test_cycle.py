@@ -13,15 +13,16 @@ import pytest
 from features.errors import RiskError
 from models.bundle import bundle_hash
 from pipeline import cycle as cycling
-from pipeline import cycle_case, cycle_steps, notify, promote, publish, retraining
+from pipeline import cycle_case, cycle_steps, notify, promote, publish, retraining, state
 from pipeline.cycle import cycle
 from pipeline.cycle_calendar import calendar, calendar_lines
 from pipeline.cycle_lock import HOLDER, LOCK, holder
 from pipeline.datasets import case_path, read_json, write_json
-from pipeline.interrupted import complete_promotion
 from pipeline.params import change_params
+from pipeline.places import bundle_path, pointer_path, training_path
+from pipeline.promotion_steps import end_interrupted
 from pipeline.repro import StageFailed
-from pipeline.state import bundle_path, move_cutoff, point_to, pointer_path, read_champion, training_path
+from pipeline.state import move_cutoff, point_to, read_champion
 from serving.cycles import Cycles
 from serving.store import Store
 
@@ -91,7 +92,8 @@ class Night:
         self.did(f"prepare {case}")
         before = training_path("simulated", case).read_text()
         move_cutoff("simulated", case, "2026-03-31")
-        return f"{case}: {action} from {before.splitlines()[-1]}."
+        cutoff = next(line for line in before.splitlines() if line.startswith("cutoff"))
+        return f"{case}: {action} from {cutoff}."
 
     def run(self, **options):
         self.calls, self.said = [], []
@@ -125,6 +127,8 @@ def night(tmp_path, clock, monkeypatch):
     monkeypatch.delenv("CUSTOMER_RISK_WEBHOOK_URL", raising=False)
     shutil.copy(ROOT / "params.yaml", "params.yaml")
     Path("var").mkdir()
+    # Folders of bundles are named here, not filled.
+    monkeypatch.setattr(state, "refuse_other_bundle", lambda _bundle: None)
     made = Night(clock)
     monkeypatch.setattr(cycle_steps, "repro", made.repro)
     for module in (cycling, __import__("pipeline.cycle_calendar", fromlist=["calendar"])):
@@ -383,15 +387,15 @@ def test_a_pointer_behind_the_ledger_is_moved_to_it(night, monkeypatch):
     bundle_path(NEW).mkdir()
     with night.store() as store:
         record = {"use_case": "default", "source": "simulated", "actor": "risk cycle", "reason": "refit", "evidence": {}}
-        assert complete_promotion(store, "simulated", "default") is None
+        assert end_interrupted(store, "simulated", "default") is None
         store.record_promotion(bundle=NEW, previous_bundle=OLD, **record)
         store.record_promotion(bundle=OLD, previous_bundle=NEW, action="shadow", **record)
-        assert "names its champion bbbbbbbbbbbb now" in complete_promotion(store, "simulated", "default")
-        assert complete_promotion(store, "simulated", "default") is None
+        assert "names its champion bbbbbbbbbbbb now" in end_interrupted(store, "simulated", "default")
+        assert end_interrupted(store, "simulated", "default") is None
         shutil.rmtree(bundle_path(NEW))
         point_to(OLD, source="simulated", use_case="default")
         with pytest.raises(RiskError, match="the ledger's champion bbbbbbbbbbbb is not in var/bundles/b.*restore that folder"):
-            complete_promotion(store, "simulated", "default")
+            end_interrupted(store, "simulated", "default")
     assert moved == [NEW]
     assert read_json(pointer_path("simulated", "default")) == {"bundle": OLD}
 
