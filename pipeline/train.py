@@ -66,8 +66,8 @@ def train(use_case):
 
 
 def _recalibrated(path, rows, training, params, about):
-    bundle, raw_score = recalibrated(path, rows, champion_to_recalibrate(training.booster), curves_of=partial(curves_of, params=params), counts=_counts(rows),
-                                     about=about)
+    bundle, raw_score = recalibrated(path, rows, champion_to_recalibrate(training.booster), curves_of=partial(curves_of, params=params),
+                                     counts=sample_counts(rows), about=about)
     return bundle, pd.DataFrame({"place": np.flatnonzero(rows["sample"].eq(CALIBRATION)), "raw_score": raw_score})
 
 
@@ -87,7 +87,7 @@ def fit_bundle(path, rows, *, catalogue, use_case, horizon_days, params, about=N
         booster, about = _taught_by_rejected(booster, about, parts, described, rejected, raw_score, params)
         raw_score = raw_scores_to_calibrate(booster, parts, described, Settings(**about["settings"]))
     curves, prior, probability = curves_of(*raw_score, params=params)
-    about |= {"counts": _counts(rows), "calibration": curves["knots"].method, "prior": prior, "source": params.source.name, "warnings": told, **said}
+    about |= {"counts": sample_counts(rows), "calibration": curves["knots"].method, "prior": prior, "source": params.source.name, "warnings": told, **said}
     base = booster.predict(parts[DEVELOPMENT][0], raw_score=True, num_threads=params.train.threads)
     bundle = make_bundle(booster_text(booster), Manifest(
         use_case=use_case, probability_name=probability_name(use_case, horizon_days), columns=tuple(described), base_raw_score=float(np.mean(base)),
@@ -204,7 +204,7 @@ def points_scale(params):
     return Points(base_score=params.scale.base_points, base_odds=params.scale.base_odds, points_to_double=params.scale.points_to_double)
 
 
-def _counts(rows):
+def sample_counts(rows):
     """Rows, bad rows and distinct bad customers of each sample: a customer's rows share one default."""
     known = rows[rows["target"].notna()]
     return {name: {"rows": len(part), "bad": int(part["target"].sum()), "bad_customers": int(part.loc[part["target"] == 1, "customer_id"].nunique())}
