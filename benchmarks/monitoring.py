@@ -2,7 +2,7 @@
 
     python -m benchmarks.monitoring [drift histories looks loss alerts kill replays]
 
-drift: false alarms, power, time and memory; histories: seven simulated years, is the right thing asked for in time, and how the label-free estimates did; looks:
+drift: false alarms, power, time and memory; histories: seven simulated years, is the right thing asked for in time, how did the label-free estimates do; looks:
 how often sixteen looks at a good model alarm; loss: against never and every quarter; alerts: precision and lead time; kill: the cycle killed at random
 moments; replays: real companies year by year. Histories are resumed from the file of --histories.
 """
@@ -15,7 +15,7 @@ import sys
 def commands(histories):
     """{part: its command lines}."""
     told = [["benchmarks.histories", "--out", histories, "--part", part] for part in ("run", "table", "label-free")]
-    return {"drift": [["benchmarks.drift"]], "histories": told, "looks": [["benchmarks.history_looks"]], "loss": [["benchmarks.history_loss", "--seeds", "1-3"]],
+    return {"drift": [["benchmarks.drift"]], "histories": told, "looks": [["benchmarks.history_looks"]], "loss": [["benchmarks.history_loss"]],
             "alerts": [["benchmarks.alerts"]], "kill": [["benchmarks.cycle_kill"]], "replays": [["benchmarks.replays"]]}
 
 
