@@ -35,12 +35,13 @@ class Escalation(Closed):
 
 
 class Alerts(Closed):
-    """When a score has become so much worse that it raises an alert, by how many letters or times, and whose that is; and how all alerts are dealt with: see
-    the comments of the file. What an older file lacks is as in the shipped one."""
+    """When a score has become so much worse that it raises an alert, by how many letters or times, from which grade on, and whose that is; and how all alerts
+    are dealt with: see the comments of the file. An older file has the deadlines of the shipped one, all grades and nobody to escalate to."""
 
     owner: str
     grades_worse: int
     pd_times: float
+    from_grade: str = "A"
     reference_days: int = 30
     deadline_days: Deadlines = Deadlines()
     snooze_days: int = 30
@@ -52,13 +53,15 @@ WITHOUT = Alerts(owner=DEPARTMENTS[0], grades_worse=1, pd_times=2)
 
 
 def alert_faults(alerts, letters):
-    """(path, reason) of everything wrong with the section that types cannot say, in the file's order; letters: how many letters grades have."""
+    """(path, reason) of everything wrong with the section that types cannot say, in the file's order; letters: of the grades."""
     if alerts is None:
         return
     if alerts.owner not in DEPARTMENTS:
         yield "alerts.owner", f"{alerts.owner} is unknown; use {', '.join(DEPARTMENTS)}"
-    if not 1 <= alerts.grades_worse < letters:
-        yield "alerts.grades_worse", f"must be 1 to {letters - 1} letters"
+    if not 1 <= alerts.grades_worse < len(letters):
+        yield "alerts.grades_worse", f"must be 1 to {len(letters) - 1} letters"
+    if alerts.from_grade not in letters:
+        yield "alerts.from_grade", f"{alerts.from_grade} is no grade; use {', '.join(letters)}"
     if not 1 < alerts.pd_times < math.inf:
         yield "alerts.pd_times", "must be above 1: a PD that is no higher is no jump"
     for key in ("reference_days", "snooze_days"):

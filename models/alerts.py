@@ -42,7 +42,7 @@ def all_crossings(rules, before, after, earlier):
     threshold before raises nothing again.
     """
     rows = len(next(iter(after.values()), ()))
-    return [each for kind in (*map(_of_trigger, rules.spec.triggers), *_against_earlier(rules.spec.alerts, earlier, rows))
+    return [each for kind in (*map(_of_trigger, rules.spec.triggers), *_against_earlier(rules.spec.alerts, earlier, after, rows))
             for each in _crossed(kind, before, after, rows)]
 
 
@@ -72,11 +72,13 @@ def _of_trigger(trigger):
     return _Kind(trigger.name, trigger.owner, trigger.fact, tuple(ladder))
 
 
-def _against_earlier(alerts, earlier, rows):
-    """The kinds that the section `alerts` declares; none without it. Each time as far again is one severity more."""
+def _against_earlier(alerts, earlier, after, rows):
+    """The kinds that the section `alerts` declares; none without it. Each time as far again is one severity more; who is in a better grade than from_grade now
+    has no threshold."""
     if alerts is None:
         return
-    grade, pd_12m = (_fact(earlier, name, rows) for name in ("grade", "pd_12m"))
+    spared = _fact(after, "grade", rows) < as_number(alerts.from_grade)
+    grade, pd_12m = (np.where(spared, np.nan, _fact(earlier, name, rows)) for name in ("grade", "pd_12m"))
     steps = tuple(enumerate(SEVERITIES, 1))
     yield _Kind(GRADE_WORSE, alerts.owner, "grade", tuple((grade + number * alerts.grades_worse, None, severity) for number, severity in steps))
     yield _Kind(PD_JUMP, alerts.owner, "pd_12m", tuple((pd_12m * alerts.pd_times ** number, None, severity) for number, severity in steps))

@@ -151,7 +151,7 @@ def _faults(spec):
     yield from _plan_faults(spec.run_down)
     levels = {trigger.name: [level for level in LEVELS if getattr(trigger, level)] for trigger in spec.triggers}
     yield from playbook_faults(spec.playbooks, levels)
-    yield from alert_faults(spec.alerts, len(LETTERS))
+    yield from alert_faults(spec.alerts, LETTERS)
 
 
 def _state_faults(spec):

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.errors import RiskError
 from models.life_cycle import PLACE, advance, behind_plan, called_playbooks, fired, load_life_cycle, run_down_plan
-from models.life_cycle_file import FIRST_SEEN, STATES, TAKEN_OVER
+from models.life_cycle_file import FIRST_SEEN, LEVELS, STATES, TAKEN_OVER
 from models.playbooks import DEPARTMENTS
 from pipeline.customer_facts import facts_of, fresh, overridden, read_book
 from pipeline.params import load_params
@@ -311,7 +311,7 @@ def _late_lines(night, open_runs, now):
 
 
 def _unknown_lines(night):
-    asked = dict.fromkeys(trigger.fact for trigger in night.rules.spec.triggers)
+    asked = dict.fromkeys(trigger.fact for trigger in night.rules.spec.triggers if any(getattr(trigger, level) for level in LEVELS))
     unknown = [name for name in asked if name not in night.facts or np.isnan(night.facts[name]).all()]
     return [f"known of nobody, so they move nobody: {', '.join(unknown)}"] if unknown and len(night.customers) else []
 

@@ -61,7 +61,7 @@ def raise_one(store, alerts, customer="C1", **changes):
 
 def facts(**changes):
     """Facts of CUSTOMERS on which nothing fires; a change is one value for all, or three."""
-    calm = {"pd_12m": 0.01, "grade": 2.0, "disputes": 0.0, "days_past_due": 0.0, "lawsuits": 0.0, "exposure_to_limit": 0.2}
+    calm = {"pd_12m": 0.01, "grade": 4.0, "disputes": 0.0, "days_past_due": 0.0, "lawsuits": 0.0, "exposure_to_limit": 0.2}
     return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), 3) for name, value in (calm | changes).items()}
 
 
@@ -203,11 +203,13 @@ def test_a_first_night_remembers_and_raises_nothing(nights, alerts):
 
 def test_a_night_raises_what_changed_since_the_last_and_a_second_one_nothing(nights, alerts):
     run(nights)
-    worse = {"disputes": [1, 0, 0], "grade": [2, 3, 2], "days_past_due": [0, 0, 95]}
-    assert told(run(nights, on(1), **worse)) == [("C3", "days_past_due", "raised"), ("C1", "dispute", "raised"), ("C2", "grade_worse", "raised")]
+    worse = {"disputes": [1, 0, 0], "grade": [4, 5, 4], "days_past_due": [0, 0, 95]}
+    assert told(run(nights, on(1), **worse)) == [
+        ("C3", "days_past_due", "raised"), ("C2", "grade", "raised"), ("C1", "dispute", "raised"), ("C2", "grade_worse", "raised")]
     for day in (1, 2):
         assert told(run(nights, on(day), **worse)) == []
-    assert {each.alert.kind: each.alert.severity for each in alerts.listed()} == {"days_past_due": "critical", "dispute": "low", "grade_worse": "low"}
+    assert {each.alert.kind: each.alert.severity for each in alerts.listed()} == {
+        "days_past_due": "critical", "dispute": "low", "grade": "medium", "grade_worse": "low"}
 
 
 def test_a_slow_slide_is_seen_against_a_month_ago(nights):

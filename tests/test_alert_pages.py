@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from browser import LACKING, VIEWS, chromium, look
 from report_world import put
 from test_committee_pack import SOURCE, clock, pages, section, store, world  # noqa: F401
 from test_portfolio_page import PEOPLE, book_of
@@ -113,3 +114,18 @@ def test_the_pack_names_the_most_urgent_of_each_department(store):  # noqa: F811
     kept = Alerts(store, source=SOURCE).all()
     assert len(named_in(kept, date(2024, 7, 1))) == 15
     assert "5 more are not listed." in section(pages()["en"], "Early warning")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("view", VIEWS)
+def test_both_sections_read_well_in_a_browser(portfolio, world, store, tmp_path, view):  # noqa: F811
+    if LACKING:
+        pytest.skip("; ".join(LACKING))
+    raise_alerts(store, date(2024, 6, 20), ("C1", "legal"), ("C2", "sales"), ("C3", "legal"))
+    pages()
+    portfolio(FOUND)
+    shown = Path("pages/index.html"), Path("pages/index.zh.html"), Path("pack.html"), Path("pack.zh.html")
+    with chromium() as browser:
+        seen = [look(browser, path.resolve(), view, named=path.name, pictures=tmp_path, audit=view == "desktop") for path in shown]
+    for each in seen:
+        assert (each.console, each.requests, each.sticking_out, each.violations) == ([], [], [], [])

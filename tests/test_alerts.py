@@ -43,6 +43,7 @@ def follow(alert, *steps):
 
 @pytest.mark.parametrize(("old", "new", "field", "reason"), [
     ("grades_worse: 1 ", "grades_worse: 5 ", "alerts.grades_worse", "must be 1 to 4 letters"),
+    ("from_grade: D", "from_grade: F", "alerts.from_grade", "F is no grade; use A, B, C, D, E"),
     ("pd_times: 2 ", "pd_times: 1 ", "alerts.pd_times", "must be above 1: a PD that is no higher is no jump"),
     ("  owner: sales\n  grades", "  owner: nobody\n  grades", "alerts.owner", "nobody is unknown; use sales, finance, legal"),
     ("reference_days: 30", "reference_days: 0", "alerts.reference_days", "must be 1 or more"),
@@ -54,7 +55,7 @@ def follow(alert, *steps):
     ("{to: committee, deadline_days: 31}", "{to: committee, deadline_days: 0}", r"alerts.escalation\[2\].deadline_days", "must be 1 or more"),
     ("name: overdue_jump", "name: pd_jump", r"triggers\[11\].name", "pd_jump cannot name a trigger"),
     ("owner: sales, alert: {enter: 1}, watch", "owner: sales, alert: {enter: 3}, watch", r"triggers\[7\].watch.enter", "catches earlier than alert does at 3"),
-    (", alert: {enter: 0.1}", "", r"triggers\[11\]", "moves nobody and raises no alert; give thresholds for alert, watch, restrict, run_down"),
+    (", alert: {enter: 0.2}", "", r"triggers\[11\]", "moves nobody and raises no alert; give thresholds for alert, watch, restrict, run_down"),
 ])
 def test_a_faulty_section_is_refused_with_its_line(old, new, field, reason):
     assert TEXT.count(old) == 1
@@ -99,17 +100,23 @@ def test_many_customers_cross_as_each_alone(seed):
 
 @pytest.mark.parametrize(("name", "before", "after", "severity"), [
     ("lawsuits", 0, 1, "medium"), ("lawsuits", 0, 3, "high"), ("lawsuits", 1, 3, "high"), ("days_past_due", 0, 95, "critical"), ("disputes", 0, 1, "low"),
-    ("inflow_fall", 0.1, 0.9, "low"), ("grade", 1, 2, "low"), ("grade", 1, 4, "high"), ("pd_12m", 0.01, 0.04, "medium"), ("pd_12m", 0.001, 0.01, "high")])
+    ("inflow_fall", 0.1, 0.9, "low"), ("grade", 3, 4, "low"), ("grade", 1, 4, "high"), ("pd_12m", 0.01, 0.04, "medium"), ("pd_12m", 0.001, 0.01, "high")])
 def test_the_state_called_for_or_the_distance_says_how_grave(name, before, after, severity):
-    first, last = ({"pd_12m": 0.001, "grade": 1.0} | {name: float(value)} for value in (before, after))
+    first, last = ({"pd_12m": 0.001, "grade": 4.0} | {name: float(value)} for value in (before, after))
     assert [each.severity for each in crossings(RULES, first, last, published=first)] == [severity]
 
 
 def test_a_score_that_was_worse_already_is_no_new_alert_but_a_step_further_is():
-    published = {"pd_12m": 0.01, "grade": 2.0}
+    published = {"pd_12m": 0.01, "grade": 4.0}
     assert crossings(RULES, {"pd_12m": 0.03}, {"pd_12m": 0.035}, published=published) == []
     (further,) = crossings(RULES, {"pd_12m": 0.03}, {"pd_12m": 0.041}, published=published)
     assert (further.kind, further.severity, further.threshold) == ("pd_jump", "medium", 0.04)
+
+
+def test_a_good_grade_moves_without_a_word():
+    published = {"pd_12m": 0.001, "grade": 1.0}
+    for grade, kinds in ((3.0, []), (4.0, ["grade_worse", "pd_jump"]), (np.nan, ["pd_jump"])):
+        assert [each.kind for each in crossings(RULES, published, {"pd_12m": 0.01, "grade": grade}, published=published)] == kinds
 
 
 # --- an alert's life ----------------------------------------------------------------------------------------------------------

@@ -194,9 +194,10 @@ BOOK = {"grade": 2.0, "pd_12m": 0.01}
         (facts(), facts(lawsuits=3.0), BOOK, [("lawsuit", "restrict", 0.0, 3.0, 3.0)]),
         (facts(lawsuits=1.0), facts(lawsuits=2.0), BOOK, []),
         (facts(lawsuits=float("nan")), facts(lawsuits=1.0), BOOK, [("lawsuit", "watch", None, 1.0, 1.0)]),
-        (facts(), facts(grade=3.0), BOOK, [("grade_worse", None, 2.0, 3.0, 3.0)]),
-        (facts(), facts(pd_12m=0.02), BOOK, [("pd_jump", None, 0.01, 0.02, 0.02)]),
-        (facts(pd_12m=0.02), facts(pd_12m=0.03), BOOK, []),
+        (facts(), facts(grade=4.0), BOOK, [("grade_worse", None, 2.0, 4.0, 4.0)]),
+        (facts(), facts(grade=3.0, pd_12m=0.02), BOOK, []),
+        (facts(grade=4.0), facts(grade=4.0, pd_12m=0.02), BOOK, [("pd_jump", None, 0.01, 0.02, 0.02)]),
+        (facts(grade=4.0, pd_12m=0.02), facts(grade=4.0, pd_12m=0.03), BOOK, []),
         (facts(), facts(pd_12m=0.09, grade=5.0), BOOK, [
             ("pd_level", "watch", 0.01, 0.09, 0.08), ("grade", "watch", 2.0, 5.0, 5.0),
             ("grade_worse", None, 2.0, 5.0, 5.0), ("pd_jump", None, 0.01, 0.09, 0.08)]),
@@ -214,7 +215,7 @@ def test_crossings_by_hand(before, after, published, expected):
 def test_without_the_section_only_triggers_alert():
     rules = parse_life_cycle(re.sub(r"^alerts:\n(?:  .*\n)*", "", TEXT, flags=re.M))
     assert rules.spec.alerts is None
-    found = crossings(rules, facts(), facts(grade=3.0, lawsuits=1.0), published=BOOK)
+    found = crossings(rules, facts(), facts(grade=4.0, lawsuits=1.0), published=BOOK)
     assert found == [Crossing("lawsuit", "watch", "legal", "lawsuits", 0.0, 1.0, 1.0, "medium")]
 
 

@@ -256,7 +256,7 @@ def catalogue(name):
 
 
 # Files of words beside those of all pages, as pages load them together.
-TOGETHER = (("dossier", "explanation", "promotions"), ("portfolio", "committee"), ("officer", "moves"))
+TOGETHER = (("dossier", "explanation", "promotions"), ("portfolio", "committee", "alerts"), ("officer", "moves"))
 MORE = tuple(name for names in TOGETHER for name in names)
 
 
