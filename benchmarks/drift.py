@@ -72,17 +72,17 @@ def psi_flags(reference, columns):
     return sum(psi(each.histogram.counts, current[each.bins.column].counts) >= 0.1 for each in reference.columns)
 
 
-def null(repeats, evidently):
+def null(repeats, evidently, references=REFERENCES):
     """Alarms by cell when nothing moved."""
-    cells = {(reference, current): {"alarms": 0, "psi_alarms": 0, "psi_columns": 0} for reference in REFERENCES for current in CURRENTS}
-    for rows in REFERENCES:
+    cells = {(reference, current): {"alarms": 0, "psi_alarms": 0, "psi_columns": 0} for reference in references for current in CURRENTS}
+    for rows in references:
         for repeat in range(repeats):
             rng = np.random.default_rng([1, rows, repeat])
             reference = reference_of(draw(rng, rows))
             for current in CURRENTS:
                 _count(cells[rows, current], reference, draw(rng, current))
     table = [_null_row(*place, repeats, found) for place, found in cells.items()]
-    return [*table, *_null_million(min(repeats, 20)), *_null_evidently(evidently)]
+    return [*table, *_null_million(min(repeats, 20), references), *_null_evidently(evidently)]
 
 
 def _count(cell, reference, columns):
@@ -97,13 +97,13 @@ def _null_row(reference, current, repeats, found):
             "psi_columns": found["psi_columns"] / repeats}
 
 
-def _null_million(repeats):
-    """The same for a million current rows, drawn and counted in chunks; the three references share them."""
-    found = {rows: {"alarms": 0, "psi_alarms": 0, "psi_columns": 0} for rows in REFERENCES}
+def _null_million(repeats, sizes):
+    """The same for a million current rows, drawn and counted in chunks; the references share them."""
+    found = {rows: {"alarms": 0, "psi_alarms": 0, "psi_columns": 0} for rows in sizes}
     for repeat in range(repeats):
         rng = np.random.default_rng([2, repeat])
-        references = {rows: reference_of(draw(rng, rows)) for rows in REFERENCES}
-        parts = {rows: [] for rows in REFERENCES}
+        references = {rows: reference_of(draw(rng, rows)) for rows in sizes}
+        parts = {rows: [] for rows in sizes}
         for _ in range(MILLION // CHUNK):
             columns = draw(rng, CHUNK)
             for rows, reference in references.items():
@@ -237,10 +237,11 @@ def main():
     parser.add_argument("parts", nargs="*", default=["null", "clustered", "power", "size"])
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--evidently", type=int, default=10)
+    parser.add_argument("--references", type=int, nargs="+", default=REFERENCES)
     parser.add_argument("--rows", type=int, nargs="+", default=[500_000, 10_000_000])
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    run = {"null": lambda: null(arguments.repeats, arguments.evidently), "clustered": lambda: clustered(arguments.repeats),
+    run = {"null": lambda: null(arguments.repeats, arguments.evidently, arguments.references), "clustered": lambda: clustered(arguments.repeats),
            "power": lambda: power(arguments.repeats), "size": lambda: size(arguments.rows)}
     found = {}
     for part in arguments.parts:

@@ -80,10 +80,9 @@ def volume_faults(table, first, rows, rules):
 
 def cadence(rows):
     """Of how many months a table's deliveries are, 1, 3, 6 or 12: the least of which no more than one in ten was empty; None where none is."""
-    filled = np.flatnonzero(rows)
     for length in (1, 3, 6, 12):
-        blocks = rows[len(rows) % length:].reshape(-1, length).sum(axis=1) if len(filled) else rows[:0]
-        blocks = blocks[np.argmax(blocks > 0):]
+        blocks = rows[len(rows) % length:].reshape(-1, length).sum(axis=1)
+        blocks = blocks[np.argmax(blocks > 0):] if blocks.any() else blocks[:0]
         if len(blocks) > LEAST_MONTHS and np.count_nonzero(blocks == 0) <= 0.1 * len(blocks):
             return length
     return None

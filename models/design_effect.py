@@ -73,7 +73,7 @@ def measure(cells, count, scores, customers, periods):
     there = cells < count
     part, who, when = cells[there], customers[there], periods[there]
     missing = _spread((cells == count).astype(float), customers, periods)
-    common = {"a_customer": rows_a_customer(customers), "periods": len(np.unique(periods)), "missing": missing}
+    common = {"a_customer": rows_a_customer(customers), "periods": int(np.count_nonzero(np.bincount(periods))), "missing": missing}
     if not len(part):
         return Noise(**common)
     repeats, moving = _cell_repeats(part, count, who), _moving(part, count, when)
@@ -117,8 +117,10 @@ def _moving(cells, count, periods):
 
 def _cell_repeats(cells, count, customers):
     """The mean design effect of the bins' shares (Rao and Scott, Journal of the American Statistical Association 1981), at least 1."""
-    pairs, together = np.unique(customers * count + cells, return_counts=True)
     own = np.bincount(customers).astype(np.float64)
+    if own.max() == 1:
+        return 1.0
+    pairs, together = np.unique(customers * count + cells, return_counts=True)
     share = np.bincount(cells, minlength=count) / len(cells)
     squares = np.bincount(pairs % count, weights=together.astype(np.float64) ** 2, minlength=count)
     crossed = np.bincount(pairs % count, weights=together * own[pairs // count], minlength=count)

@@ -61,10 +61,13 @@ def reference_column(name, values, customers, periods, *, bins, weight=0.0, nois
 
 def _rare(values, customers):
     """Whether some level belongs to so few customers that others like it may not have come up; there must be customers enough to halve."""
-    levels = values.codes if hasattr(values, "codes") else np.unique([value or "" for value in values], return_inverse=True)[1]
-    pairs = np.unique(levels.astype(np.int64) * (customers.max() + 1) + customers) if len(customers) else np.zeros(0, dtype=np.int64)
-    holders = np.bincount(pairs[pairs >= 0] // (customers.max() + 1)) if len(pairs) else np.zeros(0, dtype=np.int64)
-    return len(np.unique(customers)) > 1 and bool((holders[holders > 0] < COMMON).any())
+    codes = values.codes if hasattr(values, "codes") else np.unique([value or "" for value in values], return_inverse=True)[1]
+    there, own = codes >= 0, np.bincount(customers, minlength=1)
+    if np.count_nonzero(own) < 2 or not there.any():
+        return False
+    level, who = codes[there].astype(np.int64), customers[there]
+    holders = np.bincount(level) if own.max() == 1 else np.bincount(np.unique(level * len(own) + who) // len(own))
+    return bool((holders[holders > 0] < COMMON).any())
 
 
 def period_codes(as_of, *, days=None, most=60):

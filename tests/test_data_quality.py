@@ -50,6 +50,11 @@ def test_a_bulk_import_has_no_cadence_and_a_late_start_does_not_count():
     assert cadence(np.array([0.0] * 30 + [50] * 30)) == 1
 
 
+@pytest.mark.parametrize("rows", [[], [0.0], [7.0], [0.0] * 20])
+def test_a_table_without_a_history_has_no_cadence_and_no_fault(rows):
+    assert volume_faults("t", FIRST, np.array(rows), RULES) == []
+
+
 def test_a_quarter_that_stayed_away_is_named_by_its_last_month():
     rows = np.where(np.arange(60) % 3 == 0, 200.0, 0.0)
     rows[54] = 0
