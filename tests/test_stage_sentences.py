@@ -4,9 +4,12 @@ import ast
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from test_drift import judged, normals, reference
+from test_retrain import BENT, BROKE, FELL, FINE, OFF, evidence
 
-from models import gate, retrain
+from models import data_quality, drift, gate, retrain
 from models.sample import USED
 from pipeline.account_rules import RULES as ACCOUNTS
 from pipeline.cast_reasons import REASONS
@@ -21,12 +24,15 @@ from serving.translations import STAGES, find, told
 
 ROOT = Path(__file__).parent.parent
 # Modules all of whose wording, but for errors and docstrings, is such sentences.
-WHOLE = ("models/gate.py", "pipeline/gate.py", "models/retrain.py", "models/sample.py", "models/protocols.py", "models/sufficiency.py", "pipeline/decide.py",
-         "pipeline/monitor.py", "pipeline/source.py")
+WHOLE = ("models/gate.py", "models/gate_effect.py", "models/gate_fairness.py", "pipeline/gate.py", "models/retrain.py", "models/sample.py",
+         "models/protocols.py", "models/sufficiency.py", "models/drift.py", "models/data_quality.py", "models/unit_slips.py", "pipeline/decide.py",
+         "pipeline/feed.py", "pipeline/monitor.py", "pipeline/source.py")
 # Modules of which the meanings of findings are.
 FINDINGS = ("pipeline/findings.py", "pipeline/unit_findings.py", "pipeline/files.py", "pipeline/thousands_points.py", "pipeline/account_checks.py")
 SAID = {"number": "1,234.5", "day": "2024-05-31", "month": "2024-05", "column": "stmt_equity_ratio", "columns": "stmt_equity_ratio, inv_days_late_max_30d",
         "table": "invoices", "sample": "out_of_time", "own": "region", "owns": "region, kind", "field": "amount", "text": "C17"}
+SLIPPED = ("invoices: 12% of the amounts in amount of 2024-03 are about 100 times the same customers' usual ones, as in another unit or currency: "
+           "bring them to minor units.")
 SEVERAL = r"[a-z']+(?: [a-z']+){2,}"
 
 
@@ -101,9 +107,10 @@ def wording(path):
 
 
 def known(texts, ids):
-    """Those texts of several words that stand in no English message."""
+    """Those texts of several words that stand in no English message and are no rule's name."""
     messages = [told(each, language="en", domain=STAGES) for each in (*ids, *(each for several in PARTS.values() for each in several))]
-    return [text for text in texts if re.search(SEVERAL, text) and not any(text.strip(" ;") in message for message in messages)]
+    return [text for text in texts if re.search(SEVERAL, text) and not any(text.strip(" ;") in message for message in messages)
+            and message_of(text, RULES) is None]
 
 
 @pytest.mark.parametrize("path", WHOLE)
@@ -176,11 +183,61 @@ def test_whatever_the_gate_says_is_a_message(given):
 
 
 @pytest.mark.parametrize("given", [
-    {}, {"drift": "severe"}, {"drift": "none", "auc": 0.8, "auc_development": 0.8, "auc_high": 0.85}, {"faults": ("nothing new in invoices since 2024-03-31",)},
-    {"auc_development": 0.8, "auc": 0.7, "auc_high": 0.75}, {"auc_development": 0.8, "auc": 0.6, "auc_high": 0.65, "new_bad": 500},
-    {"auc_development": 0.8, "auc": 0.7, "auc_high": 0.75, "refits_failed": 1}, {"age_days": 900},
-    {"line": line(offset=0.6, offset_low=0.4, offset_high=0.8)}, {"line": line(slope=0.5, slope_low=0.4, slope_high=0.6)}])
+    {}, {"drift": "severe", "recent": FINE}, {"drift": None, "recent": None}, {"faults": ("nothing new in invoices since 2024-03-31", SLIPPED)},
+    {"recent": FELL}, {"recent": BROKE}, {"recent": FELL, "refits_failed": 1}, {"recent": OFF, "new_bad": 3}, {"recent": BENT}, {"age_days": 2000},
+    {"recent": None, "drift": "severe", "expected_auc": (0.6, 0.65)}])
 def test_whatever_asks_for_retraining_is_a_message(given):
-    said = retrain.decide(retrain.Evidence(**given), thresholds=retrain.Thresholds())["reasons"]
-    assert said != []
+    found = retrain.decide(evidence(**given), thresholds=retrain.Thresholds())
+    assert found["reasons"] != []
+    assert [each for each in (*found["reasons"], *found["attention"]) if message_of(each) is None] == []
+
+
+@pytest.mark.parametrize(("moved", "given"), [
+    ({}, {}), ({"a": 0.6}, {}), ({"a": 0.6, "score": 0.6}, {}), ({"a": -2.0, "b": 2.0}, {}), ({}, {"faulty": ("c",)}), ({"a": 0.6}, {"dates": 1})])
+def test_whatever_is_said_of_drift_is_a_message(moved, given):
+    known = reference(normals(2000, seed=1), score="score", dates=given.pop("dates", 4))
+    said = judged(known, normals(500, seed=2, **moved), **given)["sentences"]
     assert [each for each in said if message_of(each) is None] == []
+
+
+def test_a_column_that_goes_missing_or_has_a_new_level_is_told(chinese):
+    missing = {"kind": "missing", "missing_current": 0.4, "missing_reference": 0.05, "column": "inv_days_late_max_30d", "weight": 0.123}
+    new = {"kind": "new_level", "unseen_current": 0.2, "unseen_reference": 0.01, "column": "score", "weight": 1.0}
+    said = [retold(message_of(drift._moved_sentence(each | {"kind": kind}, "score")), chinese)
+            for each, kind in ((missing, drift.MISSING), (new, drift.NEW))]
+    assert said == ["“近30天最长逾期天数”缺失的行占 40.0%，原为 5.0%；占模型所用信息的 12.3%。", "评分有 20.0% 的行取罕见或新的取值，预期为 1.0%。"]
+
+
+def test_a_fault_of_the_data_is_told_in_chinese_and_found_within_a_reason(chinese):
+    assert retold(message_of(SLIPPED), chinese) == \
+        "“发票”：2024年3月的 amount 中12% 的金额约为同一客户通常金额的 100 倍，像是其他单位或币种：请换算为最小货币单位。"
+    reason = f"records are faulty, so nothing is learned from them: {SLIPPED}"
+    assert retold(message_of(reason), chinese) == f"记录有误，因此不从中学习：{retold(message_of(SLIPPED), chinese)}"
+
+
+@pytest.mark.parametrize("sentence", [
+    "invoices: nothing became known in the 3 months to 2024-03, where 1,200 rows are usual: deliver them.",
+    "payments: only 20 rows became known in 2024-03, where 1,200 are usual: find out whether a part was not delivered.",
+    "payments: 2,400 rows became known in 2024-03, where 1,200 are usual: find out whether a part came twice, or another system was added.",
+    "outcomes: 12 of 90 happened before the day from which the company was a customer: correct their dates, or their ids.",
+    "invoices: 12 rows have issued_at in the future and were set aside: a clock runs ahead, correct it.",
+    "outcomes: 12 rows have known_at before occurred_at and were set aside: correct their dates.",
+    "invoices: all amounts in amount of 2024-03 are about 1/100 of the same customers' usual ones, as in another unit or currency: bring them to minor units.",
+    "payments: 40 rows came twice with their ids, most of them of 2024-03, and were kept once: take one of the two deliveries out.",
+])
+def test_every_kind_of_fault_is_a_message(sentence, chinese):
+    assert not re.search(SEVERAL, retold(message_of(sentence), chinese))
+
+
+def test_what_the_feeds_own_judges_say_is_a_message():
+    rules = data_quality.FeedRules()
+    rows = np.full(40, 1000.0)
+    filled, few, again = (np.append(rows[:-1], last) for last in (400.0, 100.0, 0.0))
+    found = [*data_quality.volume_faults("payments", 24000, few, rules), *data_quality.volume_faults("payments", 24000, again, rules),
+             *data_quality.missing_faults("invoices", "amount", 24000, rows, filled, rules),
+             *data_quality.missing_faults("invoices", "amount", 24000, rows, again, rules),
+             *data_quality.missing_faults("invoices", "amount", 24000, rows, again, rules, looks_like=lambda month: "total"),
+             *data_quality.repeated_faults("payments", 24000, rows, rows - filled, rules, earlier=False),
+             *data_quality.share_faults("statements", 24000, rows, rows - filled, rules)]
+    assert len(found) == 7
+    assert [each.sentence for each in found if message_of(each.sentence) is None] == []

@@ -14,8 +14,15 @@ from functools import cache
 
 from serving.translations import STAGES, _, told
 
+# Faults of the data: models/data_quality.py, models/unit_slips.py, pipeline/feed.py.
+FAULTS = (
+    _("fault.nothing"), _("fault.few"), _("fault.many"), _("fault.missing"), _("fault.gone"), _("fault.renamed"), _("fault.repeated"), _("fault.units"),
+    _("fault.slip"), _("fault.unpaid"), _("fault.clock"), _("fault.clock.rejected"), _("fault.early"), _("fault.early.rejected"), _("fault.twice"),
+    _("fault.twice.month"),
+)
 # What whole sentences there are, by the part of the run that writes them.
 SENTENCES = (
+    *FAULTS,
     # models/gate.py, models/gate_effect.py, models/gate_fairness.py, pipeline/gate.py
     _("gate.first"), _("gate.paired"), _("gate.unpaired"), _("gate.line"), _("gate.line.moved"), _("gate.line.against"), _("gate.directed"),
     _("gate.directed.broken"), _("gate.stability"), _("gate.stability.unknown"), _("gate.same"), _("gate.lacking"),
@@ -26,9 +33,11 @@ SENTENCES = (
     # models/sufficiency.py
     _("few.teach"), _("few.judge"), _("flat.one"), _("flat.many"), _("flat.some"), _("levels.many"),
     # models/retrain.py, pipeline/decide.py, pipeline/monitor.py
-    _("retrain.faulty"), _("retrain.calm"), _("retrain.fell"), _("retrain.fell.rebuild"), _("retrain.offset"), _("retrain.slope"), _("retrain.drifted"),
-    _("retrain.aged"), _("retrain.promised"), _("retrain.promised.rebuild"), _("retrain.stood"), _("retrain.expected"), _("retrain.attention"),
-    _("retrain.wait"), _("monitor.overlap"),
+    _("retrain.faulty"), _("retrain.calm"), _("retrain.offset"), _("retrain.aged"), _("retrain.promised"), _("retrain.promised.rebuild"),
+    _("retrain.stood"), _("retrain.expected"), _("retrain.attention"), _("retrain.wait"), _("monitor.overlap"),
+    # models/drift.py
+    _("drift.chance"), _("drift.none"), _("drift.moderate"), _("drift.severe"), _("drift.score"), _("drift.column"), _("drift.more"), _("drift.left"),
+    _("drift.left.score"), _("drift.one_date"),
     # pipeline/findings.py, pipeline/unit_findings.py, pipeline/files.py, pipeline/thousands_points.py
     _("finding.zeros"), _("finding.blanks"), _("finding.unmatched"), _("finding.future"), _("finding.later"), _("finding.number_id"), _("finding.units"),
     _("finding.payment"), _("finding.slip"), _("finding.mark"), _("finding.lost"), _("finding.points"),
@@ -56,7 +65,14 @@ PARTS = {
     "small": (_("small.groups"),),
     "side": (_("side.above"), _("side.below")),
     "lacking": (_("lacking.class"),),
-    "fault": (_("fault.stale"),),
+    "fault": (_("fault.stale"), *FAULTS),
+    "change": (_("change.missing"), _("change.new"), _("change.higher"), _("change.lower"), _("change.moved")),
+    "when": (_("when.month"), _("when.months")),
+    "again": (_("again.rows"), _("again.month")),
+    "amounts": (_("amounts.all"), _("amounts.some")),
+    "factor": (_("factor.times"), _("factor.part")),
+    "early": (_("early.transaction"), _("early.customer")),
+    "rule": RULES,
     "type": (_("type.time"), _("type.number"), _("type.money"), _("type.integer"), _("type.flag")),
     "shape": (_("shape.calendar"), _("shape.dotted"), _("shape.slashed"), _("shape.dashed"), _("shape.year_dotted"), _("shape.compact"), _("shape.excel"),
               _("shape.seconds"), _("shape.milliseconds"), _("shape.chinese"), _("shape.letters"), _("shape.text"), _("shape.thousands_or_decimal"),
