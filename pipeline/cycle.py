@@ -1,6 +1,5 @@
 """`risk cycle`: the scheduled job, once per period, from what came in to what is published and told; killed anywhere and started again it carries on."""
 
-import importlib.util
 import os
 import pkgutil
 
@@ -20,9 +19,11 @@ from pipeline.watermarks import refresh
 from pipeline.webhook import URL
 from serving.cycles import FAILED, FINISHED, HELD, Cycles
 
-# What follows the publication of a credit book, in this order: step and function, which returns a sentence or lines. One whose module is not there is left out.
-NIGHTLY = (("advance", "pipeline.customers:advance_book"), ("alerts", "pipeline.alerts:raise_alerts"), ("escalate", "pipeline.alerts:escalate_alerts"))
 CREDIT = "default"
+# What follows the publication of a credit book, in this order: step and function, which returns a sentence or lines. The book is published once more in the
+# end, with the states and alerts of this night.
+NIGHTLY = (("advance", "pipeline.customers:advance_book"), ("alerts", "pipeline.alerts:raise_alerts"), ("escalate", "pipeline.alerts:escalate_alerts"),
+           ("publish", "pipeline.cycle:publish_credit"))
 
 
 def cycle(*, period=None, as_of=None, again=False, echo):
@@ -74,8 +75,14 @@ def _arrive(steps, store, params):
 
 def _nightly(steps):
     for name, function in NIGHTLY:
-        if importlib.util.find_spec(function.partition(":")[0]):
-            steps.do(name, lambda function=function: _first_line(pkgutil.resolve_name(function)()), use_case=CREDIT)
+        steps.do(name, lambda function=function: _first_line(pkgutil.resolve_name(function)()), use_case=CREDIT)
+
+
+def publish_credit():
+    """Publish the credit book, and return a sentence about it."""
+    from pipeline.publish import publish
+
+    return publish(CREDIT)
 
 
 def _first_line(said):
