@@ -1,6 +1,6 @@
 """Is the drift verdict to be believed, and does it stay quick? False alarms when nothing moved, power when one column did, seconds and memory by size.
 
-    python -m benchmarks.drift null clustered power size [--repeats 200] [--evidently 10] [--rows 500000 10000000] [--out drift.json]
+    python -m benchmarks.drift null clustered power size [--repeats 200] [--million 20] [--evidently 10] [--rows 500000 10000000] [--out drift.json]
 
 null: no drift in 100 columns of mixed kinds, in cells of reference and current rows; how many of the repeats alarm, and beside it plain PSI >= 0.1 on ten
 bins and Evidently's default tests (fewer repeats and cells: it takes seconds a call). clustered: the same where customers stand in the reference at eight
@@ -72,7 +72,7 @@ def psi_flags(reference, columns):
     return sum(psi(each.histogram.counts, current[each.bins.column].counts) >= 0.1 for each in reference.columns)
 
 
-def null(repeats, evidently, references=REFERENCES):
+def null(repeats, evidently, million, references=REFERENCES):
     """Alarms by cell when nothing moved."""
     cells = {(reference, current): {"alarms": 0, "psi_alarms": 0, "psi_columns": 0} for reference in references for current in CURRENTS}
     for rows in references:
@@ -82,7 +82,7 @@ def null(repeats, evidently, references=REFERENCES):
             for current in CURRENTS:
                 _count(cells[rows, current], reference, draw(rng, current))
     table = [_null_row(*place, repeats, found) for place, found in cells.items()]
-    return [*table, *_null_million(min(repeats, 20), references), *_null_evidently(evidently)]
+    return [*table, *_null_million(million, references), *_null_evidently(evidently)]
 
 
 def _count(cell, reference, columns):
@@ -115,7 +115,7 @@ def _null_million(repeats, sizes):
             cell["alarms"] += alarmed(judge_drift(reference, current, thresholds=limits()))
             cell["psi_alarms"] += flags > 0
             cell["psi_columns"] += flags
-    return [_null_row(rows, MILLION, repeats, cell) for rows, cell in found.items()]
+    return [_null_row(rows, MILLION, repeats, cell) for rows, cell in found.items() if repeats]
 
 
 def _null_evidently(repeats):
@@ -237,12 +237,13 @@ def main():
     parser.add_argument("parts", nargs="*", default=["null", "clustered", "power", "size"])
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--evidently", type=int, default=10)
+    parser.add_argument("--million", type=int, default=20)
     parser.add_argument("--references", type=int, nargs="+", default=REFERENCES)
     parser.add_argument("--rows", type=int, nargs="+", default=[500_000, 10_000_000])
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    run = {"null": lambda: null(arguments.repeats, arguments.evidently, arguments.references), "clustered": lambda: clustered(arguments.repeats),
-           "power": lambda: power(arguments.repeats), "size": lambda: size(arguments.rows)}
+    run = {"null": lambda: null(arguments.repeats, arguments.evidently, arguments.million, arguments.references),
+           "clustered": lambda: clustered(arguments.repeats), "power": lambda: power(arguments.repeats), "size": lambda: size(arguments.rows)}
     found = {}
     for part in arguments.parts:
         found[part] = run[part]()
