@@ -19,6 +19,7 @@ from pipeline.params import load_params
 from pipeline.promote import open_store
 from pipeline.reports.book import read_book, rows_of
 from pipeline.reports.committee import committee_view, shown_customers
+from pipeline.reports.model_health import Health, read_health
 from pipeline.reports.pages import Site
 from pipeline.reports.records import industries, names, open_tables, regions
 from pipeline.reports.text import LANGUAGES
@@ -63,8 +64,8 @@ class Month:
 
     decided: CommitteeDecisions that were open in the month; missed and reviewed: Reviews; in_force, granted, expiring: Overrides (expiring: within the next
     31 days); hit_rates: see models.override_outcomes; cases: a Case for each customer with a state; moves: {(from, to): customers} within the month; steps:
-    PlaybookSteps; spent: [(day, minor units)] on which the daily loss budget was used up; asked: open Cases of serving.human_reviews; gate, retrain, drift
-    and quality: what the stages wrote, None where one has not run; owners: {"reviews", "limits"}: the department of each; warnings: open alerts
+    PlaybookSteps; spent: [(day, minor units)] on which the daily loss budget was used up; asked: open Cases of serving.human_reviews; gate: what
+    the stage wrote, None where it has not run; health: what those on the model in use wrote; owners: {"reviews", "limits"}: the department of each; warnings: open alerts
     (serving.alerts.Kept).
     """
 
@@ -85,9 +86,7 @@ class Month:
     spent: list
     asked: list
     gate: dict | None
-    retrain: dict | None
-    drift: dict | None
-    quality: dict | None
+    health: Health
     owners: dict
     warnings: list
 
@@ -109,7 +108,7 @@ def write_pack(month, path):
     shown = shown_customers(book, facts, policy)
     known, fields, beside = names(connection, shown), {"industry": industries(connection), "region": regions(connection)}, rows_of(book, shown)
     connection.close()
-    site, addresses = Site(book, more=("portfolio", "committee", "alerts")), {language: file.name for language, file in files.items()}
+    site, addresses = Site(book, more=("portfolio", "committee", "alerts", "model_health")), {language: file.name for language, file in files.items()}
     for language in LANGUAGES:
         view = committee_view(book, facts, policy=policy, fields=fields, names=known, beside=beside, words=site.words[language])
         _write(files[language], site.page("committee.html", view, language=language, addresses=addresses, home=None))
@@ -124,7 +123,6 @@ def month_facts(store, source, first, now, policy, *, book_day):
     decided = [each for each in Committee(store, source=source).listed(as_of=day) if not each.closed_at or each.closed_at.date() >= first]
     asked = [each for each in HumanReviews(store).all() if each.source == source and each.opened_at <= now < (each.answered_at or datetime.max)]
     over_limit = [each.owner for each in rules.spec.triggers if each.fact == "exposure_to_limit"]
-    written = {"gate": "gate.json", "retrain": "retrain.json", "drift": "monitoring/drift.json", "quality": "monitoring/quality.json"}
     return Month(
         first=first, day=day, night=max([book_day, *(each.since for each in cases)]), decided=decided,
         missed=sorted((each for each in reviews if each.status == MISSED), key=lambda each: (-each.days_late, each.customer_id)),
@@ -133,7 +131,7 @@ def month_facts(store, source, first, now, policy, *, book_day):
         expiring=[each for each in overrides if each.holds(day) and each.expires_on <= day + timedelta(days=31)],
         hit_rates=judged_overrides(overrides, until=day)[1] if overrides else [], cases=cases, moves=moves,
         steps=_steps(LifeCycleLedger(store, source).runs(drills=False), now), budget=policy.default.daily_loss_budget,
-        spent=_spent(store, source, first, day, policy), asked=asked, **{name: _stage(place) for name, place in written.items()},
+        spent=_spent(store, source, first, day, policy), asked=asked, gate=_gate(), health=read_health(USE_CASE),
         owners={"reviews": rules.state("active").owner, "limits": next(iter(over_limit), rules.state("restrict").owner)},
         warnings=[each for each in Alerts(store, source=source).all(until=now) if each.alert.outcome is None])
 
@@ -172,8 +170,8 @@ def _spent(store, source, first, day, policy):
     return sorted((each.day, each.spent) for each in days if each.spent >= 0.99 * budget * 100)
 
 
-def _stage(place):
-    path = case_path(USE_CASE, *place.split("/"))
+def _gate():
+    path = case_path(USE_CASE, "gate.json")
     return read_json(path) if path.exists() else None
 
 

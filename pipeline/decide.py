@@ -50,7 +50,7 @@ def learning(use_case, bundle):
     if found["bundle"] != bundle or step is None:
         return {}
     counts = read_json(case_path(use_case, "model", "model.json"))["training"]["counts"]
-    doublings = np.log2(step["to"] / step["from"])
+    doublings = float(np.log2(step["to"] / step["from"]))
     return {"development_bad": counts[DEVELOPMENT]["bad_customers"], "per_doubling": tuple(step[end] / doublings for end in ("difference", "low", "high"))}
 
 

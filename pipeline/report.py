@@ -13,6 +13,7 @@ from pipeline.params import load_params
 from pipeline.progress import progress
 from pipeline.reports.book import given_values, rank_of, read_book, riskiest, rows_of
 from pipeline.reports.explained import read_explained
+from pipeline.reports.model_health import read_health
 from pipeline.reports.moves import Advisor, moves_view
 from pipeline.reports.officer import officer_view, read_facts
 from pipeline.reports.pages import Site, index_name, report_link, report_name
@@ -24,7 +25,7 @@ from pipeline.stage import run_stage
 POLICY = Path("policy.yaml")
 
 
-MORE = ("moves", "officer", "portfolio", "alerts")
+MORE = ("moves", "officer", "portfolio", "alerts", "model_health")
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,11 @@ def _write_index(folder, site, connection, reported, installation):
     named = {row["customer_id"] for row in rows} | beside_of(book, policy)
     beside, linked, known = rows_of(book, named), named & _reported(book, reported), names(connection, named)
     fields = {"industry": industries(connection), "region": regions(connection)} if book.use_case == "default" else {}
-    addresses = {language: index_name(language) for language in LANGUAGES}
+    addresses, health = {language: index_name(language) for language in LANGUAGES}, read_health(book.use_case)
     for language in LANGUAGES:
         links = {customer: report_link(customer, language) for customer in linked}
         view = portfolio_view(book, rows, policy=policy, fields=fields, names=known, links=links, words=site.words[language], beside=beside,
-                              in_force_on=installation.decided_on, warnings=installation.warnings)
+                              in_force_on=installation.decided_on, warnings=installation.warnings, health=health)
         _write(folder / index_name(language), site.page("portfolio.html", view, language=language, addresses=addresses, home=None))
 
 

@@ -407,7 +407,7 @@ def test_the_plan_of_monitoring_reads_the_thresholds_in_force(made):
     shown = said(view(made), "monitoring")
     for value in (made.params.monitor.min_effect, made.params.decide.auc_loss_rebuild, made.params.decide.offset):
         assert f"{value:.2f}" in shown
-    assert f"older than {made.params.decide.oldest_days} days" in shown
+    assert f"older than {made.params.decide.oldest_days:,} days" in shown
 
 
 def test_data_is_found_again_by_its_hash(made):

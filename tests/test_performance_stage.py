@@ -2,13 +2,14 @@
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from builders import outcome
 from small_run import small_run
 
-from models.retrain import ACTIONS
+from models.retrain import ACTIONS, Evidence
 from pipeline.datasets import case_path, read_json, write_json
 from pipeline.decide import decide, faults, gathered, learning
 from pipeline.params import ObserveDefaultParams, ObserveFraudParams, PastDueParams
@@ -95,6 +96,7 @@ def test_the_learning_curve_speaks_of_the_model_it_was_drawn_for(tmp_path, monke
     write_json(case_path("default", "model", "model.json"), {"training": {"counts": {"development": {"bad_customers": 120}}}})
     assert learning("default", "a") == {"development_bad": 120, "per_doubling": pytest.approx((0.02, 0.01, 0.03))}  # two doublings
     assert learning("default", "b") == {}
+    assert msgspec.to_builtins(Evidence(**learning("default", "a")))["per_doubling"] == pytest.approx((0.02, 0.01, 0.03))  # as it is written down
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
 """The committee's monthly pack: what is to be decided, what became of earlier decisions, the figures behind it, and what each department has to do."""
 
-from markupsafe import Markup
-
 from models.playbooks import DEPARTMENTS
 from pipeline.reports.committee_alerts import department_warnings, named_in, overdue_warnings
-from pipeline.reports.dossier_parts import stated
+from pipeline.reports.model_health import model_health_view
 from pipeline.reports.portfolio import loss_rate, risk_view, tiles
 from pipeline.reports.portfolio_figures import grades_figure
 from pipeline.reports.portfolio_health import health_view
@@ -46,7 +44,8 @@ def committee_view(book, facts, *, policy, fields, names, beside, words):
         "grades": grades_figure(book, words), "state_moves": _state_moves(facts, words),
         "missed": [_missed(each, held, person, words) for each in facts.missed[:LISTED]], "missed_count": len(facts.missed),
         "reviewed": _reviewed(facts, words), "overrides": _overrides(facts, person, words),
-        "hit_rates": [_hit_rate(each, words) for each in facts.hit_rates if each["reason_code"] is None and each["made"]], "health": health_view(book, words),
+        "hit_rates": [_hit_rate(each, words) for each in facts.hit_rates if each["reason_code"] is None and each["made"]], "proven": health_view(book, words),
+        "health": model_health_view(facts.health, words, use_case=book.use_case, bundle=book.bundle),
         "warnings": department_warnings(facts.warnings, facts.night, person, words),
         "model": _model(facts, words), "departments": [_department(each, facts, held, person, words) for each in DEPARTMENTS],
     }
@@ -106,10 +105,10 @@ def _model_items(facts, words):
     elif gate and gate["bundle"] != gate["champion"]:
         failed = words("list.between").join(words(f"check.{each['check']}") for each in gate["reasons"] if not each["passed"])
         yield COMMITTEE, words("agenda.keep", bundle=gate["bundle"][:12], checks=failed)
-    if facts.retrain and facts.retrain["action"] != "none":
-        yield COMMITTEE, words(f"agenda.retrain.{facts.retrain['action']}")
-    if facts.drift and facts.drift["verdict"] == "severe":
-        yield COMMITTEE, words("agenda.drift", count=words.count(len(facts.drift["reasons"])))
+    if facts.health.retrain and facts.health.retrain["action"] != "none":
+        yield COMMITTEE, words(f"agenda.retrain.{facts.health.retrain['action']}")
+    if facts.health.drift and facts.health.drift["verdict"] == "severe":
+        yield COMMITTEE, words("agenda.drift", count=words.count(len(facts.health.drift["reasons"])))
 
 
 def _decided(each, facts, person, words):
@@ -189,23 +188,9 @@ def _hit_rate(each, words):
 
 
 def _model(facts, words):
-    """Sentences on gate, drift, feed and retraining with what they stand on, of the stages that have run."""
+    """What the gate says of the candidate, where the stage has run."""
     said = []
     if facts.gate:
         said.append(words("model.same") if facts.gate["bundle"] == facts.gate["champion"] else words(f"model.gate.{facts.gate['verdict']}"))
-    if facts.drift:
-        names = (words.feature(each["column"]) if each["column"] != "raw_score" else words("model.score") for each in facts.drift["reasons"][:5])
-        moved = words("list.between").join(names)
-        count, columns = (words.count(len(facts.drift[name])) for name in ("reasons", "columns"))
-        said.append(words(f"model.drift.{facts.drift['verdict']}", count=count, columns=columns) + (words("model.drift.most", columns=moved) if moved else ""))
-        said += _because([facts.drift["note"]] if facts.drift.get("note") else [], words)
-    if facts.quality:
-        said.append(words(f"model.feed.{facts.quality['verdict']}"))
-    if facts.retrain:
-        said += [words(f"model.retrain.{facts.retrain['action']}"), *_because(facts.retrain["reasons"], words)]
     return said
 
-
-def _because(sentences, words):
-    """What a stage gave as its reasons, in the language of the page."""
-    return [Markup(words("model.because")).format(reason=stated(words, sentence)) for sentence in sentences]

@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 
 from models.policy import FRAUD_ACTIONS, ROUTES
+from pipeline.reports.model_health import Health, model_health_view
 from pipeline.reports.portfolio_alerts import warnings_view
 from pipeline.reports.portfolio_figures import calibration_figure, channels, factors, grades_figure, probabilities, strongest_columns
 from pipeline.reports.portfolio_health import health_view
@@ -20,12 +21,13 @@ WEIGHT = {"default": "exposure", "fraud": "amount"}
 REASONS_LISTED = 2
 
 
-def portfolio_view(book, rows, *, policy, fields, names, links, words, beside=None, in_force_on=None, warnings=None):
+def portfolio_view(book, rows, *, policy, fields, names, links, words, beside=None, in_force_on=None, warnings=None, health=None):
     """Everything the portfolio page shows, in one language.
 
     rows: the riskiest of the book, from the top; policy: the Spec in force; fields: {"industry": {customer_id: name}, "region": …}; names: {customer_id: name};
     links: {customer_id: address of its report} for those that have one; beside: {customer_id: row} of the customers `beside_of` names; in_force_on: the day on
-    which the rows' decisions are in force, None for the policy's; warnings: pipeline.alert_measure.measured, or None.
+    which the rows' decisions are in force, None for the policy's; warnings: pipeline.alert_measure.measured, or None; health: a
+    pipeline.reports.model_health.Health, None where nothing was read.
     """
     case = book.use_case
     before = earlier_of(book)
@@ -36,6 +38,7 @@ def portfolio_view(book, rows, *, policy, fields, names, links, words, beside=No
         "workload": _workload(book, words), "performance": health_view(book, words), "drivers": [factors(book, words), strongest_columns(book, words)],
         **(risk_view(book, fields, names, links, policy, beside, words) if case == "default" else {}), "rows": listed,
         "choices": _choices(listed, words, case), "in_force_on": in_force_on, "warnings": warnings_view(warnings, words),
+        "health": model_health_view(health or Health(), words, use_case=case, bundle=book.bundle),
     }
 
 
