@@ -8,7 +8,6 @@ import numpy as np
 import sqlalchemy as sa
 
 from features.errors import RiskError
-from models.alert_life import RAISED
 from models.alerts import all_crossings, terms_of
 from serving import ledger
 from serving.alerts import Alerts, Sighting
@@ -59,12 +58,13 @@ class AlertNights:
             last = max((row.last_on for row in memory.values()), default=None)
             _refuse_past(day, last)
             known = [memory.get(customer) for customer in customers]
-            raised = self._alerts.raised_since(connection, day - timedelta(days=horizon_days))
             seen = self._seen(connection, rules, customers, known, facts, day)
-            named = _newly_named(raised, seen, max((row.sequence for row in memory.values()), default=0))
+            # What events raised since the last night is named by this one.
+            raised = self._alerts.raised_since(connection, max((row.sequence for row in memory.values()), default=0))
+            named = {customer for customer, row in zip(customers, known, strict=True) if customer in raised and not _is_named(row, "named", day, horizon_days)}
             riskiest = _riskiest(customers, known, facts, len(named), day, horizon_days)
             looked = ledger.head_of(connection, "alert_steps").count
-            self._remember(connection, rules, customers, known, facts, day, riskiest=riskiest, looked=looked)
+            self._remember(connection, rules, customers, known, facts, day, named={"named": named, "riskiest": riskiest}, looked=looked)
         return Night(len(customers), sum(row is None for row in known), seen)
 
     def watched(self):
@@ -84,11 +84,11 @@ class AlertNights:
     def _memory(self, connection):
         return {row.customer_id: _Memory(*row) for row in connection.execute(sa.select(*MEMORY).where(table.c.source == self._source))}
 
-    def _remember(self, connection, rules, customers, known, facts, day, *, riskiest, looked):
+    def _remember(self, connection, rules, customers, known, facts, day, *, named, looked):
         names = [name for name in dict.fromkeys((*(trigger.fact for trigger in rules.spec.triggers), *SCORE)) if name in facts]
         columns = {name: np.nan_to_num(np.broadcast_to(facts[name], len(customers)), nan=np.nan, posinf=BEYOND).tolist() for name in names}
         days = terms_of(rules).reference_days
-        rows = [self._row(customer, row, {name: columns[name][place] for name in names}, day, days, customer in riskiest, looked)
+        rows = [self._row(customer, row, {name: columns[name][place] for name in names}, day, days, named, looked)
                 for place, (customer, row) in enumerate(zip(customers, known, strict=True))]
         for start in range(0, len(rows), ledger.CHUNK):
             some = rows[start : start + ledger.CHUNK]
@@ -96,35 +96,34 @@ class AlertNights:
             connection.execute(sa.delete(table).where(table.c.source == self._source, table.c.customer_id.in_(ids)))
             connection.execute(sa.insert(table), some)
 
-    def _row(self, customer, known, facts, day, reference_days, is_riskiest, looked):
+    def _row(self, customer, known, facts, day, reference_days, named, looked):
         # What is unknown tonight and was known before is not new when it is known again.
         facts = (known.facts if known else {}) | {name: value for name, value in facts.items() if value == value}
         score = {name: facts[name] for name in SCORE if name in facts}
         keeps = known is not None and known.reference and (day - known.reference_on).days < reference_days
-        riskiest = [*(known.riskiest if known else []), *([day.isoformat()] if is_riskiest else [])]
+        days = {how: _json([*(getattr(known, how) if known else ()), *([day.isoformat()] if customer in who else ())]) for how, who in named.items()}
         return {"source": self._source, "customer_id": customer, "first_on": known.first_on if known else day, "last_on": day, "sequence": looked,
                 "facts": _json(facts), "reference_on": known.reference_on if keeps else day, "reference": _json(known.reference if keeps else score),
-                "riskiest": _json(riskiest)}
+                **days}
 
 
-MEMORY = tuple(table.c[name] for name in ("customer_id", "first_on", "last_on", "sequence", "facts", "reference_on", "reference", "riskiest"))
+MEMORY = tuple(table.c[name] for name in ("customer_id", "first_on", "last_on", "sequence", "facts", "reference_on", "reference", "named", "riskiest"))
 
 
 class _Memory:
     """A row of the table, its JSON decoded."""
 
-    __slots__ = ("customer_id", "first_on", "last_on", "sequence", "facts", "reference_on", "reference", "riskiest")
+    __slots__ = ("customer_id", "first_on", "last_on", "sequence", "facts", "reference_on", "reference", "named", "riskiest")
 
-    def __init__(self, customer_id, first_on, last_on, sequence, facts, reference_on, reference, riskiest):
+    def __init__(self, customer_id, first_on, last_on, sequence, facts, reference_on, reference, named, riskiest):
         self.customer_id, self.first_on, self.last_on, self.sequence, self.reference_on = customer_id, first_on, last_on, sequence, reference_on
-        self.facts, self.reference, self.riskiest = map(msgspec.json.decode, (facts, reference, riskiest))
+        self.facts, self.reference, self.named, self.riskiest = map(msgspec.json.decode, (facts, reference, named, riskiest))
 
 
-def _newly_named(raised, seen, looked):
-    """Customers with an alert since the last night, by this one or by an event, and none within the horizon before. raised: [(customer_id, sequence)] of the
-    horizon; looked: how many rows the chain had after the last night."""
-    tonight, since = {customer for customer, _, step in seen if step == RAISED}, {customer for customer, sequence in raised if sequence > looked}
-    return (tonight | since) - {customer for customer, sequence in raised if sequence <= looked}
+def _is_named(known, how, day, horizon_days):
+    """Whether a customer was named within the horizon; how: `named` or `riskiest`."""
+    days = getattr(known, how) if known is not None else ()
+    return bool(days) and days[-1] >= (day - timedelta(days=horizon_days)).isoformat()
 
 
 def _column(known, kept, name):
@@ -138,8 +137,7 @@ def _json(value):
 def _riskiest(customers, known, facts, count, day, horizon_days):
     """The customers of the highest PD, so many of them, who are not in default and were not named within the horizon; equal ones by their order."""
     pd_12m, in_default = (np.broadcast_to(facts.get(name, np.nan), len(customers)) for name in ("pd_12m", "in_default"))
-    since = (day - timedelta(days=horizon_days)).isoformat()
-    named = np.array([row is not None and bool(row.riskiest) and row.riskiest[-1] > since for row in known], dtype=bool)
+    named = np.array([_is_named(row, "riskiest", day, horizon_days) for row in known], dtype=bool)
     risk = np.where(named | (in_default == 1) | np.isnan(pd_12m), -np.inf, pd_12m)
     order = np.argsort(-risk, kind="stable")[:count]
     return {customers[row] for row in order if np.isfinite(risk[row])}

@@ -132,10 +132,10 @@ class Alerts:
         with self._store.database.reading() as connection:
             return _folded(connection.execute(query.execution_options(yield_per=ledger.CHUNK)).mappings())
 
-    def raised_since(self, connection, day):
-        """[(customer_id, sequence)] of the alerts raised after a day."""
-        mine = (table.c.source == self._source) & (table.c.step == life.RAISED) & (table.c.on_day > day) & table.c.customer_id.is_not(None)
-        return connection.execute(sa.select(table.c.customer_id, table.c.sequence).where(mine)).all()
+    def raised_since(self, connection, sequence):
+        """Customers on whom an alert was raised by a row of the chain after this one."""
+        mine = (table.c.source == self._source) & (table.c.step == life.RAISED) & table.c.customer_id.is_not(None)
+        return set(connection.execute(sa.select(table.c.customer_id).where(mine, table.c.sequence > sequence)).scalars())
 
     def _by_person(self, rules, alert_id, step_of, day):
         with self._store.database.writing() as connection:

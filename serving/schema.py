@@ -241,7 +241,6 @@ alert_steps = _chained(
     *_sealed(),
     Index("alert_steps_by_customer", "customer_id", "sequence"),
     Index("alert_steps_by_alert", "alert_id", "sequence"),
-    Index("alert_steps_by_day", "source", "step", "on_day"),
 )
 
 # The latest alert of each kind on each customer, as its steps leave it: the key is why there are never two open ones.
@@ -261,7 +260,8 @@ alert_states = Table(
 )
 
 # What the nights knew: of each customer the nights it was first and last looked at, how many rows alert_steps had after the last, its facts (JSON {name:
-# number}), the score that the next is held against and its night, and the nights on which watching the riskiest alone would have named it (JSON list of days).
+# number}), the score that the next is held against and its night, and the nights (JSON lists) on which it was `named` by an alert, or would have been as one of
+# as many `riskiest` by PD alone; each once within a horizon.
 alert_facts = Table(
     "alert_facts",
     metadata,
@@ -273,6 +273,7 @@ alert_facts = Table(
     Column("facts", Text(), nullable=False),
     Column("reference_on", Date(), nullable=False),
     Column("reference", Text(), nullable=False),
+    Column("named", Text(), nullable=False),
     Column("riskiest", Text(), nullable=False),
 )
 

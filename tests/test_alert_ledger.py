@@ -273,3 +273,17 @@ def test_who_is_in_default_is_not_among_the_riskiest(nights):
     # Two are named, by the dispute and by the default.
     run(nights, on(31), disputes=[1, 0, 0], pd_12m=[0.01, 0.9, 0.015], in_default=[0, 1, 0])
     assert {each.customer_id for each in nights.watched() if each.riskiest} == {"C1", "C3"}
+
+
+def test_a_customer_is_named_anew_only_a_horizon_after_it_was_named_whatever_was_raised_meanwhile(nights, alerts):
+    run(nights)
+    # A dispute that comes back every hundred days: named on the first of them, and on the first more than a horizon after that.
+    for day in range(1, 6):
+        run(nights, on(100 * day), disputes=[1, 0, 0])
+        run(nights, on(100 * day + 50))
+        (mine,) = alerts.listed(only_open=True)
+        alerts.close(RULES, mine.alert.id, "acted", actor="lin", note="x", day=on(100 * day + 50))
+    assert len(alerts.all()) == 5
+    watched = {each.customer_id: each.riskiest for each in nights.watched()}
+    assert sum(map(len, watched.values())) == 2
+    assert {when for days in watched.values() for when in days} == {on(100), on(500)}

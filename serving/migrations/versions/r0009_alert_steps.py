@@ -15,14 +15,15 @@ def upgrade():
     erasable = [_text("payload_hash", 64), sa.Column("customer_id", sa.Text()), sa.Column("salt", sa.LargeBinary()), sa.Column("payload", sa.LargeBinary())]
     op.create_table(CHAIN, sa.Column("sequence", SEQUENCE, primary_key=True, autoincrement=False), sa.Column("made_at", sa.DateTime(), nullable=False),
                     *_step_columns(), *erasable, _text("previous_hash", 64), _text("hash", 64))
-    for name, columns in (("customer", ["customer_id", "sequence"]), ("alert", ["alert_id", "sequence"]), ("day", ["source", "step", "on_day"])):
+    for name, columns in (("customer", ["customer_id", "sequence"]), ("alert", ["alert_id", "sequence"])):
         op.create_index(f"{CHAIN}_by_{name}", CHAIN, columns)
     op.create_table(STATES, *_key("kind"), _text("alert_id", 16), _text("owner", 16), _day("deadline"), _text("outcome", 16, nullable=True),
                     sa.Column("sequence", sa.BigInteger(), nullable=False))
     op.create_index(f"{STATES}_by_alert", STATES, ["alert_id"])
     op.create_index(f"{STATES}_by_outcome", STATES, ["source", "outcome", "deadline"])
     op.create_table(FACTS, *_key(), _day("first_on"), _day("last_on"), sa.Column("sequence", sa.BigInteger(), nullable=False),
-                    _words("facts"), _day("reference_on"), _words("reference"), _words("riskiest"))
+                    _words("facts"), _day("reference_on"), _words("reference"), _words("named"),
+                    _words("riskiest"))
     heads = sa.table("heads", sa.column("chain"), sa.column("count"), sa.column("hash"))
     op.bulk_insert(heads, [{"chain": CHAIN, "count": 0, "hash": "0" * 64}])
 
