@@ -35,7 +35,7 @@ def portfolio(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "load_params", lambda: SimpleNamespace(report=SimpleNamespace(customers=0), ingest=SimpleNamespace(threads=1)))
 
     def made(warnings):
-        stage.write_pages(Path("pages"), "default", warnings=warnings)
+        stage.write_pages(Path("pages"), "default", stage.Installation(warnings=warnings))
         return {language: Path("pages", f"index{suffix}.html").read_text(encoding="utf-8") for language, suffix in (("en", ""), ("zh", ".zh"))}
 
     return made
