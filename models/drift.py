@@ -34,7 +34,7 @@ def _sentences(found, left_out, reference, rows):
     told = [_verdict_sentence(found, rows)]
     told += [_moved_sentence(by_name[reason["column"]], reference.score) for reason in found["reasons"][:SAID]]
     if len(found["reasons"]) > SAID:
-        told.append(f"{len(found['reasons']) - SAID} more columns moved.")
+        told.append(f"More columns moved: {len(found['reasons']) - SAID}.")
     if left_out:
         also = ", and so was the score, which reads them" if reference.score in left_out else ""
         told.append(f"{len(left_out) - (reference.score in left_out)} columns were left out, since a data fault explains them{also}.")

@@ -65,7 +65,8 @@ class Month:
     decided: CommitteeDecisions that were open in the month; missed and reviewed: Reviews; in_force, granted, expiring: Overrides (expiring: within the next
     31 days); hit_rates: see models.override_outcomes; cases: a Case for each customer with a state; moves: {(from, to): customers} within the month; steps:
     PlaybookSteps; spent: [(day, minor units)] on which the daily loss budget was used up; asked: open Cases of serving.human_reviews; gate: what
-    the stage wrote, None where it has not run; health: what those on the model in use wrote; owners: {"reviews", "limits"}: the department of each; warnings: open alerts
+    the stage wrote, None where it has not run; health: what those on the model in use wrote; owners: {"reviews", "limits"}: the department of each;
+    warnings: open alerts
     (serving.alerts.Kept).
     """
 

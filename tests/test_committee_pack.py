@@ -12,6 +12,7 @@ import pytest
 from builders import customer, outcome, write_tables
 from click.testing import CliRunner
 from databases import Clock
+from health_world import DRIFT, QUALITY, RETRAIN, write_health
 from report_world import put
 from test_portfolio_page import book_of
 
@@ -244,19 +245,15 @@ def test_the_gates_verdict_is_a_decision_where_a_candidate_waits(store, gate, sa
 
 
 def test_retraining_and_severe_drift_call_for_a_decision_and_stand_in_the_health(store):
-    Path("data/default/monitoring").mkdir()
-    retrain = {"action": "refit", "reasons": ["the training cutoff is 800 days old, more than 730"]}
-    Path("data/default/retrain.json").write_text(json.dumps(retrain), encoding="utf-8")
-    drift = {"verdict": "severe", "reasons": [{"column": "raw_score"}], "columns": [{}, {}, {}]}
-    Path("data/default/monitoring/drift.json").write_text(json.dumps(drift), encoding="utf-8")
-    Path("data/default/monitoring/quality.json").write_text(json.dumps({"verdict": "stale"}), encoding="utf-8")
+    write_health("default", retrain=RETRAIN | {"action": "refit", "wanted": "refit", "reasons": ["the training cutoff is 800 days old, more than 730"]},
+                 drift=DRIFT | {"verdict": "severe"}, quality=QUALITY | {"verdict": "stale", "stale": ["payments"]})
     both = pages()
     page = both["en"]
     for told in ("decide on a refit", "drifted severely"):
         assert told in section(page, "Decisions to take")
-    for told in ("Drift is severe: 1 of 3 columns moved beyond chance. Most of all: the score itself.", "The feed is stale", "A refit is called for.",
-                 "Because: the training cutoff is 800 days old, more than 730."):
-        assert told in section(page, "Model health and drift")
+    for told in ("<b>severe drift</b>", "The score moved: PSI 0.310, of which 0.010 is chance, higher values.", "Payments: nothing new since 31 Jan 2024.",
+                 "The model is to be refitted", "Because: the training cutoff is 800 days old, more than 730."):
+        assert told in section(page, "Model in use: is it still right?")
     assert "依据：训练截止日距今 800 天，超过 730 天。" in both["zh"]
 
 

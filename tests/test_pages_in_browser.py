@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from browser import COLUMN, LACKING, VIEWS, chromium, look, opened
+from health_world import PERFORMANCE, QUALITY, SLIP, cohort, write_health
 from small_run import small_run
 
 from models.life_cycle import load_life_cycle
@@ -23,7 +24,7 @@ from pipeline.book import book
 from pipeline.challenge import challenge
 from pipeline.committee import decide
 from pipeline.committee_pack import write_pack
-from pipeline.datasets import TABLES, case_path, write_json
+from pipeline.datasets import TABLES, case_path
 from pipeline.dossier import dossier
 from pipeline.evaluate import evaluate
 from pipeline.explain import explain
@@ -73,6 +74,7 @@ def pages(browser, tmp_path_factory):
     with small_run(tmp_path_factory.mktemp("pages"), SMALL) as folder:
         validate("default")
         rename_riskiest()
+        follow()
         for stage in (dossier, report):
             stage("default")
         for stage in FRAUD:
@@ -81,13 +83,20 @@ def pages(browser, tmp_path_factory):
         yield {path.relative_to(folder / "data").as_posix(): path for path in sorted(folder.glob("data/*/**/*.html"))}
 
 
+def follow():
+    """What three years of cohorts, a fault of the feed and a decision that waits look like, in place of the stages, which need years to pass."""
+    cohorts = [cohort(f"{year}-{month:02d}", bad=40, auc=0.76) for year in (2021, 2022, 2023) for month in (1, 4, 7, 10)]
+    still_open = [cohort(f"2024-{month:02d}") for month in (1, 4, 7, 10)]
+    write_health("default", performance=PERFORMANCE | {"cohorts": cohorts, "open": still_open},
+                 quality=QUALITY | {"verdict": "faulty", "faults": [{"sentence": SLIP}] * 9, "stale": ["payments"]})
+
+
 def meet():
     """The committee's pack of this month, with decisions to come back, an override and a customer under watch."""
     today = date.today()
     customers = list(dict.fromkeys(pq.read_table(case_path("default", "scores.parquet"), columns=["customer_id"])["customer_id"].to_pylist()))
     decide("Catch up the reviews", owner="lin", department="sales", due_on=today + timedelta(days=9), customer=None, actor="anna")
     decide("Raise the deposit", owner="wang", department="finance", due_on=today + timedelta(days=20), customer=customers[0], actor="anna")
-    write_json(case_path("default", "retrain.json"), {"action": "none", "reasons": ["drift is moderate; no matured cohort since the cutoff to judge by"]})
     with open_store() as store:
         Reviews(store, source="simulated").plan(customers[:5], ["E"] * 5, [1] * 5)
         said = Said("decline", 0, "committee", "D", 0.08, 40_000_000, "p" * 64, "b" * 64)

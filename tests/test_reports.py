@@ -256,8 +256,9 @@ def catalogue(name):
 
 
 # Files of words beside those of all pages, as pages load them together.
-TOGETHER = (("dossier", "explanation", "promotions"), ("portfolio", "committee", "alerts"), ("officer", "moves"))
-MORE = tuple(name for names in TOGETHER for name in names)
+TOGETHER = (("dossier", "explanation", "promotions"), ("portfolio", "committee", "alerts", "model_health"),
+            ("officer", "moves", "portfolio", "alerts", "model_health"))
+MORE = tuple(dict.fromkeys(name for names in TOGETHER for name in names))
 
 
 @pytest.mark.parametrize("name", ["", *(f"{each}." for each in MORE)])

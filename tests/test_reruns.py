@@ -8,7 +8,7 @@ from pipeline.params import change_params
 pytestmark = pytest.mark.slow
 
 LEARN = {"train", "evaluate", "challenge", "explain", "validate", "ship", "gate", "dossier", "track"}
-FOLLOW = {"score", "report", "monitor", "decide"}
+FOLLOW = {"score", "monitor", "performance", "decide", "report"}
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,8 @@ CHANGES = {
     # The score stage keeps the reasons of whoever gets a report; of a small book it keeps all, so that nothing follows it.
     "the number of officer reports": (("report.customers", 3), {"score", "report"}),
     "whose reasons are kept": (("score.reasons", "all"), {"score"}),
-    "a drift threshold": (("monitor.min_effect", 0.2), {"dossier", "monitor", "decide"}),
-    "the policy": (("policy.yaml", append("# a remark\n")), {"dossier", "score", "report", "monitor", "decide"}),
+    "a drift threshold": (("monitor.min_effect", 0.2), {"dossier", "monitor", "decide", "report"}),
+    "the policy": (("policy.yaml", append("# a remark\n")), {"dossier", "score", "monitor", "decide", "report"}),
     "a month more of data": (("simulated.months", 85), {"ingest", "observe", "featurize", "dossier", "book"} | FOLLOW),
     "a learning rate": (("train.learning_rate", 0.11), LEARN | FOLLOW),
     "the way calibration is chosen": (("calibrate.method", "logistic"), LEARN | FOLLOW),

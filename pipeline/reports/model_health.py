@@ -8,6 +8,7 @@ from markupsafe import Markup
 from pipeline.datasets import case_path, read_json
 from pipeline.reports.dossier_parts import stated
 from pipeline.reports.model_outcomes import outcomes_view, recent_tile
+from pipeline.reports.stage_sentences import message_of, retold
 
 # Files below data/<use_case>/ that the stages monitor, performance and decide write.
 FILES = {"drift": "monitoring/drift.json", "quality": "monitoring/quality.json", "performance": "performance/performance.json", "retrain": "retrain.json"}
@@ -71,13 +72,15 @@ def _drift(drift, words):
     names = [_column(name, words) for name in drift["left_out"][:SHOWN]]
     if names:
         more = len(drift["left_out"]) - len(names)
-        said.append(words("health.left_out", columns=words("list.between").join(names)) + (words("health.left_out.more", count=words.count(more)) if more else ""))
+        listed = words("health.left_out", columns=words("list.between").join(names))
+        said.append(listed + (words("health.left_out.more", count=words.count(more)) if more else ""))
     return said
 
 
 def _feed(quality, words):
     """What the verdict on the feed means, the tables that stand still, and the latest faults."""
-    stale = [words("health.feed.still", table=words.named("table", name), date=words.date(_day(quality["tables"][name]["known_to"]))) for name in quality["stale"]]
+    known = {name: words.date(_day(quality["tables"][name]["known_to"])) for name in quality["stale"]}
+    stale = [words("health.feed.still", table=words.named("table", name), date=day) for name, day in known.items()]
     faults = [_told(each["sentence"], words) for each in quality["faults"]]
     return {"said": words(f"health.feed.{quality['verdict']}.said"), "lines": stale + faults[:SHOWN], "more": max(len(faults) - SHOWN, 0)}
 
@@ -88,8 +91,10 @@ def _decided(retrain, words):
     said += [words(f"health.wanted.{retrain['wanted']}.said")] if retrain["wanted"] != retrain["action"] else []
     said += [words("health.because.faulty")] if retrain["evidence"]["faults"] else [_worded("health.because", each, words) for each in retrain["reasons"]]
     said += [_worded("health.attention", each, words) for each in retrain["attention"]]
-    if retrain["gain"]:
-        ends = {name: words.signed(retrain["gain"][name], 4 if retrain["gain"]["figure"] == "log_loss" else 3) for name in ("gain", "low", "high")}
+    gain = retrain["gain"]
+    # An interval without width was measured on nothing.
+    if gain is not None and gain["high"] > gain["low"]:
+        ends = {name: words.signed(gain[name], 4 if gain["figure"] == "log_loss" else 3) for name in ("gain", "low", "high")}
         said.append(words(f"health.gain.{retrain['wanted']}", **ends))
     if (waiting := retrain["waiting"]) is not None:
         bad = {name: words.signed(waiting[key], 0) for name, key in (("bad", "unforeseen_bad"), ("low", "low"), ("high", "high"))}
@@ -104,7 +109,9 @@ def _told(sentence, words):
 
 def _worded(message_id, sentence, words):
     """A stage's sentence within a message, whose own stop is the only one."""
-    said = stated(words, sentence)
+    # In English, too: a reader of these pages knows columns and tables by their names, not by their ids.
+    found = message_of(sentence)
+    said = stated(words, sentence) if found is None else retold(found, words)
     return Markup(words(message_id)).format(sentence=said[:-1] if said.endswith((".", "。")) else said)
 
 

@@ -16,13 +16,13 @@ def recent_tile(performance, words):
     recent = performance["recent"]
     if recent is None or recent["auc"] is None:
         return words("health.auc"), words("health.auc.none"), words("health.auc.none.note")
-    note = words("health.auc.note", interval=span(words, recent["auc_low"], recent["auc_high"]), promised=words.number(recent["auc_promised"], 3))
+    note = words("health.auc.note", interval=_interval(recent, words), promised=words.number(recent["auc_promised"], 3))
     return words("health.auc"), words.number(recent["auc"], 3), note
 
 
 def outcomes_view(performance, words, *, use_case):
-    """{said, grades, figures, rows, open, shown}: sentences on matured outcomes and on grades that are off, the charts, lines of the table and sentences on what
-    is expected of open cohorts; performance: what performance.json holds."""
+    """{said, grades, figures, rows, open, use_case}: sentences on matured outcomes and on grades that are off, the charts, lines of the table, and sentences on
+    what is expected of open cohorts; performance: what performance.json holds."""
     matured, still_open = performance["cohorts"][-LATEST:], performance["open"]
     return {"said": _recent(performance, words, use_case), "grades": _grades(performance["recent"], words, use_case),
             "figures": _figures(matured, still_open, words, use_case), "rows": [_row(each, words) for each in (*matured, *still_open)],
@@ -31,21 +31,21 @@ def outcomes_view(performance, words, *, use_case):
 
 def _recent(performance, words, use_case):
     recent, accepted = performance["recent"], performance["development"]
-    said = [words("health.accepted", auc=words.number(accepted["auc"], 3), interval=span(words, accepted["auc_low"], accepted["auc_high"]))] if accepted else []
+    before = [words("health.accepted", auc=words.number(accepted["auc"], 3), interval=_interval(accepted, words))] if accepted else []
     if recent is None:
-        return [words("health.immature", cutoff=words.date(date.fromisoformat(performance["cutoff"]))), *said]
+        return [words("health.immature", cutoff=words.date(date.fromisoformat(performance["cutoff"]))), *before]
     counts = {name: words.count(recent[name]) for name in ("rows", "customers", "bad")}
     days = {name: words.date(date.fromisoformat(recent[name])) for name in ("first", "last")}
-    said.insert(0, words(f"health.recent.{use_case}", expected=words.expected(recent["expected"]), cohorts=recent["cohorts"], **counts, **days))
+    said = [words(f"health.recent.{use_case}", expected=words.expected(recent["expected"]), **counts, **days)]
     if recent["auc"] is None:
-        return [*said, words("health.few")]
+        return [*said, words("health.few"), *before]
     error = 1.96 * recent["auc_promised_se"]
-    said.append(words("health.ranks", auc=words.number(recent["auc"], 3), interval=span(words, recent["auc_low"], recent["auc_high"]),
+    said.append(words("health.ranks", auc=words.number(recent["auc"], 3), interval=_interval(recent, words),
                       promised=words.number(recent["auc_promised"], 3),
                       around=span(words, recent["auc_promised"] - error, min(recent["auc_promised"] + error, 1.0))))
     line = recent["line"]
     ends = {name: words.signed(line[key], 2) for name, key in (("offset", "offset"), ("low", "offset_low"), ("high", "offset_high"))}
-    return [*said, words("health.line", slope=words.number(line["slope"], 2), slopes=span(words, line["slope_low"], line["slope_high"], 2), **ends)]
+    return [*said, words("health.line", slope=words.number(line["slope"], 2), slopes=span(words, line["slope_low"], line["slope_high"], 2), **ends), *before]
 
 
 def _grades(recent, words, use_case):
@@ -73,13 +73,13 @@ def _open(still_open, words):
     said = [words("health.open", month=words.month_name(_month(last)), rows=words.count(last["rows"]), rate=words.probability(estimate["rate"]),
                   rates=span_percent(words, estimate["rate_low"], estimate["rate_high"]))]
     if estimate["auc"] is not None:
-        said.append(words("health.open.auc", auc=words.number(estimate["auc"], 3), interval=span(words, estimate["auc_low"], estimate["auc_high"])))
+        said.append(words("health.open.auc", auc=words.number(estimate["auc"], 3), interval=_interval(estimate, words)))
     return [*said, words("health.open.blind")]
 
 
 def _held(held, words):
     """How earlier estimates did, once the truth was known."""
-    written = {"auc": lambda value: words.number(value, 3), "rate": words.percent}
+    written = {"auc": lambda value: words.number(value, 3), "rate": lambda value: words("health.points", points=words.number(100 * value))}
     said = []
     for name in (name for name in written if name in held):
         found, write = held[name], written[name]
@@ -100,28 +100,32 @@ def _row(cohort, words):
 
 
 def _within(figures, words):
-    return f"{words.number(figures['auc'], 3)} ({span(words, figures['auc_low'], figures['auc_high'])})"
+    return f"{words.number(figures['auc'], 3)} ({_interval(figures, words)})"
+
+
+def _interval(figures, words):
+    return span(words, figures["auc_low"], figures["auc_high"])
 
 
 def _figures(matured, still_open, words, use_case):
     """The AUC and the bad rate of every cohort beside what was promised of it; nothing where there is none."""
     cohorts = [*matured, *still_open]
-    if not cohorts:
-        return []
-    ranked = [_cohort(each, words, "auc", (each.get("auc"), each.get("auc_low"), each.get("auc_high"))) for each in cohorts if each["estimate"]["auc"] is not None]
-    rates = [_cohort(each, words, "rate", (each.get("rate"), None, None)) for each in cohorts]
-    drawn = []
-    for name, rows, write in (("auc", ranked, lambda value: words.number(value, 2)), (f"rate.{use_case}", rates, words.percent)):
-        if rows:
-            legend = [(tone, words(f"health.legend.{tone}")) for tone in ("observed", "expected", "band")]
-            described = "; ".join(_described(each, words, write) for each in rows)
-            drawn.append(beside_promise(rows, axis=write, floor=None if name == "auc" else 0.0, **words.caption(f"health.{name}", description=described, legend=legend)))
-    return drawn
+    ranked = [_cohort(each, "auc", words, ends=True) for each in cohorts if each["estimate"]["auc"] is not None]
+    rates = [_cohort(each, "rate", words, ends=False) for each in cohorts]
+    drawn = (("auc", ranked, lambda value: words.number(value, 2), None), (f"rate.{use_case}", rates, words.percent, 0.0))
+    return [_figure(*each, words) for each in drawn if each[1]]
 
 
-def _cohort(cohort, words, name, observed):
-    estimate = cohort["estimate"]
-    return Cohort(words.month(_month(cohort)), *observed, *(estimate[f"{name}{end}"] for end in ("", "_low", "_high")))
+def _figure(name, rows, write, floor, words):
+    described = "; ".join(_described(each, words, write) for each in rows)
+    legend = [(tone, words(f"health.legend.{tone}")) for tone in ("observed", "expected", "band")]
+    return beside_promise(rows, axis=write, floor=floor, **words.caption(f"health.{name}", description=described, legend=legend))
+
+
+def _cohort(cohort, name, words, *, ends):
+    """One figure of a cohort as the chart takes it; ends: whether what was observed has an interval."""
+    estimate, interval = cohort["estimate"], [cohort.get(f"{name}_{end}") if ends else None for end in ("low", "high")]
+    return Cohort(words.month(_month(cohort)), cohort.get(name), *interval, *(estimate[f"{name}{end}"] for end in ("", "_low", "_high")))
 
 
 def _described(each, words, write):

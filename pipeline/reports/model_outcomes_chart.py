@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.reports.svg import WIDTH, box, drawing, element, line, linear, text, ticks, width_of
 
-LEFT, BOTTOM = 52, 30
+LEFT, RIGHT, BOTTOM = 52, 8, 30
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def beside_promise(cohorts, *, axis, floor=None, height=220, **about):
     """
     known = [value for each in cohorts for value in (each.promised_low, each.promised_high, each.observed, each.low, each.high) if value is not None]
     low, high = min(known) if floor is None else floor, max(known)
-    scale, room = linear(low, high, height - BOTTOM, 10), (WIDTH - LEFT) / len(cohorts)
+    scale, room = linear(low, high, height - BOTTOM, 10), (WIDTH - LEFT - RIGHT) / len(cohorts)
     marks = [mark for value in ticks(low, high) for mark in (line(LEFT, scale(value), WIDTH, scale(value), css="grid"),
                                                              text(LEFT - 6, scale(value) + 4, axis(value), anchor="end", css="soft"))]
     # On paper letters are an eighth larger (style.css).
@@ -38,8 +38,7 @@ def beside_promise(cohorts, *, axis, floor=None, height=220, **about):
         marks += _marks(each, x, min(room * 0.7, 18) / 2, scale, axis)
         # Labels are counted from the last, which is the one that is asked about.
         if (len(cohorts) - 1 - place) % every == 0:
-            half = width_of(each.label) * 1.125 / 2
-            marks.append(text(min(x, WIDTH - half), height - 10, each.label, anchor="middle", css="soft"))
+            marks.append(text(x, height - 10, each.label, anchor="middle", css="soft"))
     return drawing(*marks, height=height, **about)
 
 
