@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -83,13 +84,18 @@ def test_an_override_is_added_listed_renewed_and_revoked(risk):
     assert "(revoked): decision approve" in risk("override", "list", "--all", "--customer", "C1")
 
 
+def in_force(store, policy=None):
+    """What publishing applies, where nothing was published before."""
+    return _InForce(store, SOURCE, policy or parse_policy(POLICY), RULES, SimpleNamespace(of=lambda _row: None, told=0))
+
+
 def test_a_row_in_ordinary_business_is_published_as_it_was_scored_with_its_state(tmp_path):
     with Store(tmp_path / "risk.db").open() as store:
         stand(store, "C1", "active")
-        applied = _InForce(store, SOURCE, parse_policy(POLICY), RULES)
+        applied = in_force(store)
         state = {"state": "active", "since": "2026-03-01", "owner": "finance", "deadline": None, "new_credit": "by_policy"}
-        assert applied.row({**SCORE, "customer_id": "C1"}, STANDING) == {**SCORE, "customer_id": "C1", "life_cycle": state}
-        assert applied.row({**SCORE, "customer_id": "C2"}, STANDING) == {**SCORE, "customer_id": "C2"}
+        assert applied.row({**SCORE, "customer_id": "C1"}, STANDING) == {**SCORE, "customer_id": "C1", "life_cycle": state, "last_published": None}
+        assert applied.row({**SCORE, "customer_id": "C2"}, STANDING) == {**SCORE, "customer_id": "C2", "last_published": None}
         assert "0 bound by their life cycle state" in applied.plan_reviews(BOOK_AS_OF)
 
 
@@ -170,7 +176,7 @@ def test_the_service_and_the_published_row_decide_alike_by_an_override(tmp_path,
                                               expires_on=today() + timedelta(days=9), policy=policy)
         after = client.get("/v1/customers/C1").json()["decision"]
         row = {**SCORE, "customer_id": "C1", "grade": before["grade"], "pd_12m": before["probability"]}
-        applied = _InForce(store, SOURCE, policy, RULES).row(row, STANDING)
+        applied = in_force(store, policy).row(row, STANDING)
         assert [applied[name] for name in ("action", "route", "limit", "payment_terms_days", "review_days")] == [
             after[name] for name in ("action", "route", "risk_limit", "payment_days", "review_days")]
         assert applied["decision_reasons"] == list(after["reasons"])
@@ -204,7 +210,7 @@ def test_the_service_and_the_published_row_say_the_state_and_keep_to_it_also_und
         assert (after["action"] == "decline") == (state in ("restrict", "exit"))
         assert after["route"] != "automatic" or state == "active"
         row = {**SCORE, "customer_id": "C1", "grade": before["grade"], "pd_12m": before["probability"]}
-        applied = _InForce(store, SOURCE, policy, RULES).row(row, STANDING)
+        applied = in_force(store, policy).row(row, STANDING)
         asked_nothing = client.get("/v1/customers/C1").json()["decision"]
         assert [applied[name] for name in ("action", "route", "limit", "term_months", "life_cycle", "override")] == [
             asked_nothing[name] for name in ("action", "route", "risk_limit", "term_months", "life_cycle", "override")]
@@ -234,7 +240,7 @@ def test_publishing_plans_reviews_by_the_grade_in_force(tmp_path):
         policy = parse_policy(POLICY)
         Overrides(store, source=SOURCE).grant("C1", Change(grade="A"), said, reason_code="data_error", reason="wrong statement", author="anna", approver="ben",
                                               expires_on=today() + timedelta(days=9), policy=policy)
-        applied = _InForce(store, SOURCE, policy, RULES)
+        applied = in_force(store, policy)
         for customer in ("C1", "C2"):
             applied.row({**SCORE, "customer_id": customer}, STANDING)
         assert applied.plan_reviews(BOOK_AS_OF) == ", 1 under an override, 2 reviews planned or moved"
@@ -248,7 +254,7 @@ def test_who_has_left_us_or_the_book_drops_out_of_the_review_calendar_with_a_not
         Reviews(store, source=SOURCE).plan(["C1", "C2", "C3", "C4"], ["A"] * 4, [365] * 4)
         stand(store, "C2", "exit")
         stand(store, "C3", "run_down")
-        applied = _InForce(store, SOURCE, parse_policy(POLICY), RULES)
+        applied = in_force(store)
         for customer in ("C1", "C2"):
             applied.row({**SCORE, "customer_id": customer}, STANDING)
         assert applied.plan_reviews(BOOK_AS_OF).endswith(", 3 customers out of the review calendar (`risk reviews left`)")
@@ -270,7 +276,7 @@ def test_a_customer_in_default_stays_in_the_review_calendar_by_the_shortest_inte
         stand(store, "C4", "restrict")
 
         def published_without_them():
-            applied = _InForce(store, SOURCE, parse_policy(POLICY), RULES)
+            applied = in_force(store)
             applied.row({**SCORE, "customer_id": "C1"}, STANDING)
             return applied.plan_reviews(BOOK_AS_OF, in_default=lambda customers: np.isin(customers.astype(str), list(defaulted)))
 
