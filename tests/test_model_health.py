@@ -135,7 +135,7 @@ def test_columns_that_a_fault_explains_are_named_up_to_a_number():
     names = ["raw_score", *(f"inv_days_late_mean_{days}d" for days in range(30, 330, 30))]
     note = "80% of the book's rows are among those the model learned from, so this comparison cannot show drift"
     said = view(drift=DRIFT | {"left_out": names, "note": note})
-    assert said["drift"][-1].startswith("Not judged: the score itself, Average days late, last 30 days, ")
+    assert said["drift"][-1].startswith("Not judged: the score itself; Average days late, last 30 days; ")
     assert said["drift"][-1].endswith(f" And {len(names) - SHOWN} more.")
     assert said["drift"][-2].unescape() == f"{note}."
 

@@ -7,7 +7,7 @@ from pipeline.params import change_params
 
 pytestmark = pytest.mark.slow
 
-LEARN = {"train", "evaluate", "challenge", "explain", "validate", "ship", "gate", "dossier", "track"}
+LEARN = {"train", "evaluate", "challenge", "explain", "validate", "ship", "effect", "gate", "dossier", "track"}
 FOLLOW = {"score", "monitor", "performance", "decide", "report"}
 
 
@@ -32,11 +32,11 @@ CHANGES = {
     "the number of officer reports": (("report.customers", 3), {"score", "report"}),
     "whose reasons are kept": (("score.reasons", "all"), {"score"}),
     "a drift threshold": (("monitor.min_effect", 0.2), {"dossier", "monitor", "decide", "report"}),
-    "the policy": (("policy.yaml", append("# a remark\n")), {"dossier", "score", "monitor", "decide", "report"}),
-    "a month more of data": (("simulated.months", 85), {"ingest", "observe", "featurize", "dossier", "book"} | FOLLOW),
+    "the policy": (("policy.yaml", append("# a remark\n")), {"effect", "dossier", "score", "report"}),
+    "a month more of data": (("simulated.months", 85), {"ingest", "observe", "featurize", "effect", "dossier", "book"} | FOLLOW),
     "a learning rate": (("train.learning_rate", 0.11), LEARN | FOLLOW),
     "the way calibration is chosen": (("calibrate.method", "logistic"), LEARN | FOLLOW),
-    "what is refitted": (("ship.refit_on", "all_matured"), {"ship", "gate", "dossier", "track"} | FOLLOW),
+    "what is refitted": (("ship.refit_on", "all_matured"), {"ship", "effect", "gate", "dossier", "track"} | FOLLOW),
     "a new feature": (("features/background.py", append(NEW_FEATURE)), {"featurize", "sample", "book"} | LEARN | FOLLOW),
 }
 

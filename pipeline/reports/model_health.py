@@ -72,7 +72,7 @@ def _drift(drift, words):
     names = [_column(name, words) for name in drift["left_out"][:SHOWN]]
     if names:
         more = len(drift["left_out"]) - len(names)
-        listed = words("health.left_out", columns=words("list.between").join(names))
+        listed = words("health.left_out", columns=words("health.between").join(names))
         said.append(listed + (words("health.left_out.more", count=words.count(more)) if more else ""))
     return said
 

@@ -118,7 +118,8 @@ def _figures(matured, still_open, words, use_case):
 
 def _figure(name, rows, write, floor, words):
     described = "; ".join(_described(each, words, write) for each in rows)
-    legend = [(tone, words(f"health.legend.{tone}")) for tone in ("observed", "expected", "band")]
+    within = ".within" if any(each.low is not None for each in rows) else ""
+    legend = [("observed", words(f"health.legend.observed{within}")), *((tone, words(f"health.legend.{tone}")) for tone in ("expected", "band"))]
     return beside_promise(rows, axis=write, floor=floor, **words.caption(f"health.{name}", description=described, legend=legend))
 
 
