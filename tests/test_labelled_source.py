@@ -23,6 +23,7 @@ from pipeline.ingest import ingest
 from pipeline.lookup import show_customer
 from pipeline.monitor import monitor
 from pipeline.observe import observe
+from pipeline.performance import performance
 from pipeline.publish import publish
 from pipeline.report import report
 from pipeline.sample import sample
@@ -32,11 +33,12 @@ from pipeline.state import keep_bundle, point_to
 from pipeline.summary import _leak_lines, summary
 from pipeline.train import train
 from pipeline.use import source_changes
+from pipeline.validate import validate
 from pipeline.workspace import workspace
 from serving.current import Current
 
-LEARN = (observe, featurize, sample, train, evaluate, challenge, explain, ship, gate, dossier)
-TODAY = (book, score, report, monitor, decide)
+LEARN = (observe, featurize, sample, train, evaluate, challenge, explain, validate, ship, gate, dossier)
+TODAY = (book, score, monitor, performance, decide, report)
 OBSERVATIONS = """
 SELECT no AS observation_id, person AS customer_id, TIMESTAMP '{as_of}' AS as_of, flag::DOUBLE AS target, * EXCLUDE (no, person, flag)
 FROM read_csv('d.csv', types = {{'no': 'VARCHAR', 'person': 'VARCHAR'}})"""
@@ -91,7 +93,7 @@ def project(tmp_path_factory):
         bundle = read_json(case_path("default", "gate.json"))["bundle"]
         keep_bundle(case_path("default", "model"), bundle)
         point_to(bundle, source="mine", use_case="default")
-        for stage in (score, report, monitor, decide, publish):
+        for stage in (*TODAY[1:], publish):
             stage("default")
         yield folder
 

@@ -6,15 +6,15 @@ import pytest
 from builders import customer, invoice, outcome, payment, write_tables
 
 from features.errors import RiskError
-from models.target import drop_in_default
+from models.target import IMMATURE, drop_in_default
 from pipeline.book import _customers
 from pipeline.datasets import INGEST, TABLES, case_path, read_json, write_json
-from pipeline.decide import _matured_since
-from pipeline.frames import read_frame, write_frame
+from pipeline.frames import read_frame
 from pipeline.later import _moments
 from pipeline.observe import observe
 from pipeline.outcomes import definition_of, known_outcomes
 from pipeline.params import change_params, load_params
+from pipeline.performance import with_outcomes
 from pipeline.workspace import workspace
 
 # Everybody is billed every month and pays after a fortnight, but: "late" lets one bill of 2021 lie for 200 days, "slow" for 40, "event" only has a recorded
@@ -79,18 +79,11 @@ def test_what_matured_since_is_labelled_alike(place, definition):
     rules = define(definition)
     write_json(INGEST, {**read_json(INGEST), "complete_to": "2021-04-30"})
     observe("default")
-    young = _matured_since("default", rules, "2023-12-31")
+    rows = read_frame(case_path("default", "development", "observations.parquet"))
+    still_open = rows[rows["status"].eq(IMMATURE)].drop(columns=["status", "target", "target_known_at"])
+    outcomes = known_outcomes("default", rules, known_by="2023-12-31")
+    young = with_outcomes(still_open, outcomes, use_case="default", rules=rules, complete_to="2023-12-31")
     assert set(young.loc[young["target"].eq(1), "customer_id"]) == BAD[definition]
-
-
-def test_compromised_rows_are_no_evidence_of_what_matured_since(place):
-    rules = define("event")
-    write_json(INGEST, {**read_json(INGEST), "complete_to": "2021-04-30"})
-    observe("default")
-    path = case_path("default", "development", "observations.parquet")
-    rows = read_frame(path)
-    write_frame(path, rows.assign(compromised=rows["customer_id"].eq("late")))
-    assert set(_matured_since("default", rules, "2023-12-31")["customer_id"]) == set(CUSTOMERS) - {"late"}
 
 
 def test_the_derived_default_has_its_days(place):

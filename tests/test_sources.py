@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from small_bundle import bundle as small_bundle
 
 from features.errors import RiskError
+from models.bundle import save_bundle
 from pipeline.cli import main
 from pipeline.datasets import INGEST, TABLES, read_json
 from pipeline.ingest import ingest
@@ -161,11 +163,12 @@ def test_a_lost_or_damaged_pointer_says_how_it_comes_back(folder):
         with pytest.raises(RiskError, match="call(ing)? `risk use mine`"):
             read_champion("mine", "default")
     path.unlink()
+    promoted = small_bundle()
     with Store("var/risk.db").open() as store:
-        store.record_promotion(use_case="default", source="mine", bundle="a" * 64, previous_bundle=None, actor="a", reason="b", evidence={})
-    bundle_path("a" * 64).mkdir(parents=True)
+        store.record_promotion(use_case="default", source="mine", bundle=promoted.hash, previous_bundle=None, actor="a", reason="b", evidence={})
+    save_bundle(promoted, bundle_path(promoted.hash))
     use(folder)
-    assert read_champion("mine", "default") == "a" * 64
+    assert read_champion("mine", "default") == promoted.hash
 
 
 def test_a_source_without_anything_that_shows_business_is_refused(folder):
