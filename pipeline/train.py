@@ -54,7 +54,7 @@ def train(use_case):
     rows = read_observations(use_case, ["observation_id", "customer_id", "target", *decided])
     rows = rows if inference == "none" else named_rejected(rows)
     maturity = read_json(development / "maturity.json")
-    about = {"cutoff": maturity["cutoff"]} | ({} if training.settings is None else {"rebuilt": msgspec.to_builtins(training.settings)})
+    about = made_by(maturity, training)
     if training.action == "recalibrate":
         bundle, calibrated = _recalibrated(development / "features.parquet", rows, training, params, {**about, "since": training.since})
     else:
@@ -63,6 +63,11 @@ def train(use_case):
     write_frame(case_path(use_case, "calibrated.parquet"), calibrated)
     with replacing(case_path(use_case, "model")) as folder:
         save_bundle(bundle, folder)
+
+
+def made_by(maturity, training):
+    """What a bundle's training says of the training file (pipeline.params.Training) and of the cutoff in maturity.json."""
+    return {"cutoff": maturity["cutoff"]} | ({} if training.settings is None else {"rebuilt": msgspec.to_builtins(training.settings)})
 
 
 def _recalibrated(path, rows, training, params, about):

@@ -20,8 +20,8 @@ from pipeline.evaluate import judge, scored
 from pipeline.featurize import available_columns
 from pipeline.frames import read_frame, read_observations
 from pipeline.look_data import scratch
-from pipeline.params import change_params, load_params
-from pipeline.train import fit_bundle
+from pipeline.params import change_params, load_params, load_training
+from pipeline.train import fit_bundle, made_by
 
 # What a trial reuses from data/ was made by the other sections of the parameters.
 CHANGEABLE = ("train", "calibrate", "scale")
@@ -68,10 +68,11 @@ def run(name, *, use_case="default", added=(), left_out=(), changes=()):
     params, development = changed_params(changes), case_path(use_case, "development")
     catalogue = _without(Catalogue.from_dict(read_json(development / "catalogue.json")), development, params, left_out)
     rows = read_observations(use_case)
-    horizon = read_json(development / "maturity.json")["horizon_days"]
+    maturity, training = read_json(development / "maturity.json"), load_training(params.source.name, use_case)
     with scratch() as folder:
         path = _with_added(development / "features.parquet", added, use_case, folder)
-        bundle, _ = fit_bundle(path, rows, catalogue=[*catalogue, *added], use_case=use_case, horizon_days=horizon, params=params)
+        bundle, _ = fit_bundle(path, rows, catalogue=[*catalogue, *added], use_case=use_case, horizon_days=maturity["horizon_days"], params=params,
+                               about=made_by(maturity, training))
         judged = _judged(path, rows, bundle, params)
     figures = headline(judge(judged, bundle.manifest.grades, bundle.manifest.training, params.evaluate))
     return Trial(name, use_case, bundle, judged, figures, _described(added, left_out, changes))
