@@ -13,7 +13,7 @@ from pipeline.datasets import TABLES, case_path, read_json
 from pipeline.drift_reference import read_reference
 from pipeline.monitor import monitor
 from pipeline.params import load_params
-from pipeline.state import bundle_path
+from pipeline.places import bundle_path
 
 pytestmark = pytest.mark.slow
 SHIPPED = case_path("default", "shipped")
@@ -54,8 +54,9 @@ def test_the_reference_beside_the_bundle_is_the_one_measured_and_goes_with_it_in
 
 
 def test_the_promoted_bundle_has_its_reference(project, monkeypatch):
-    monkeypatch.setattr(promoting, "measure_parity", lambda *_: {})
-    monkeypatch.setattr(promoting, "_mirror", lambda *_: None)
+    monkeypatch.setattr(promoting, "measure_parity", lambda *_, **_how: {})
+    for module in ("promote", "promotion_steps"):
+        monkeypatch.setattr(f"pipeline.{module}.mirror", lambda *_: None)
     promoting.promote("default", actor="a", reason="b", override=True)
     assert (bundle_path(bundle_hash(SHIPPED)) / REFERENCE_FILE).read_bytes() == (SHIPPED / REFERENCE_FILE).read_bytes()
 
