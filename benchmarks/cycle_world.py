@@ -15,7 +15,8 @@ SMALL = [("train.max_trees", 40), ("report.customers", 2), ("explain.rows", 200)
          ("explain.check_rows", 20), ("validate.learning_draws", 1), ("validate.repeats", 50), ("validate.learning_trees", 20), ("validate.weak_columns", 5),
          ("evaluate.bootstrap_rounds", 50), ("monitor.evidently_rows", 100), ("monitor.evidently_columns", 3), ("challenge.candidates", 8),
          ("gate.auc_margin", 1.0), ("gate.auc_least", 0.01), ("gate.slope_low", 0.001), ("gate.slope_high", 1000.0), ("gate.offset_max", 100.0),
-         ("gate.ece_margin", 1.0), ("gate.violations_max", 1.0), ("decide.bad_to_refit", 1), ("decide.bad_to_recalibrate", 1000000),
+         ("gate.ece_margin", 1.0), ("gate.violations_max", 1.0), ("gate.fairness_margin", 1.0), ("gate.grades_moved_max", 1.0), ("gate.approvals_max", 1.0),
+         ("gate.loss_rise_max", 100.0), ("decide.bad_to_refit", 1), ("decide.bad_to_recalibrate", 1000000),
          ("cycle.webhook_patience_seconds", 0)]
 # Days after which a model is refitted: one makes every cycle retrain, the other none.
 ALWAYS, NEVER = 0, 100_000
