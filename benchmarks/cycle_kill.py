@@ -132,7 +132,7 @@ class Killing:
             moment = datetime.fromisoformat(published.manifest["as_of"])
             event_id = f"kill-{self._rounds}-{self._draw.random()}"
             records = in_utc({"events": [{"event_id": event_id, "occurred_at": moment.isoformat(), "known_at": moment.isoformat(), "kind": "complaint"}]})
-            sent, rules = Sent(event_id, row, records, digest(records)), load_life_cycle(self._world.project / "life_cycle.yaml").hash
+            sent, rules = Sent(event_id, row, records, digest(records)), load_life_cycle(self._world.project / "life_cycle.yaml")
             incoming = Incoming(store, source=SOURCE)
             after = len(incoming.of_one(row))
             entry = Entry(use_case=CASE, source=SOURCE, customer_id=row, bundle="b", policy="p", context="c", payload={})
