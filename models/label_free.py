@@ -15,6 +15,10 @@ from models.probability_tests import brier
 # Beyond so many groups of neighbouring scores a figure changes in its fifth digit, and a book of a million rows would take minutes.
 GROUPS = 2_000
 FIGURES = ("auc", "rate", "brier")
+# Log-odds: nothing is known better than this, and a precision stays a number.
+LEAST_ERROR = 1e-6
+# Of the level's variance: less widening than this is rounding.
+LEAST_BEND = 1e-4
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +45,9 @@ def standing_of(probability, low, high, *, confidence):
     bend = max(bend, 0.0)
     centre = float(np.clip(-tilt / (2 * bend), x.min(), x.max())) if bend > 0 else 0.0
     level = max(constant + tilt * centre + bend * centre * centre, float(variance.min()))
-    return Standing(centre=middle + centre * spread, level_error=float(np.sqrt(level)), slope_error=float(np.sqrt(bend)) / spread)
+    # An interval that does not widen away from its middle tells nothing of the slope, which is then known no better than the level.
+    slope_error = float(np.sqrt(bend if bend > LEAST_BEND * level else level)) / spread
+    return Standing(centre=middle + centre * spread, level_error=float(np.sqrt(level)), slope_error=slope_error)
 
 
 def standing_of_count(probability, bad):
@@ -176,5 +182,8 @@ def _measured(line, name):
 
 
 def _joined(first, first_error, second, second_error):
-    weights = np.array([first_error, second_error]) ** -2.0
+    """Mean by precision and its error; the first alone where few or like rows left the second without a value or an error."""
+    if not np.isfinite([second, second_error]).all():
+        return first, first_error
+    weights = np.maximum([first_error, second_error], LEAST_ERROR) ** -2.0
     return float(np.average([first, second], weights=weights)), float(weights.sum() ** -0.5)

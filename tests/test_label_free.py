@@ -1,4 +1,5 @@
 """The estimate without labels: the formula against all pairs, the interval against simulated outcomes, and what it says of itself."""
+import msgspec
 import numpy as np
 import pytest
 
@@ -136,3 +137,20 @@ def test_what_has_one_class_is_compared_by_rate_alone():
     found = compared(estimate(probability, probability, standing=SURE), np.zeros(100), probability, probability)
     assert sorted(found) == ["brier", "rate"]
     assert found["rate"]["error"] == pytest.approx(probability.mean())
+
+
+def test_an_interval_of_one_width_leaves_the_slope_as_open_as_the_level():
+    probability = sigmoid(np.linspace(-5, 0, 200))
+    low, high = (sigmoid(log_odds(probability) + end) for end in (-0.3, 0.3))
+    found = standing_of(probability, low, high, confidence=0.9)
+    assert 0.05 < found.slope_error < 1
+    assert np.isfinite(list(msgspec.structs.astuple(judged(found, LINE)))).all()
+
+
+def test_a_line_without_errors_changes_nothing():
+    given = standing_of_count(sigmoid(np.linspace(-5, 0, 200)), 40)
+    nowhere = {f"{name}{end}": np.nan for name in ("offset", "slope") for end in ("", "_low", "_high")}
+    assert judged(given, nowhere) == given
+
+
+LINE = {"offset": 0.1, "offset_low": 0.0, "offset_high": 0.2, "slope": 1.0, "slope_low": 0.8, "slope_high": 1.2}
