@@ -143,8 +143,7 @@ def missing_faults(table, column, first, rows, filled, rules, *, looks_like=None
         before = before[rows[before] >= LEAST_ROWS]
         if rows[place] < LEAST_ROWS or len(before) < LEAST_MONTHS:
             return None
-        usual = float(np.median(share[before]))
-        noise = np.sqrt(np.var(share[before]) + max(usual * (1 - usual), 1 / rows[place]) / rows[place])
+        usual, noise = _usual_share(share[before], rows[place])
         return (usual, share[place]) if share[place] - usual > max(rules.missing_rise, BEYOND * noise) else None
 
     wrong = judged_in_turn(len(rows), judge, rules)
@@ -205,6 +204,12 @@ def share_faults(table, first, rows, slipped, rules):
             for month, found, usual in _shares_beyond(first, rows, slipped, rules, rise=rules.slip_share)]
 
 
+def _usual_share(before, rows):
+    """The median of earlier months' shares, and the standard deviation around it of a month of so many rows."""
+    usual = float(np.median(before))
+    return usual, np.sqrt(np.var(before) + max(usual * (1 - usual), 1 / rows) / rows)
+
+
 def _shares_beyond(first, rows, part, rules, *, rise):
     """[(month's name, its share, the usual one)] where a part of a month's rows is larger than usual by `rise` and beyond every month before."""
     rows, part = (np.asarray(values, dtype=np.float64) for values in (rows, part))
@@ -214,8 +219,7 @@ def _shares_beyond(first, rows, part, rules, *, rise):
         before = before[rows[before] >= LEAST_ROWS]
         if rows[place] < LEAST_ROWS or len(before) < LEAST_MONTHS:
             return None
-        usual = float(np.median(share[before]))
-        noise = np.sqrt(np.var(share[before]) + max(usual * (1 - usual), 1 / rows[place]) / rows[place])
+        usual, noise = _usual_share(share[before], rows[place])
         beyond = share[place] > max(usual + max(rise, BEYOND * noise), 1.5 * float(share[before].max()))
         return (share[place], usual) if beyond else None
 

@@ -4,6 +4,7 @@ from features.errors import RiskError
 from models.bundle import bundle_hash
 from pipeline.cycle_steps import DONE, FAILED, Outcome, reproduced
 from pipeline.datasets import case_path, read_json, replacing
+from pipeline.decide import faults
 from pipeline.params import load_params
 from pipeline.places import training_path
 from pipeline.state import read_champion
@@ -26,12 +27,12 @@ def run_case(steps, use_case, *, on_faulty_feed):
         for stage in ("book", "score", "monitor"):
             steps.do(stage, lambda stage=stage: reproduced(f"{stage}@{use_case}"), use_case=use_case)
         decided = steps.do("decide", lambda: _decide(use_case), use_case=use_case)
-        faults = faults_of(use_case)
-        if faults:
-            steps.do("feed", lambda: Outcome("faulty", _joined(faults)), use_case=use_case)
-        if faults and on_faulty_feed == "keep_last":
-            return _result(use_case, HELD, f"nothing was published: {_joined(faults)}")
-        retrained = Outcome(DONE, f"not retrained: {_joined(faults)}") if faults else _retrained(steps, use_case, decided)
+        wrong = faults_of(use_case)
+        if wrong:
+            steps.do("feed", lambda: Outcome("faulty", _joined(wrong)), use_case=use_case)
+        if wrong and on_faulty_feed == "keep_last":
+            return _result(use_case, HELD, f"nothing was published: {_joined(wrong)}")
+        retrained = Outcome(DONE, f"not retrained: {_joined(wrong)}") if wrong else _retrained(steps, use_case, decided)
         steps.do("report", lambda: reproduced(f"score@{use_case}", f"report@{use_case}"), use_case=use_case)
         published = steps.do("publish", lambda: _publish(use_case), use_case=use_case)
     except RiskError as error:
@@ -41,9 +42,8 @@ def run_case(steps, use_case, *, on_faulty_feed):
 
 def faults_of(use_case):
     """What is wrong with the feed, in sentences that end without a stop; none when it can be learned from."""
-    quality = read_json(case_path(use_case, "monitoring", "quality.json"))
-    stale = [f"nothing new in {table} since {quality['tables'][table]['known_to']}" for table in quality.get("stale", [])]
-    return list(dict.fromkeys([*(fault["sentence"].rstrip(".") for fault in quality.get("faults", [])), *stale]))
+    found = faults(read_json(case_path(use_case, "monitoring", "quality.json")))
+    return list(dict.fromkeys(sentence.rstrip(".") for sentence in found))
 
 
 def _refuse_without_champion(use_case):
